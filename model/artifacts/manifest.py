@@ -1,0 +1,126 @@
+"""The records in the bucket: what was stored, or why nothing was."""
+
+import json
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from model.artifacts.errors import ManifestError
+from model.artifacts.keys import is_artifact_name
+
+CONTENT_TYPE = "application/json"
+
+_HEX_SHA256 = r"\A[0-9a-f]{64}\Z"
+_ATTEMPT = r"\A[0-9a-f]{8}\Z"
+
+
+def _safe_name(name: str) -> str:
+    if not is_artifact_name(name):
+        raise ValueError("not a safe relative path")
+    return name
+
+
+class _Record(BaseModel):
+    """Fields this version does not know are kept, so that reading and writing back loses none."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Raises ManifestError: not JSON, not this kind of record, or another major schema."""
+        try:
+            document = json.loads(data)
+        except ValueError as error:
+            raise ManifestError(f"the {cls.kind} is not JSON") from error
+        schema = document.get("schema") if isinstance(document, dict) else None
+        expected = f"outbox.{cls.kind}/v1"
+        if schema != expected:
+            raise ManifestError(
+                f"schema {schema!r} cannot be read by this version, which knows {expected!r}:"
+                " update Outbox"
+            )
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise ManifestError(f"the {cls.kind} breaks its schema: {error}") from error
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+
+
+class ModelInfo(BaseModel):
+    """The model that ran; `version` is the setting, part of the fingerprint."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    name: str
+    version: str
+    environment: str | None = None
+
+
+class Timings(BaseModel):
+    """Milliseconds spent in each step, as far as the execution came."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    queue: float | None = None
+    preprocess: float | None = None
+    predict: float | None = None
+    upload: float | None = None
+
+
+class Artifact(BaseModel):
+    """One stored file. `uri` is literal: the key in it is not URL-encoded."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Annotated[str, AfterValidator(_safe_name)]
+    uri: str
+    size: int = Field(ge=0)
+    content_type: str
+    sha256: str = Field(pattern=_HEX_SHA256)
+
+
+class Manifest(_Record):
+    """The commit: every artifact it names is complete."""
+
+    kind = "manifest"
+
+    schema_: Literal["outbox.manifest/v1"] = Field(default="outbox.manifest/v1", alias="schema")
+    key: str
+    request_id: str
+    job: str
+    item: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    attempt: str = Field(pattern=_ATTEMPT)
+    fingerprint: str = Field(pattern=_HEX_SHA256)
+    model: ModelInfo
+    created_at: datetime
+    timings_ms: Timings = Timings()
+    result: JsonValue = None
+    artifacts: list[Artifact]
+
+
+class Failure(_Record):
+    """Why an execution stored nothing. Never holds input data, a secret or a message of a library.
+
+    `traceback_digest` (hex) is equal for failures that happened at the same place in the code; the
+    place itself is in the model's log under the same digest.
+    """
+
+    kind = "failure"
+
+    schema_: Literal["outbox.failure/v1"] = Field(default="outbox.failure/v1", alias="schema")
+    key: str
+    request_id: str
+    attempt: str = Field(pattern=_ATTEMPT)
+    code: str
+    message: str
+    retryable: bool
+    model: ModelInfo
+    created_at: datetime
+    timings_ms: Timings = Timings()
+    traceback_digest: str | None = None

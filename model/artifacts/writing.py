@@ -1,0 +1,106 @@
+"""The commit protocol: artifacts first, the manifest last, whoever creates it first has won."""
+
+import hashlib
+import logging
+import mimetypes
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from model.artifacts.errors import AlreadyExistsError, KeyConflictError, StoreError
+from model.artifacts.keys import artifact_key, failure_key, is_artifact_name, manifest_key
+from model.artifacts.manifest import CONTENT_TYPE, Artifact, Failure, Manifest
+from model.artifacts.reading import find_manifest
+from model.artifacts.stores import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+_CONTENT_TYPES = mimetypes.MimeTypes()  # Python's own table: the machine's cannot change it.
+_CONTENT_TYPES.add_type("text/csv", ".csv")
+_CONTENT_TYPES.add_type("image/webp", ".webp")
+
+
+def new_attempt() -> str:
+    """A name for one execution: 8 random hex digits."""
+    return secrets.token_hex(4)
+
+
+def upload_artifacts(
+    store: ObjectStore, files: Mapping[str, Path], *, key: str, attempt: str
+) -> list[Artifact]:
+    """Store every file under the attempt's own directory; on failure, leave none of them there.
+
+    Raises StoreError, and ValueError for a name that is not a safe relative path.
+    """
+    uploaded: list[Artifact] = []
+    for name in files:
+        if not is_artifact_name(name):
+            raise ValueError(f"{name!r} cannot be an artifact's name")
+    try:
+        for name, path in files.items():
+            uploaded.append(_upload(store, name, path, key=artifact_key(key, attempt, name)))
+    except StoreError:
+        discard(store, (artifact_key(key, attempt, name) for name in files))
+        raise
+    return uploaded
+
+
+def commit(store: ObjectStore, manifest: Manifest) -> Manifest:
+    """Create the manifest of uploaded artifacts; returns the one that stands for its key.
+
+    That is another execution's where it was first with the same fingerprint: then the artifacts
+    of this one are deleted. Raises KeyConflictError where the first had another fingerprint, and
+    StoreError; after a StoreUnavailableError the manifest may or may not stand.
+    """
+    try:
+        store.create(manifest_key(manifest.key), manifest.to_bytes(), content_type=CONTENT_TYPE)
+    except AlreadyExistsError:
+        return _resolve(store, manifest)
+    return manifest
+
+
+def _resolve(store: ObjectStore, manifest: Manifest) -> Manifest:
+    standing = find_manifest(store, manifest.key)
+    if standing is None:
+        raise StoreError(manifest_key(manifest.key), "was there and is gone: do not delete results")
+    # The same attempt: it is ours, stored by a call whose reply was lost on the way.
+    if standing.attempt == manifest.attempt:
+        return standing
+    discard(
+        store, (artifact_key(manifest.key, manifest.attempt, a.name) for a in manifest.artifacts)
+    )
+    if standing.fingerprint != manifest.fingerprint:
+        raise KeyConflictError(manifest.key, request_id=standing.request_id)
+    logger.info("another execution was first", extra={"key": manifest.key})
+    return standing
+
+
+def record_failure(store: ObjectStore, failure: Failure) -> None:
+    """Raises StoreError."""
+    key = failure_key(failure.key, failure.attempt)
+    try:
+        store.create(key, failure.to_bytes(), content_type=CONTENT_TYPE)
+    except AlreadyExistsError:
+        # Ours, stored by a call whose reply was lost: an attempt has one record.
+        return
+
+
+def discard(store: ObjectStore, keys: Iterable[str]) -> None:
+    """Delete objects no manifest names; those that cannot be deleted harm nobody and are logged."""
+    for key in keys:
+        try:
+            store.delete(key)
+        except StoreError:
+            logger.warning("orphaned artifacts were left behind", extra={"key": key})
+            return  # A store that refuses one would hold us up with each of the others.
+
+
+def _upload(store: ObjectStore, name: str, path: Path, *, key: str) -> Artifact:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+    content_type = _CONTENT_TYPES.guess_type(name)[0] or "application/octet-stream"
+    store.put_file(key, path, content_type=content_type, sha256=sha256)
+    return Artifact(
+        name=name, uri=f"{store.root}/{key}", size=size, content_type=content_type, sha256=sha256
+    )
