@@ -1,10 +1,12 @@
 """What a request may say. An inference adds its own fields by subclassing `InferenceRequest`."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.artifacts import RequestMetadata
+from model.artifacts.errors import InvalidInputError
 
 DOCUMENT = "document"
 """File name, in the work directory, under which a request's document is found by the inference."""
@@ -19,9 +21,9 @@ class Document(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base64: str | None = Field(default=None, min_length=1)
-    input: str | None = Field(default=None, min_length=1, max_length=2048)
-    sha256: str | None = Field(default=None, pattern=r"\A[0-9a-f]{64}\Z")
+    base64: str | None = None
+    input: str | None = Field(default=None, max_length=2048)
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -40,3 +42,31 @@ class InferenceRequest(BaseModel):
 
     metadata: RequestMetadata = RequestMetadata()
     document: Document | None = None
+
+
+RequestType = TypeVar("RequestType", bound=InferenceRequest)
+
+
+def parse_request(request_type: type[RequestType], model_input: Any) -> RequestType:
+    """Raises InvalidInputError, which names the first wrong field and quotes no input."""
+    if not isinstance(model_input, Mapping):
+        raise InvalidInputError("model_input", "must be a JSON object")
+    try:
+        return request_type.model_validate(model_input)
+    except ValidationError as error:
+        details = error.errors(include_input=False, include_url=False, include_context=False)
+    field, problem = _described(details[0]["loc"], details[0]["type"], details[0]["msg"])
+    if more := len(details) - 1:
+        problem += f" (and {more} more)"
+    raise InvalidInputError(field, problem)
+
+
+def _described(location: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str]:
+    field = ".".join(str(part) for part in location) or "model_input"
+    match kind:
+        case "extra_forbidden":
+            return field, "unknown field; remove it or check its spelling"
+        case "missing":
+            return field, "is required"
+        case _:
+            return field, message.removeprefix("Value error, ")

@@ -111,7 +111,7 @@ class KeyTemplate:
             parsed = list(string.Formatter().parse(text))
         except ValueError as error:
             raise ConfigurationError("key_template", f"{error} in {text!r}") from error
-        if any(spec or conversion for _, _, spec, conversion in parsed):
+        if any(field == "" or spec or conversion for _, field, spec, conversion in parsed):
             raise ConfigurationError("key_template", "a field is written {name}, without : or !")
         parts = tuple((literal, field or "") for literal, field, _, _ in parsed)
         _check_fields(parts)

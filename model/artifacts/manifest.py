@@ -11,8 +11,8 @@ from model.artifacts.keys import is_artifact_name
 
 CONTENT_TYPE = "application/json"
 
-_HEX_SHA256 = r"\A[0-9a-f]{64}\Z"
-_ATTEMPT = r"\A[0-9a-f]{8}\Z"
+_HEX_SHA256 = r"^[0-9a-f]{64}$"
+_ATTEMPT = r"^[0-9a-f]{8}$"
 
 
 def _safe_name(name: str) -> str:

@@ -1,0 +1,65 @@
+"""The Truss: wiring only. What a request goes through is in outbox.py."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import fastapi
+
+from model import inference, metrics
+from model.artifacts import KeyTemplate, Manifest, open_store
+from model.artifacts.probing import probe
+from model.artifacts.stores import RetryingStore
+from model.execution import Execution
+from model.outbox import Outbox
+from model.settings import model_info, read_settings, s3_options
+from model.uploads import BoundedExecutor
+
+
+class Model:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        secrets: Mapping[str, str],
+        data_dir: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._config = config
+        self._secrets = secrets
+        self._data_directory = data_dir
+        self._environment = environment
+
+    def load(self) -> None:
+        settings = read_settings(self._config)
+        store = RetryingStore(
+            open_store(settings.root, s3=s3_options(settings, self._secrets)),
+            timeout_seconds=settings.store_timeout_seconds,
+            on_retry=metrics.STORE_RETRIES.inc,
+        )
+        probe(store)
+        self._outbox = Outbox(
+            store=store,
+            template=KeyTemplate.parse(settings.key_template),
+            model=model_info(settings, self._config, self._environment),
+            inference=inference.load(settings.inference, self._data_directory),
+            request_type=inference.Request,
+            uploads=BoundedExecutor(settings.max_pending_results),
+            max_document_bytes=settings.max_document_bytes,
+        )
+
+    def preprocess(self, model_input: Any, request: fastapi.Request) -> Execution | Manifest:
+        # Baseten appends ":…" to the id on some routes; a request without one gets its own.
+        request_id = request.headers.get("x-baseten-request-id", "").partition(":")[0]
+        return self._outbox.prepare(model_input, request_id=request_id or str(uuid.uuid4()))
+
+    def predict(self, step: Execution | Manifest) -> "Future[Manifest] | Manifest":
+        # Storing begins here, not in postprocess, which Truss skips when the caller has hung up.
+        return step if isinstance(step, Manifest) else self._outbox.run(step)
+
+    async def postprocess(self, stored: "Future[Manifest] | Manifest") -> dict[str, Any]:
+        if isinstance(stored, Future):
+            stored = await asyncio.shield(asyncio.wrap_future(stored))
+        return self._outbox.pointer(stored)

@@ -1,0 +1,54 @@
+"""What all tests share: settings of the test tools, and the bucket servers."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from hypothesis import settings
+from moto.server import ThreadedMotoServer
+
+from model.artifacts.stores import S3Options
+from scripts.local_baseten.bucket import Bucket, running_bucket
+
+settings.register_profile("outbox", deadline=None, max_examples=60)
+settings.load_profile("outbox")
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory) -> Iterator[Bucket]:
+    with running_bucket(tmp_path_factory.mktemp("seaweedfs")) as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="session")
+def moto_options() -> Iterator[S3Options]:
+    """Moto's S3 server with the bucket `outbox`."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = S3Options(
+        endpoint_url=f"http://{host}:{port}",
+        region="us-east-1",
+        access_key_id="moto",
+        secret_access_key="moto",
+    )
+    client = boto3.client(
+        "s3",
+        endpoint_url=options.endpoint_url,
+        region_name=options.region,
+        aws_access_key_id="moto",
+        aws_secret_access_key="moto",
+    )
+    client.create_bucket(Bucket="outbox")
+    client.close()
+    yield options
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_options(seaweedfs: Bucket) -> S3Options:
+    return S3Options(
+        endpoint_url=seaweedfs.endpoint_url,
+        access_key_id=seaweedfs.access_key_id,
+        secret_access_key=seaweedfs.secret_access_key,
+    )
