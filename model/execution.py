@@ -42,7 +42,9 @@ class Execution:
     request: InferenceRequest
     fingerprint: str
     directory: tempfile.TemporaryDirectory[str] = field(
-        default_factory=lambda: tempfile.TemporaryDirectory("outbox-", ignore_cleanup_errors=True)
+        default_factory=lambda: tempfile.TemporaryDirectory(
+            prefix="outbox-", ignore_cleanup_errors=True
+        )
     )
 
     @property

@@ -62,7 +62,11 @@ class FailureRecorder:
             logger.warning("the failure could not be recorded", extra={"code": error.code})
 
     def _log(self, failure: Failure, error: Exception) -> None:
-        extra: dict[str, object] = {"code": failure.code, "key": failure.key, "failed_request_id": failure.request_id}
+        extra: dict[str, object] = {
+            "code": failure.code,
+            "key": failure.key,
+            "failed_request_id": failure.request_id,
+        }
         if failure.traceback_digest:
             extra |= {"traceback_digest": failure.traceback_digest, "frames": _frames(error)}
         logger.warning("the request failed", extra=extra)

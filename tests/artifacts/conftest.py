@@ -9,7 +9,7 @@ import pytest
 from model.artifacts import ObjectStore, open_store
 
 STORES: dict[str, Callable[[pytest.FixtureRequest, str], ObjectStore]] = {
-    "memory": lambda request, name: open_store(f"memory://{name}"),
+    "memory": lambda _, name: open_store(f"memory://{name}"),
     "directory": lambda request, name: open_store(f"file://{_directory(request)}/{name}"),
     "seaweedfs": lambda request, name: open_store(
         f"s3://outbox/{name}", s3=request.getfixturevalue("seaweedfs_options")

@@ -48,4 +48,4 @@ def test_the_right_to_delete_is_not_needed():
 def test_the_probe_leaves_nothing_behind():
     store = MemoryStore()
     probe(store)
-    assert store.keys() == []
+    assert store.all_keys() == []

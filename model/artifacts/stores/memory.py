@@ -48,7 +48,7 @@ class MemoryStore:
         with self._lock:
             self._objects.pop(key, None)
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """Every key, sorted."""
         with self._lock:
             return sorted(self._objects)

@@ -1,0 +1,72 @@
+"""What the deployment decides."""
+
+import pytest
+
+from model.artifacts.errors import ConfigurationError
+from model.settings import model_info, read_settings, s3_options
+
+
+class SecretNotFound(Exception):  # noqa: N818
+    """Truss's own class has this name and lives in its server only."""
+
+
+class Secrets(dict):
+    def __missing__(self, name):
+        raise SecretNotFound(name)
+
+
+def config(**outbox):
+    return {"model_name": "M", "model_metadata": {"outbox": {"root": "s3://b", **outbox}}}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in ("OUTBOX_ROOT", "OUTBOX_ENDPOINT_URL", "OUTBOX_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_environment_goes_before_the_configuration(monkeypatch):
+    monkeypatch.setenv("OUTBOX_ROOT", "s3://other")
+    monkeypatch.setenv("OUTBOX_MAX_PENDING_RESULTS", "3")
+    settings = read_settings(config())
+    assert (settings.root, settings.max_pending_results) == ("s3://other", 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "setting"),
+    [
+        ({"root": 5}, "root"),
+        ({"rot": "s3://x"}, "rot"),
+        ({"max_document_bytes": 0}, "max_document_bytes"),
+        ({"store_timeout_seconds": "soon"}, "store_timeout_seconds"),
+        ({"key_template": "{when}"}, "key_template"),
+    ],
+)
+def test_a_wrong_setting_is_named(wrong, setting):
+    with pytest.raises(ConfigurationError, match=setting):
+        read_settings(config(**wrong))
+
+
+def test_a_missing_root_is_named():
+    with pytest.raises(ConfigurationError, match=r"model_metadata\.outbox\.root"):
+        read_settings({"model_name": "M"})
+
+
+def test_secrets_are_looked_up_by_name_and_may_be_absent():
+    settings = read_settings(config())
+    assert s3_options(settings, Secrets()).access_key_id is None
+    found = s3_options(settings, Secrets(aws_access_key_id="id\n", aws_secret_access_key="key"))
+    assert (found.access_key_id, found.secret_access_key) == ("id", "key")
+
+
+def test_half_a_pair_of_keys_is_refused_without_showing_it():
+    with pytest.raises(ConfigurationError, match="come together") as caught:
+        s3_options(read_settings(config()), Secrets(aws_access_key_id="id-to-hide"))
+    assert "id-to-hide" not in str(caught.value)
+
+
+def test_the_model_is_named_with_its_version_and_environment():
+    settings = read_settings(config(version="7"))
+    info = model_info(settings, config(), {"name": "staging"})
+    assert (info.name, info.version, info.environment) == ("M", "7", "staging")
+    assert model_info(settings, config(), None).environment is None
