@@ -1,0 +1,52 @@
+"""Sending, and waiting with a bound."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+FINAL = {"SUCCEEDED", "FAILED", "EXPIRED", "CANCELED"}
+
+
+def until(look: Callable[[], T], what: str, *, seconds: float = 60, every: float = 0.02) -> T:
+    """The first true value of `look`."""
+    deadline = time.monotonic() + seconds
+    while not (value := look()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(every)
+    return value
+
+
+def model_input(job: str, item: str, **values: Any) -> dict[str, Any]:
+    return {"metadata": {"job": job, "item": item}, "text": "some words"} | values
+
+
+def submit(api: httpx.Client, job: str, item: str, **values: Any) -> str:
+    answer = api.post(
+        "/production/async_predict", json={"model_input": model_input(job, item, **values)}
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()["request_id"]
+
+
+def final_status(api: httpx.Client, request_id: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        status = api.get(f"/async_request/{request_id}").json()
+        return status if status["status"] in FINAL else None
+
+    # Baseten answers 20 such calls a second, and so does the stand-in.
+    return until(look, "the request's end", every=0.1)
+
+
+def metric(local_url: str, name: str) -> float:
+    """One sample of the Truss server's own /metrics."""
+    lines = httpx.get(f"{local_url}/metrics", follow_redirects=True).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.split(" ")[0] == name)
+
+
+def entered(gate: Path) -> int:
+    return len(list(gate.glob("entered-*")))

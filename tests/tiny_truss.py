@@ -1,0 +1,28 @@
+"""The project's own Truss with another inference in it: what a user makes who swaps the model."""
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+PROJECT = Path(__file__).parent.parent
+
+
+def make_tiny_truss(directory: Path, **outbox: object) -> Path:
+    """A copy of config.yaml and model/, its inference replaced by `tests/tiny_inference`.
+
+    `outbox` are settings of `model_metadata.outbox`.
+    """
+    ignored = shutil.ignore_patterns("__pycache__", "inference")
+    shutil.copytree(PROJECT / "model", directory / "model", ignore=ignored)
+    shutil.copytree(
+        PROJECT / "tests" / "tiny_inference", directory / "model" / "inference", ignore=ignored
+    )
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    config["model_name"] = "tiny"
+    # Its dependencies are a subset of the project's: nothing is to be installed for a test.
+    del config["requirements_file"]
+    config["runtime"]["predict_concurrency"] = 4
+    config["model_metadata"]["outbox"] |= outbox
+    (directory / "config.yaml").write_text(yaml.safe_dump(config))
+    return directory
