@@ -1,0 +1,53 @@
+"""`python -m scripts.local_baseten TRUSS --state-directory DIRECTORY`: `serve` as a process.
+
+The API key is the environment's BASETEN_API_KEY; without one every key is accepted.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from scripts.local_baseten.errors import LocalBasetenError
+from scripts.local_baseten.serving import serve
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    if arguments.end_with_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    try:
+        serve(
+            arguments.truss_directory,
+            host=arguments.host,
+            port=arguments.port,
+            state_directory=arguments.state_directory,
+            bucket_directory=arguments.bucket,
+            api_key=os.environ.get("BASETEN_API_KEY"),
+            concurrency_target=arguments.concurrency_target,
+        )
+    except (LocalBasetenError, OSError) as error:
+        sys.exit(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.local_baseten")
+    parser.add_argument("truss_directory", type=Path)
+    parser.add_argument("--state-directory", type=Path, required=True)
+    parser.add_argument("--bucket", type=Path, metavar="DIRECTORY")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--concurrency-target", type=int, default=1)
+    parser.add_argument("--end-with-stdin", action="store_true", help="end when its input does")
+    return parser
+
+
+def _end_with_stdin() -> None:
+    os.read(0, 1)  # never written: it returns at the end of file
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What can keep the stand-in from running.
+
+LocalBasetenError
+├── BucketError                  the bucket's server does not come up
+├── StateDirectoryInUseError     another stand-in runs on the directory
+├── TrussError                   truss refuses the Truss it was given
+└── NotRunningError              the stand-in ended, or its model does not come up
+"""
+
+from pathlib import Path
+
+
+class LocalBasetenError(Exception):
+    """Base of them all; the message says what to do, as far as that is known."""
+
+
+class BucketError(LocalBasetenError):
+    """Ends with the server's last words."""
+
+
+class StateDirectoryInUseError(LocalBasetenError):
+    """Two stand-ins would take the same requests."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} is in use by another stand-in: end it, or choose another")
+
+
+class TrussError(LocalBasetenError):
+    """The directory is no Truss, or its config.yaml is wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path = path
+        super().__init__(f"{path} is not a Truss that can be served: {problem}")
+
+
+class NotRunningError(LocalBasetenError):
+    """Ends with the tail of the stand-in's log."""

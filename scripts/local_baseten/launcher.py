@@ -1,0 +1,52 @@
+"""Run a laid-out Truss's server on a socket it is given: `python launcher.py DESCRIPTOR`.
+
+What Truss starts in its image is `main.py`, which listens on 0.0.0.0. Here it serves the
+inherited socket (on loopback, chosen by the parent) instead, and ends with its parent. As in the
+image, only the Truss itself and installed packages can be imported. Runs in the Truss's folder.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+
+def main() -> None:
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.path[:] = _import_path()
+    _serve(listener)
+
+
+def _end_with_parent() -> None:
+    """The parent holds the other end of standard input: its end of file is the parent's end."""
+    os.read(0, 1)
+    os.killpg(os.getpid(), signal.SIGKILL)  # leads its own group: whatever the model has started
+
+
+def _import_path() -> list[str]:
+    """Without this file's folder, PYTHONPATH, and what is installed for editing."""
+    installed = [
+        entry
+        for entry in sys.path[1:]
+        if Path(entry).is_relative_to(sys.prefix) or Path(entry).is_relative_to(sys.base_prefix)
+    ]
+    return [str(Path.cwd()), *installed, str(Path.cwd() / "packages")]
+
+
+def _serve(listener: socket.socket) -> None:
+    import uvicorn  # noqa: PLC0415  # found on the import path made above
+    from truss_server import TrussServer  # noqa: PLC0415
+
+    class Server(uvicorn.Server):
+        async def serve(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+            await super().serve([listener])
+
+    uvicorn.Server = Server  # type: ignore[misc]  # where truss_server looks it up
+    TrussServer(listener.getsockname()[1], "config.yaml").start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The stand-in as a child process: for tests, and for a demonstration in one command."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.local_baseten.errors import NotRunningError
+from scripts.local_baseten.serving import ANY_KEY
+from scripts.local_baseten.state_directory import Processes, StateDirectory
+
+_READY_SECONDS = 120.0
+_STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.05
+_FAILED_STARTS = 3
+_LOG = "stand-in.log"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalBaseten:
+    """A running stand-in. `environment` is what a companion needs, keys included."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+    state_directory: Path
+    log: Path
+
+    def processes(self) -> Processes:
+        """What runs at this moment, by process id. Raises NotRunningError before the start."""
+        processes = StateDirectory(self.state_directory).read_processes()
+        if processes is None:
+            raise NotRunningError("no stand-in was ever started here")
+        return processes
+
+
+@contextlib.contextmanager
+def running_locally(
+    truss_directory: Path,
+    *,
+    state_directory: Path,
+    bucket_directory: Path | None = None,
+    api_key: str | None = None,
+    concurrency_target: int = 1,
+    port: int = 0,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[LocalBaseten]:
+    """Start the stand-in, wait until its model is ready; end both with the block or this process.
+
+    A state directory can be used again, also after a kill -9: what it had accepted is taken up.
+    `environment` is added to this process's own. Raises NotRunningError.
+    """
+    state_directory = state_directory.resolve()
+    state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = [
+        *(sys.executable, "-m", "scripts.local_baseten", str(truss_directory.resolve())),
+        *("--end-with-stdin", f"--state-directory={state_directory}", f"--port={port}"),
+        f"--concurrency-target={concurrency_target}",
+        *([f"--bucket={bucket_directory.resolve()}"] if bucket_directory else []),
+    ]
+    variables = {**os.environ, **(environment or {})}
+    variables.pop("BASETEN_API_KEY", None)
+    if api_key is not None:
+        variables["BASETEN_API_KEY"] = api_key
+    log = state_directory / _LOG
+    with _process(command, variables, log) as process:
+        processes = _wait_until_ready(process, StateDirectory(state_directory), log)
+        yield LocalBaseten(
+            base_url=processes.base_url,
+            api_key=api_key or ANY_KEY,
+            environment=StateDirectory(state_directory).read_environment(),
+            state_directory=state_directory,
+            log=log,
+        )
+
+
+@contextlib.contextmanager
+def _process(
+    command: list[str], environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    log.touch(mode=0o600)  # it begins with the keys
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], state: StateDirectory, log: Path
+) -> Processes:
+    deadline = time.monotonic() + _READY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        processes = state.read_processes()
+        if processes and processes.stand_in == process.pid:
+            if processes.model_is_ready:
+                return processes
+            if processes.failed_starts >= _FAILED_STARTS:
+                break
+        time.sleep(_POLL_SECONDS)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+    raise NotRunningError(f"the stand-in does not come up; its log ends:\n{tail}")

@@ -1,0 +1,128 @@
+"""Serve a Truss in the foreground, with or without a bucket of its own."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from scripts.local_baseten.bucket import Bucket, running_bucket
+from scripts.local_baseten.logs import log_to_stderr
+from scripts.local_baseten.stand_in import StandIn
+from scripts.local_baseten.state_directory import StateDirectory
+from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
+
+ANY_KEY = "local"
+"""What the environment names as API key where none is asked for: every key is accepted."""
+
+
+def serve(
+    truss_directory: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    state_directory: Path,
+    bucket_directory: Path | None = None,
+    api_key: str | None = None,
+    concurrency_target: int = 1,
+) -> None:
+    """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
+
+    Prints the base URL and the environment a companion needs, which is also written to
+    `environment` in the state directory. `port` 0 takes a free one. Call it in the main thread.
+    Raises StateDirectoryInUseError, BucketError, TrussError, and OSError: the port is taken.
+    """
+    log_to_stderr()
+    state = StateDirectory(state_directory.resolve())
+    with _signals(), state.locked(), contextlib.ExitStack() as stack:
+        listener = stack.enter_context(_bind(host, port))
+        layout, bucket = _prepare(truss_directory, state, bucket_directory, stack)
+        base_url = _base_url(host, listener.getsockname()[1])
+        _announce(state, _companion_environment(base_url, api_key, bucket))
+        stand_in = StandIn(
+            layout=layout,
+            state=state,
+            listener=listener,
+            base_url=base_url,
+            environment=_model_environment(bucket),
+            bucket_pid=bucket.pid if bucket else None,
+            api_key=api_key,
+            concurrency_target=concurrency_target,
+        )
+        asyncio.run(stand_in.run())
+        _ignore_signals()  # The bucket still takes a second; a second Ctrl-C changes nothing.
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C, and both end quietly."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Said to be TCP: asyncio switches Nagle's delay (40 ms an answer) off only where it knows.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+def _base_url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _prepare(
+    truss_directory: Path,
+    state: StateDirectory,
+    bucket_directory: Path | None,
+    stack: contextlib.ExitStack,
+) -> tuple[TrussLayout, Bucket | None]:
+    """Both take a second or so, and not the same second twice."""
+    with ThreadPoolExecutor(1) as executor:
+        layout = executor.submit(lay_out_truss, truss_directory, state.truss)
+        bucket = stack.enter_context(running_bucket(bucket_directory)) if bucket_directory else None
+        return layout.result(), bucket
+
+
+def _model_environment(bucket: Bucket | None) -> dict[str, str]:
+    if bucket is None:
+        return {}
+    return {
+        "OUTBOX_ROOT": bucket.root,
+        "OUTBOX_ENDPOINT_URL": bucket.endpoint_url,
+        "TRUSS_SECRET_aws_access_key_id": bucket.access_key_id,
+        "TRUSS_SECRET_aws_secret_access_key": bucket.secret_access_key,
+    }
+
+
+def _companion_environment(
+    base_url: str, api_key: str | None, bucket: Bucket | None
+) -> dict[str, str]:
+    environment = {"OUTBOX_BASE_URL": base_url, "BASETEN_API_KEY": api_key or ANY_KEY}
+    return environment | (bucket.environment if bucket else {})
+
+
+def _announce(state: StateDirectory, environment: dict[str, str]) -> None:
+    path = state.write_environment(environment)
+    lines = "".join(f"  export {line}\n" for line in path.read_text().splitlines())
+    print(  # noqa: T201  # what this command says
+        f"A stand-in for Baseten's async service, for development: {environment['OUTBOX_BASE_URL']}"
+        f"\nIn another terminal:\n{lines}or: set -a; . {path}; set +a",
+        flush=True,
+    )

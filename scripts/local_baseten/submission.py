@@ -1,0 +1,93 @@
+"""The body of async_predict."""
+
+import json
+import re
+from typing import Annotated, Any, Never
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from scripts.local_baseten.answers import ApiError
+from scripts.local_baseten.retry import RetryPolicy
+
+MAX_BODY_BYTES = 262_144
+
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_CONTROL = re.compile(r"[\x00-\x20]")
+
+
+def _webhook(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    is_http_url = parts.scheme in {"https", "http"} and parts.hostname is not None
+    if not is_http_url or _CONTROL.search(endpoint):
+        raise ValueError("must be an https URL")
+    if parts.scheme == "http" and parts.hostname not in _LOCAL_HOSTS:
+        raise ValueError("must be https; http is for localhost only")
+    return endpoint
+
+
+class _Body(BaseModel):
+    # Unknown fields are ignored, as the service's own description allows them.
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class RetryConfig(_Body):
+    """`inference_retry_config`."""
+
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    initial_delay_ms: int = Field(default=1_000, ge=0, le=10_000)
+    max_delay_ms: int = Field(default=5_000, ge=0, le=60_000)
+
+
+class Submission(_Body):
+    """An accepted body, its defaults filled in."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_input: dict[str, Any]
+    webhook_endpoint: Annotated[str, AfterValidator(_webhook)] | None = None
+    priority: int = Field(default=0, ge=0, le=2)
+    max_time_in_queue_seconds: int = Field(default=600, ge=10, le=259_200)
+    inference_retry_config: RetryConfig | None = None
+
+    @property
+    def retry(self) -> RetryPolicy:
+        config = self.inference_retry_config or RetryConfig()
+        return RetryPolicy(**config.model_dump())
+
+    @property
+    def model_input_json(self) -> str:
+        """In ASCII, so that even half a surrogate pair reaches the model as it was sent."""
+        return json.dumps(self.model_input)
+
+
+def parse_submission(body: bytes) -> Submission:
+    """Raises ApiError 400, naming the field and never quoting the input."""
+    try:
+        content = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise _bad_request("The body is not valid JSON.") from None
+    try:
+        submission = Submission.model_validate(content)
+    except ValidationError as error:
+        raise _bad_request(_first_problem(error)) from None
+    if submission.webhook_endpoint is not None:
+        raise _bad_request(
+            "webhook_endpoint: this stand-in delivers no webhooks, so it does not accept any;"
+            " send the request without it and find the result in the bucket"
+        )
+    return submission
+
+
+def _refuse_constant(_: str) -> Never:
+    raise ValueError("JSON has neither NaN nor Infinity")
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field or 'body'}: {first['msg']}"
+
+
+def _bad_request(message: str) -> ApiError:
+    return ApiError(400, "client_error", message)

@@ -1,0 +1,285 @@
+"""The API's shape, on a queue that nobody works on."""
+
+import asyncio
+import json
+import re
+
+import pytest
+
+from scripts.local_baseten.job import JobError, Status
+
+FORMS = ["production", "development", "environments/staging", "deployment/abc123"]
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+
+
+@pytest.fixture
+def call(bare):
+    """One call, on an application of its own."""
+
+    def call(method: str, path: str, *, key: str | None = None, max_waiting: int = 5_000, **values):
+        async def scenario():
+            async with bare.client(key=key, max_waiting=max_waiting) as client:
+                return await client.request(method, path, **values)
+
+        return asyncio.run(scenario())
+
+    return call
+
+
+@pytest.fixture
+def submit(call):
+    def submit(form: str = "production", **body):
+        return call("POST", f"/{form}/async_predict", json={"model_input": {}} | body)
+
+    return submit
+
+
+def body_of(size: int) -> bytes:
+    start, end = b'{"model_input": {"text": "', b'"}}'
+    return start + b"x" * (size - len(start) - len(end)) + end
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_path_accepts_requests(call, submit, bare, form):
+    answer = submit(form)
+
+    assert answer.status_code == 201
+    request_id = answer.json()["request_id"]
+    assert re.fullmatch("[0-9a-f]{32}", request_id)
+    assert answer.headers["x-baseten-request-id"] == request_id
+    assert bare.queue.find(request_id).status == Status.QUEUED
+    assert bare.submitted == ["one"]
+    queue = call("GET", f"/{form}/async_queue_status").json()
+    assert queue == {
+        "model_id": "local",
+        "deployment_id": form.split("/")[-1],
+        "num_queued_requests": 1,
+        "num_in_progress_requests": 0,
+    }
+
+
+def test_the_status_is_told_as_documented(call, submit):
+    request_id = submit("deployment/abc123").json()["request_id"]
+
+    assert call("GET", f"/async_request/{request_id}").json() == {
+        "request_id": request_id,
+        "model_id": "local",
+        "deployment_id": "abc123",
+        "status": "QUEUED",
+        "webhook_status": "NO_WEBHOOK_PROVIDED",
+        "created_at": "2025-03-27T00:17:51.578558Z",
+        "status_at": "2025-03-27T00:17:51.578558Z",
+        "errors": [],
+    }
+
+
+def test_a_failed_request_tells_its_error(call, submit, bare):
+    request_id = submit().json()["request_id"]
+    bare.queue.fail(bare.queue.claim(), JobError(code="MODEL_INVALID_INPUT", message="pages: no"))
+
+    status = call("GET", f"/async_request/{request_id}").json()
+
+    assert status["status"] == "FAILED"
+    assert status["errors"] == [{"code": "MODEL_INVALID_INPUT", "message": "pages: no"}]
+
+
+def test_a_request_is_found_by_its_id_up_to_a_colon(call, submit):
+    request_id = submit().json()["request_id"]
+
+    assert call("GET", f"/async_request/{request_id}:0").json()["request_id"] == request_id
+
+
+def test_a_queued_request_is_canceled_once(call, submit):
+    path = f"/async_request/{submit().json()['request_id']}"
+
+    first, second = call("DELETE", path), call("DELETE", path)
+
+    assert (first.status_code, first.json()["canceled"]) == (200, True)
+    assert (second.status_code, second.json()["canceled"]) == (200, False)
+    assert "CANCELED" in second.json()["message"]
+    assert call("GET", path).json()["status"] == "CANCELED"
+
+
+def test_an_expired_request_says_so(call, submit, clock):
+    request_id = submit(max_time_in_queue_seconds=10).json()["request_id"]
+
+    clock.now += 10
+
+    assert call("GET", f"/async_request/{request_id}").json()["status"] == "EXPIRED"
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_unknown_request_is_404(call, method):
+    answer = call(method, "/async_request/none")
+
+    assert answer.status_code == 404
+    assert set(answer.json()) == {"error", "error_code", "detail"}
+
+
+def test_a_request_is_unknown_an_hour_after_its_end(call, submit, clock):
+    path = f"/async_request/{submit().json()['request_id']}"
+    call("DELETE", path)
+
+    clock.now += 3_600
+
+    assert call("GET", path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("field", "accepted", "refused"),
+    [
+        ("priority", [0, 2], [-1, 3, "1", 1.5, True, None]),
+        ("max_time_in_queue_seconds", [10, 259_200], [9, 259_201, "60", None]),
+        ("inference_retry_config.max_attempts", [1, 10], [0, 11, "3"]),
+        ("inference_retry_config.initial_delay_ms", [0, 10_000], [-1, 10_001]),
+        ("inference_retry_config.max_delay_ms", [0, 60_000], [-1, 60_001]),
+        ("inference_retry_config", [None, {}], [[], "x", 1]),
+        ("model_input", [{}, {"a": None}], [None, [], "text", 1]),
+        (
+            "webhook_endpoint",
+            [None],
+            ["http://example.com/hook", "ftp://localhost/x", "not a url", "https://", 5],
+        ),
+    ],
+)
+def test_every_value_is_bounded_as_documented(submit, field, accepted, refused):
+    def body(value):
+        outer, _, inner = field.partition(".")
+        return {outer: {inner: value} if inner else value}
+
+    for value in accepted:
+        assert submit(**body(value)).status_code == 201, value
+    for value in refused:
+        answer = submit(**body(value))
+        assert answer.status_code == 400, value
+        assert answer.json()["error"].startswith(field)
+        assert answer.json()["error_code"] == "client_error"
+
+
+def test_the_bounds_reach_the_queue(submit, bare, clock):
+    config = {"max_attempts": 10, "initial_delay_ms": 1, "max_delay_ms": 2}
+    answer = submit(priority=2, max_time_in_queue_seconds=10, inference_retry_config=config)
+
+    job = bare.queue.find(answer.json()["request_id"])
+
+    assert (job.priority, job.expires_at) == (2, clock.now + 10)
+    assert (job.retry.max_attempts, job.retry.initial_delay_ms, job.retry.max_delay_ms) == (
+        *(10, 1, 2),
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["https://example.com/hook", "http://localhost:80/hook"])
+def test_a_webhook_is_not_promised(submit, endpoint):
+    answer = submit(webhook_endpoint=endpoint)
+
+    assert answer.status_code == 400
+    assert "delivers no webhooks" in answer.json()["error"]
+
+
+def test_a_field_it_does_not_know_is_ignored(submit):
+    assert submit(new_field=1).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"\xff", b'{"model_input": {"a": NaN}}', b"[" * 200_000, b"9" * 200_000],
+)
+def test_what_is_no_json_object_is_400_and_never_quoted(call, body):
+    answer = call("POST", "/production/async_predict", content=body)
+
+    assert answer.status_code == 400
+    assert body[:20].decode(errors="replace") not in answer.json()["error"] or not body[2:]
+
+
+def test_a_refused_value_is_not_quoted(submit):
+    assert "secret" not in submit(priority="secret").text
+
+
+def test_the_input_is_passed_on_as_it_was_sent(call, bare):
+    text = (
+        r'{"half": "\ud800", "big": 123456789012345678901234567890, "small": 1e-7, "\u00e9": "é"}'
+    )
+    body = f'{{"model_input": {text}}}'
+
+    answer = call("POST", "/production/async_predict", content=body.encode())
+
+    stored = bare.queue.find(answer.json()["request_id"]).model_input
+    assert json.loads(stored) == json.loads(text)
+
+
+def test_a_body_of_262144_bytes_is_accepted(call):
+    answer = call("POST", "/production/async_predict", content=body_of(262_144))
+
+    assert answer.status_code == 201
+
+
+def test_a_body_of_one_byte_more_is_413(call, bare):
+    answer = call("POST", "/production/async_predict", content=body_of(262_145))
+
+    assert answer.status_code == 413
+    assert answer.json() == {
+        "error": "payload size of 262145 bytes exceeds maximum size of 262144 bytes",
+        "error_code": "payload_too_large",
+        "detail": None,
+    }
+    assert bare.submitted == []
+
+
+def test_the_limit_holds_for_a_body_that_does_not_tell_its_length(call):
+    async def chunks():
+        for _ in range(5):
+            yield b" " * 60_000
+
+    answer = call("POST", "/production/async_predict", content=chunks())
+
+    assert answer.status_code == 413
+    assert "payload size of 300000 bytes" in answer.json()["error"]
+
+
+def test_too_many_waiting_requests_are_429(call):
+    path, body = "/production/async_predict", {"model_input": {}}
+    assert call("POST", path, json=body, max_waiting=1).status_code == 201
+
+    answer = call("POST", path, json=body, max_waiting=1)
+
+    assert (answer.status_code, answer.json()["error_code"]) == (429, "rate_limited")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Api-Key", "Api-Key ", "Bearer", "Basic abc", "right", "Api-Key wrong", "Bearer é"],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/production/async_predict"),
+        ("POST", "/production/predict"),
+        ("GET", "/production/async_queue_status"),
+        ("GET", "/async_request/x"),
+        ("DELETE", "/async_request/x"),
+    ],
+)
+def test_without_the_right_key_every_call_is_401(call, method, path, header):
+    headers = [("authorization", header.encode())]
+
+    answer = call(method, path, key="right", headers=headers)
+
+    assert (answer.status_code, answer.json()["error_code"]) == (401, "unauthorized")
+    assert "right" not in answer.text
+
+
+@pytest.mark.parametrize("header", ["Api-Key right", "Bearer right", "bearer right"])
+def test_the_right_key_is_accepted_in_both_spellings(call, header):
+    path = "/production/async_queue_status"
+
+    assert call("GET", path, key="right", headers={"authorization": header}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/", 404), ("PUT", "/production/predict", 405)]
+)
+def test_other_paths_and_methods_have_the_same_error_body(call, method, path, status):
+    answer = call(method, path)
+
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error", "error_code", "detail"}

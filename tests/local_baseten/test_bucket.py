@@ -1,0 +1,77 @@
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from scripts.local_baseten.bucket import Bucket, running_bucket
+from scripts.local_baseten.errors import BucketError
+
+
+def s3(bucket: Bucket, *, secret: str | None = None):
+    client = boto3.client(
+        "s3",
+        endpoint_url=bucket.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=bucket.access_key_id,
+        aws_secret_access_key=secret or bucket.secret_access_key,
+    )
+    return contextlib.closing(client)
+
+
+def test_a_bucket_can_be_opened_again_with_the_same_key(tmp_path: Path):
+    with running_bucket(tmp_path) as bucket, s3(bucket) as client:
+        client.put_object(Bucket="outbox", Key="kept", Body=b"kept")
+        assert (tmp_path / "credentials.json").stat().st_mode & 0o777 == 0o600
+        pids = [bucket.pid, *(child.pid for child in psutil.Process(bucket.pid).children())]
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+    with running_bucket(tmp_path) as again, s3(again) as client:
+        assert (again.access_key_id, again.secret_access_key) == (
+            *(bucket.access_key_id, bucket.secret_access_key),
+        )
+        assert client.get_object(Bucket="outbox", Key="kept")["Body"].read() == b"kept"
+        assert client.list_objects_v2(Bucket="outbox")["KeyCount"] == 1
+
+
+def test_its_key_is_needed_and_not_shown(seaweedfs: Bucket):
+    with s3(seaweedfs, secret="wrong") as client, pytest.raises(ClientError) as refused:
+        client.list_objects_v2(Bucket="outbox")
+
+    assert refused.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+    assert seaweedfs.secret_access_key not in repr(seaweedfs)
+
+
+def test_it_listens_on_this_machine_alone(seaweedfs: Bucket):
+    (weed,) = psutil.Process(seaweedfs.pid).children()
+
+    listening = {
+        connection.laddr.ip
+        for connection in weed.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    assert listening == {"127.0.0.1"}
+
+
+def test_several_start_at_once(tmp_path: Path):
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(2) as executor:
+        buckets = list(
+            executor.map(
+                lambda name: stack.enter_context(running_bucket(tmp_path / name)), ["one", "two"]
+            )
+        )
+
+    assert len({bucket.endpoint_url for bucket in buckets}) == 2
+
+
+def test_two_never_share_a_directory(tmp_path: Path):
+    with (
+        running_bucket(tmp_path),
+        pytest.raises(BucketError, match="in use"),
+        running_bucket(tmp_path),
+    ):
+        pass

@@ -1,0 +1,109 @@
+"""The official SDK, unmodified."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from baseten.client import AsyncInferenceClient, InferenceClient
+from baseten.client.inferenceapi import (
+    AsyncPredictRequest,
+    InferenceRetryConfig,
+    PredictInput,
+    ResponseErrorResponse,
+)
+
+from tests.local_baseten.caller import Caller
+from tests.waiting import until
+
+
+@pytest.fixture
+def sdk(obedient) -> Iterator[InferenceClient]:
+    with InferenceClient(api_key=obedient.api_key, base_url_override=obedient.base_url) as client:
+        yield client
+
+
+def asked(caller: Caller, **does) -> AsyncPredictRequest:
+    return AsyncPredictRequest(
+        model_input={"record": str(caller.record)} | does,
+        priority=1,
+        max_time_in_queue_seconds=60,
+        inference_retry_config=InferenceRetryConfig(max_attempts=2),
+    )
+
+
+def test_submit_and_status(sdk: InferenceClient, caller: Caller):
+    request_id = sdk.api.async_predict_production(request=asked(caller)).request_id
+
+    def status():
+        answer = sdk.api.get_async_request_status(request_id=request_id)
+        return answer if answer.status == "SUCCEEDED" else None
+
+    status = until(status, "success", seconds=20)
+    assert (status.request_id, status.errors) == (request_id, [])
+    assert status.webhook_status == "NO_WEBHOOK_PROVIDED"
+
+
+def test_every_form_of_path_submits_and_tells_the_queue(sdk: InferenceClient, caller: Caller):
+    api, request = sdk.api, asked(caller)
+
+    ids = {
+        api.async_predict_production(request=request).request_id,
+        api.async_predict_development(request=request).request_id,
+        api.async_predict(env_name="staging eu", request=request).request_id,
+        api.async_predict_deployment(deployment_id="abc", request=request).request_id,
+    }
+
+    assert len(ids) == 4
+    until(lambda: api.get_async_queue_status_production().num_queued_requests == 0, "an end")
+    assert api.get_async_queue_status_development().deployment_id == "development"
+    assert api.get_async_queue_status(env_name="staging").deployment_id == "staging"
+    assert api.get_async_queue_status_deployment(deployment_id="abc").deployment_id == "abc"
+
+
+def test_cancel(sdk: InferenceClient, caller: Caller, tmp_path):
+    gate = tmp_path / "gate"
+    running = caller.submit("running", gate=str(gate))
+    caller.until_running(running)
+    queued = sdk.api.async_predict_production(request=asked(caller)).request_id
+
+    answer = sdk.api.cancel_async_request(request_id=queued)
+    gate.touch()
+
+    assert (answer.request_id, answer.canceled) == (queued, True)
+    assert sdk.api.get_async_request_status(request_id=queued).status == "CANCELED"
+    caller.final_status(running)
+
+
+def test_sync_prediction(sdk: InferenceClient, caller: Caller):
+    answer = sdk.api.predict_production(request=PredictInput({"record": str(caller.record)}))
+
+    assert answer.root["model_input"] == {"record": str(caller.record)}
+
+
+def test_a_wrong_key_and_a_refused_body_raise_the_sdks_own_error(obedient, caller: Caller):
+    with (
+        InferenceClient(api_key="wrong", base_url_override=obedient.base_url) as client,
+        pytest.raises(ResponseErrorResponse) as unauthorized,
+    ):
+        client.api.async_predict_production(request=asked(caller))
+    assert unauthorized.value.status_code == 401
+    assert unauthorized.value.error_response.error_code == "unauthorized"
+
+
+def test_the_async_client(obedient, caller: Caller):
+    async def scenario():
+        async with AsyncInferenceClient(
+            api_key=obedient.api_key, base_url_override=obedient.base_url
+        ) as client:
+            submitted = [client.api.async_predict_production(request=asked(caller))] * 1
+            answers = await asyncio.gather(*submitted)
+            queue = await client.api.get_async_queue_status_production()
+            status = await client.api.get_async_request_status(request_id=answers[0].request_id)
+            canceled = await client.api.cancel_async_request(request_id=answers[0].request_id)
+            return queue, status, canceled
+
+    queue, status, canceled = asyncio.run(scenario())
+
+    assert queue.model_id == status.model_id == "local"
+    assert canceled.request_id == status.request_id
+    assert caller.final_status(status.request_id)["status"] in {"SUCCEEDED", "CANCELED"}
