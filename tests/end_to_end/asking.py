@@ -1,24 +1,13 @@
 """Sending, and waiting with a bound."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-T = TypeVar("T")
+from tests.waiting import until
 
 FINAL = {"SUCCEEDED", "FAILED", "EXPIRED", "CANCELED"}
-
-
-def until(look: Callable[[], T], what: str, *, seconds: float = 60, every: float = 0.02) -> T:
-    """The first true value of `look`."""
-    deadline = time.monotonic() + seconds
-    while not (value := look()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(every)
-    return value
 
 
 def model_input(job: str, item: str, **values: Any) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from scripts.local_baseten.running import running_locally
+from tests.end_to_end.asking import entered, final_status, submit
 from tests.end_to_end.reading import watching
-from tests.end_to_end.asking import entered, final_status, submit, until
 from tests.end_to_end.s3_proxy import S3Proxy
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -11,7 +11,8 @@ import pytest
 
 from model.artifacts import Failure, KeyFields, KeyTemplate, RequestMetadata
 from model.artifacts.keys import DEFAULT_TEMPLATE
-from tests.end_to_end.asking import entered, final_status, metric, model_input, submit, until
+from tests.end_to_end.asking import entered, final_status, metric, model_input, submit
+from tests.waiting import until
 
 
 def predict(api, job, item, **values):

@@ -1,0 +1,121 @@
+"""The README's examples, run as they stand there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from model.artifacts import KeyTemplate, ModelInfo
+from model.artifacts.keys import DEFAULT_TEMPLATE
+from model.artifacts.stores.memory import MemoryStore
+from model.outbox import Outbox
+from model.uploads import BoundedExecutor
+from tests.end_to_end.asking import final_status
+from tests.tiny_truss import PROJECT
+
+README = (PROJECT / "README.md").read_text()
+EXAMPLES = PROJECT / "data" / "examples"
+
+
+def block(language: str, containing: str) -> str:
+    """The one code block of a language that has the text in it."""
+    blocks = re.findall(rf"^ *```{language}\n(.*?)^ *```$", README, re.DOTALL | re.MULTILINE)
+    (found,) = [text for text in blocks if containing in text]
+    return found
+
+
+@pytest.fixture(scope="module")
+def environment(ocr, tmp_path_factory) -> dict[str, str]:
+    """A shell in which `outbox` is a command and the stand-in's variables are set."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    home = tmp_path_factory.mktemp("home")
+    own = {"PATH": path, "HOME": str(home), "OUTBOX_HOME": str(home / "journal")}
+    return {**os.environ, **own, **ocr.environment}
+
+
+@pytest.fixture(scope="module")
+def demo_job(environment, tmp_path_factory) -> None:
+    """Two documents under the job the examples name."""
+    documents = [str(EXAMPLES / name) for name in ("notice-zh.png", "photo.png")]
+    to = tmp_path_factory.mktemp("results")
+    run(["outbox", "run", *documents, "--job", "demo", "--to", to], environment)
+
+
+def run(command, environment, cwd=PROJECT) -> str:
+    done = subprocess.run(
+        command, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_curl_request_is_accepted_and_its_result_is_where_the_readme_says(ocr, environment):
+    answer = json.loads(run(["bash", "-c", block("sh", "curl -sS")], environment))
+    headers = {"Authorization": f"Bearer {ocr.api_key}"}
+    with httpx.Client(base_url=ocr.base_url, headers=headers) as api:
+        assert final_status(api, answer["request_id"])["status"] == "SUCCEEDED"
+    listing = [
+        "import boto3, os",
+        "s3 = boto3.client('s3', endpoint_url=os.environ['OUTBOX_ENDPOINT_URL'])",
+        "print(s3.head_object(Bucket='outbox', Key='manifests/job=curl/photo.png.json')['ETag'])",
+    ]
+    assert run([sys.executable, "-c", "\n".join(listing)], environment)
+
+
+def test_the_companions_commands_work_as_listed(environment, tmp_path):
+    (tmp_path / "scans").mkdir()
+    shutil.copy(EXAMPLES / "notice-ja.png", tmp_path / "scans")
+    commands = block("sh", "outbox submit scans/").replace("--set pages=1-3 ", "")
+    run(["bash", "-e", "-c", commands], environment, cwd=tmp_path)
+    text = (tmp_path / "results" / "notice-ja.png" / "text.txt").read_text()
+    assert text.strip() == (EXAMPLES / "truth" / "notice-ja.txt").read_text().strip()
+
+
+@pytest.mark.usefixtures("demo_job")
+def test_a_downstream_job_needs_boto3_alone(environment):
+    lines = run([sys.executable, "-c", block("python", "import boto3")], environment).splitlines()
+    assert {line.split()[0] for line in lines} == {"notice-zh.png", "photo.png"}
+    assert len(lines) == 4
+
+
+@pytest.mark.usefixtures("demo_job")
+def test_duckdb_reads_the_manifests(environment):
+    # In place of the download that INSTALL makes: then it finds the extension installed.
+    install = "from duckdb_extensions import import_extension; import_extension('httpfs')"
+    run([sys.executable, "-c", install], environment)
+    table = run([sys.executable, "-c", block("python", "import duckdb")], environment)
+    assert "notice-zh.png" in table
+    assert "photo.png" in table
+    assert "mean_confidence" in table
+
+
+def test_ones_own_model_takes_two_names(tmp_path):
+    names: dict = {}
+    exec(compile(block("python", "class Describer"), "README.md", "exec"), names)
+    store = MemoryStore()
+    outbox = Outbox(
+        store=store,
+        template=KeyTemplate.parse(DEFAULT_TEMPLATE),
+        model=ModelInfo(name="describer", version="1"),
+        inference=names["load"]({}, tmp_path),
+        request_type=names["Request"],
+        uploads=BoundedExecutor(1),
+        max_document_bytes=100,
+    )
+    model_input = {"prompt": "It has", "document": {"base64": "YWJj"}}
+    manifest = outbox.run(outbox.prepare(model_input, request_id="r")).result()
+    assert manifest.result == {"size": 3}
+    assert (
+        store.get(f"artifacts/{manifest.key}/{manifest.attempt}/answer.txt") == b"It has 3 bytes."
+    )
+
+
+def test_the_policy_is_a_policy():
+    policy = json.loads(block("json", "Statement"))
+    assert {statement["Effect"] for statement in policy["Statement"]} == {"Allow"}
