@@ -1,0 +1,88 @@
+"""One document at a time: its pages are read one after the other and written as they come."""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from model.artifacts import Outputs
+from model.inference.documents import Pages, chosen_pages, open_document
+from model.inference.engine import Engine, load_engine
+from model.inference.layout import arrange
+from model.inference.orientation import read_upright
+from model.inference.reading import Page
+from model.inference.request import ArtifactName, Request
+from model.inference.settings import InferenceSettings
+from model.inference.summary import Summary
+from model.inference.writers import open_writer
+from model.request import DOCUMENT
+
+
+class Inference:
+    """Safe to share between threads; neither PDFium nor the models are, so one runs at a time."""
+
+    def __init__(self, engine: Engine, settings: InferenceSettings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._lock = threading.Lock()
+
+    def run(self, request: Request, work_directory: Path) -> Outputs:
+        """Read `work_directory / DOCUMENT`. Raises InvalidInputError."""
+        with self._lock:
+            return self._run(request, work_directory)
+
+    def _run(self, request: Request, work_directory: Path) -> Outputs:
+        directory = work_directory / "outputs"
+        directory.mkdir()
+        summary = Summary()
+        with ExitStack() as stack:
+            pages = stack.enter_context(
+                open_document(work_directory / DOCUMENT, request, self._settings)
+            )
+            numbers = chosen_pages(pages, request, self._settings)
+            writers = [
+                stack.enter_context(open_writer(name, directory / name))
+                for name in request.artifacts
+            ]
+            for number in numbers:
+                page = self._read(pages, number, min_confidence=request.min_confidence)
+                summary.add(page)
+                for write in writers:
+                    write(page)
+        return Outputs(result=summary.result(), files=_files(request.artifacts, directory))
+
+    def _read(self, pages: Pages, number: int, *, min_confidence: float) -> Page:
+        started = time.perf_counter()
+        image = pages.page(number)
+        rendered = time.perf_counter()
+        pixels, rotation, lines = read_upright(self._engine.read, image.pixels)
+        certain = [line for line in arrange(lines) if line.confidence >= min_confidence]
+        return Page(
+            number=number,
+            image=image.turned(pixels, rotation),
+            rotation=rotation,
+            lines=certain,
+            render_seconds=rendered - started,
+            read_seconds=time.perf_counter() - rendered,
+        )
+
+
+def load(settings: Mapping[str, JsonValue], data_directory: Path) -> Inference:
+    """The inference, warm. `settings` as in config.yaml, weights below `data_directory`.
+
+    Raises ConfigurationError.
+    """
+    parsed = InferenceSettings.parse(settings)
+    return Inference(load_engine(parsed, data_directory), parsed)
+
+
+def _files(artifacts: Iterable[ArtifactName], directory: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for name in artifacts:
+        path = directory / name
+        found = sorted(path.iterdir()) if path.is_dir() else [path]
+        files |= {file.relative_to(directory).as_posix(): file for file in found}
+    return files

@@ -1,0 +1,48 @@
+"""Which pages a request means by `1-5,8`."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+_RANGE = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRanges:
+    """First and last page of each range, counted from 1, both included; none means every page."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError, whose message does not quote the text."""
+        return cls(tuple(_parse_range(part) for part in text.split(",")))
+
+    @classmethod
+    def all_pages(cls) -> Self:
+        return cls(())
+
+    @property
+    def last(self) -> int:
+        """The highest page that is asked for; 0 where every page is."""
+        return max((last for _, last in self.ranges), default=0)
+
+    def numbers(self, count: int) -> list[int]:
+        """The pages of a document that has `count`: ascending, each once."""
+        if not self.ranges:
+            return list(range(1, count + 1))
+        inside = ((first, min(last, count)) for first, last in self.ranges)
+        return sorted({number for first, last in inside for number in range(first, last + 1)})
+
+
+def _parse_range(text: str) -> tuple[int, int]:
+    match = _RANGE.match(text)
+    if match is None:
+        raise ValueError("write page numbers and ranges such as 1-5,8")
+    first = int(match[1])
+    last = int(match[2] or first)
+    if first < 1:
+        raise ValueError("pages are counted from 1")
+    if last < first:
+        raise ValueError("a range goes from its lower page to its higher, such as 1-5")
+    return first, last

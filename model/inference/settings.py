@@ -1,0 +1,56 @@
+"""The inference's settings: config.yaml, `model_metadata.outbox.inference`."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from model.artifacts.errors import ConfigurationError
+
+_MODEL_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _inside(file: str) -> str:
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError("must be a path below data/")
+    return file
+
+
+class Weights(BaseModel):
+    """An ONNX file below data/ that replaces the one in rapidocr's wheel."""
+
+    model_config = _MODEL_CONFIG
+
+    file: Annotated[str, AfterValidator(_inside)]
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Limits(BaseModel):
+    """What one document may ask for; a larger one is the caller's error."""
+
+    model_config = _MODEL_CONFIG
+
+    max_pages: int = Field(default=2000, ge=1)
+    max_page_pixels: int = Field(default=40_000_000, ge=10_000)
+    max_page_side: int = Field(default=20_000, ge=100)
+
+
+class InferenceSettings(Limits):
+    """`threads` is how many one page is read with; `gpu` needs onnxruntime-gpu in the image."""
+
+    threads: int = Field(default=2, ge=1, le=64)
+    gpu: bool = False
+    detection: Weights | None = None
+    recognition: Weights | None = None
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, JsonValue]) -> "InferenceSettings":
+        """Raises ConfigurationError, which names the setting."""
+        try:
+            return cls.model_validate(dict(settings))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ".".join(["inference", *(str(part) for part in first["loc"])])
+            raise ConfigurationError(name, first["msg"]) from error

@@ -1,0 +1,28 @@
+"""`python -m scripts.bench NAME` prints one measurement."""
+
+import sys
+
+from scripts.bench import memory, ocr
+
+USAGE = """usage: python -m scripts.bench NAME
+
+ocr      seconds per page through the model and through bare rapidocr
+memory   peak memory for a short document and a long one
+"""
+
+
+def main(arguments: list[str]) -> None:
+    match arguments:
+        case ["ocr"]:
+            report = ocr.measure()
+        case ["memory"]:
+            report = memory.measure()
+        case ["memory-of", path]:
+            report = memory.read_document(path)
+        case _:
+            raise SystemExit(USAGE)
+    sys.stdout.write(report)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,79 @@
+"""What the model costs beyond rapidocr: rendering, righting, and writing the artifacts."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from rapidocr import RapidOCR
+
+from model.inference import Request, load
+from model.inference.documents import open_document
+from model.inference.parameters import rapidocr_parameters
+from model.inference.reading import Pixels
+from model.inference.settings import InferenceSettings
+from model.request import DOCUMENT
+
+DATA = Path(__file__).parent.parent.parent / "data"
+DOCUMENTS = ("minutes.pdf", "scanned-letter.pdf", "rechnung.pdf", "notice-zh.png", "photo.png")
+REPETITIONS = 5
+LIMIT = 1.1
+
+
+def measure() -> str:
+    """Both read the same pages in turn, `REPETITIONS` times; the median of each document counts."""
+    request = Request.model_validate({"document": {"base64": "-"}})
+    settings = InferenceSettings()
+    model = load({}, DATA)
+    bare = RapidOCR(params=rapidocr_parameters(settings, DATA) | {"Global.return_word_box": False})
+    documents = [DATA / "examples" / name for name in DOCUMENTS]
+    rendered = [_render(document, request, settings) for document in documents]
+    bare(rendered[0][0])  # loads the models
+
+    def read_bare(place: int) -> None:
+        for page in rendered[place]:
+            bare(page)
+
+    def read_model(place: int) -> None:
+        with TemporaryDirectory() as directory:
+            (Path(directory) / DOCUMENT).symlink_to(documents[place])
+            model.run(request, Path(directory))
+
+    bare_seconds, model_seconds = _interleaved(len(documents), read_bare, read_model)
+    pages = sum(map(len, rendered))
+    return _report(pages=pages, bare=bare_seconds / pages, model=model_seconds / pages)
+
+
+def _render(document: Path, request: Request, settings: InferenceSettings) -> list[Pixels]:
+    with open_document(document, request, settings) as pages:
+        return [pages.page(number).pixels for number in range(1, pages.count + 1)]
+
+
+def _interleaved(
+    documents: int, one: Callable[[int], None], other: Callable[[int], None]
+) -> tuple[float, float]:
+    """The sums of both functions' median seconds over all documents."""
+    seconds: dict[tuple[Callable[[int], None], int], list[float]] = {}
+    for repetition in range(REPETITIONS):
+        for place in range(documents):
+            for function in (one, other) if repetition % 2 else (other, one):
+                started = time.perf_counter()
+                function(place)
+                seconds.setdefault((function, place), []).append(time.perf_counter() - started)
+    totals = [
+        sum(median(seconds[function, place]) for place in range(documents))
+        for function in (one, other)
+    ]
+    return totals[0], totals[1]
+
+
+def _report(*, pages: int, bare: float, model: float) -> str:
+    ratio = model / bare
+    verdict = "within" if ratio <= LIMIT else "ABOVE"
+    return (
+        f"{pages} pages, {REPETITIONS} times each, in turn\n"
+        f"bare rapidocr  {bare:.3f} s per page\n"
+        f"the model      {model:.3f} s per page\n"
+        f"ratio          {ratio:.3f} ({verdict} the limit of {LIMIT})\n"
+    )

@@ -1,0 +1,98 @@
+"""The real inference, loaded once, and something small for it to read."""
+
+import functools
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pytest
+from PIL import Image
+
+from model.artifacts import Outputs
+from model.inference import Request, load
+from model.request import DOCUMENT
+
+DATA = Path(__file__).parent.parent.parent / "data"
+EXAMPLES = DATA / "examples"
+ALL = ["document.json", "text.txt", "lines.csv", "searchable.pdf", "pages"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    outputs: Outputs
+
+    def text(self) -> str:
+        return self.outputs.files["text.txt"].read_text("utf-8")
+
+    def lines(self) -> list[str]:
+        return self.text().splitlines()
+
+    def pages(self) -> list[dict[str, Any]]:
+        return json.loads(self.outputs.files["document.json"].read_text("utf-8"))["pages"]
+
+
+Read = Callable[..., Result]
+Example = Callable[[str], Result]
+
+
+@pytest.fixture(scope="session")
+def inference():
+    return load({}, DATA)
+
+
+@pytest.fixture
+def reader(inference, tmp_path_factory) -> Callable[[Any], Read]:
+    """Makes a `read` of an inference, for those with other settings than the defaults."""
+
+    def reader_of(model: Any) -> Read:
+        def read(document: bytes | Path, **fields: Any) -> Result:
+            directory = tmp_path_factory.mktemp("work")
+            if isinstance(document, Path):
+                shutil.copy(document, directory / DOCUMENT)
+            else:
+                (directory / DOCUMENT).write_bytes(document)
+            request = Request.model_validate({"document": {"base64": "-"}, **fields})
+            return Result(outputs=model.run(request, directory))
+
+        return read
+
+    return reader_of
+
+
+@pytest.fixture
+def read(inference, reader) -> Read:
+    """Run a document, a file or bytes, through the inference; fields as a request has them."""
+    return reader(inference)
+
+
+@pytest.fixture(scope="session")
+def example(inference, tmp_path_factory) -> Example:
+    """A sample document's result, all artifacts, by its name; each is read once."""
+
+    @functools.cache
+    def read_example(name: str) -> Result:
+        directory = tmp_path_factory.mktemp("example")
+        shutil.copy(EXAMPLES / name, directory / DOCUMENT)
+        request = Request.model_validate({"document": {"base64": "-"}, "artifacts": ALL})
+        return Result(outputs=inference.run(request, directory))
+
+    return read_example
+
+
+@pytest.fixture(scope="session")
+def card() -> Image.Image:
+    """The first lines of minutes.pdf on a page of the size that is read fastest."""
+    with pypdfium2.PdfDocument(EXAMPLES / "minutes.pdf") as pdf:
+        page = pdf[0].render(scale=150 / 72).to_pil()
+    card = Image.new("RGB", (800, 740), "white")
+    card.paste(page.crop((100, 120, 900, 296)), (0, 100))
+    return card
+
+
+@pytest.fixture(scope="session")
+def card_lines() -> list[str]:
+    return (EXAMPLES / "truth" / "minutes.txt").read_text("utf-8").splitlines()[:3]

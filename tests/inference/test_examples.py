@@ -1,0 +1,35 @@
+"""The sample documents say what their truth says."""
+
+import pytest
+from rapidfuzz.distance import Levenshtein
+
+from tests.inference.conftest import EXAMPLES
+
+DAMAGED = {"scanned-letter.pdf", "photo.png"}
+CLEAN = sorted(path.name for path in EXAMPLES.glob("*.*") if path.name not in DAMAGED)
+
+
+def truth(name: str) -> str:
+    return (EXAMPLES / "truth" / name).with_suffix(".txt").read_text("utf-8")
+
+
+def test_there_is_a_truth_for_every_example_and_an_example_for_every_truth():
+    examples = sorted(path.stem for path in EXAMPLES.glob("*.*"))
+    assert examples == sorted(path.stem for path in (EXAMPLES / "truth").iterdir())
+    assert len(examples) >= 7
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_a_clean_document_is_read_without_a_mistake(example, name):
+    assert example(name).text() == truth(name)
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGED))
+def test_a_damaged_document_is_read_almost_without_mistakes(example, name):
+    expected = truth(name)
+    mistakes = Levenshtein.distance(example(name).text(), expected)
+    assert mistakes <= 0.01 * len(expected)
+
+
+def test_examples_are_small_enough_to_be_sent_as_they_are():
+    assert all(path.stat().st_size < 300_000 for path in EXAMPLES.glob("*.*"))
