@@ -19,14 +19,15 @@ class Bucket:
     prefix: str
 
     def keys(self, under: str = "") -> list[str]:
+        base = f"{self.prefix}/" if self.prefix else ""
         pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.name, Prefix=f"{self.prefix}/{under}"
+            Bucket=self.name, Prefix=base + under
         )
         found = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return [key.removeprefix(f"{self.prefix}/") for key in found]
+        return [key.removeprefix(base) for key in found]
 
     def get(self, key: str) -> bytes:
-        answer = self.client.get_object(Bucket=self.name, Key=f"{self.prefix}/{key}")
+        answer = self.client.get_object(Bucket=self.name, Key=f"{self.prefix}/{key}".lstrip("/"))
         with contextlib.closing(answer["Body"]) as body:
             return body.read()
 

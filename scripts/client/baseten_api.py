@@ -1,0 +1,169 @@
+"""The official `baseten` SDK behind our Protocol: its errors made ours, faults repeated."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+import stamina
+from baseten.client import InferenceClient
+from baseten.client.inferenceapi import (
+    AsyncPredictOutput,
+    AsyncPredictRequest,
+    ErrorResponse,
+    ResponseError,
+    ResponseErrorResponse,
+)
+from pydantic import ValidationError
+
+from model.artifacts.errors import ConfigurationError
+from scripts.client.api import QueueStatus, RequestStatus
+from scripts.client.clock import SYSTEM_CLOCK, Clock
+from scripts.client.errors import (
+    RefusedRequestError,
+    ServiceError,
+    ServiceUnavailableError,
+    UnauthorizedError,
+    UnknownRequestError,
+)
+from scripts.client.pace import Pace
+
+_SUBMITS_PER_SECOND = 150  # the documented limit is 200
+_CALLS_PER_SECOND = 18  # status and cancel: 20
+_ATTEMPTS = 6
+_ATTEMPTS_SECONDS = 60.0
+
+
+class BasetenApi:
+    """The official `baseten` SDK, with its errors made ours and faults repeated."""
+
+    def __init__(
+        self, client: InferenceClient, *, environment: str, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._api = client.api
+        self._environment = environment
+        self._secret = client.options.api_key
+        self._submits = Pace(_SUBMITS_PER_SECOND, clock)
+        self._calls = Pace(_CALLS_PER_SECOND, clock)
+
+    @stamina.retry(
+        on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS, wait_max=10.0
+    )
+    def submit(self, body: Mapping[str, Any]) -> str:
+        request = AsyncPredictRequest(**body)
+        self._submits.wait()
+        with self._translated():
+            return self._post(request).request_id
+
+    def status(self, request_id: str) -> RequestStatus:
+        self._calls.wait()
+        with self._translated(request_id):
+            answer = self._api.get_async_request_status(request_id=_bare(request_id))
+        errors = tuple((error.code, error.message) for error in answer.errors)
+        return RequestStatus(status=answer.status, errors=errors)
+
+    @stamina.retry(on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS)
+    def cancel(self, request_id: str) -> bool:
+        self._calls.wait()
+        with self._translated(request_id):
+            return self._api.cancel_async_request(request_id=_bare(request_id)).canceled
+
+    @stamina.retry(on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS)
+    def queue_status(self) -> QueueStatus:
+        with self._translated():
+            match self._environment:
+                case "production":
+                    answer = self._api.get_async_queue_status_production()
+                case "development":
+                    answer = self._api.get_async_queue_status_development()
+                case name:
+                    answer = self._api.get_async_queue_status(env_name=name)
+        return QueueStatus(
+            queued=answer.num_queued_requests, in_progress=answer.num_in_progress_requests
+        )
+
+    def _post(self, request: AsyncPredictRequest) -> AsyncPredictOutput:
+        match self._environment:
+            case "production":
+                return self._api.async_predict_production(request=request)
+            case "development":
+                return self._api.async_predict_development(request=request)
+            case name:
+                return self._api.async_predict(env_name=name, request=request)
+
+    @contextlib.contextmanager
+    def _translated(self, request_id: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except ResponseErrorResponse as error:
+            said = _said(error.error_response)
+            raise _error(error.status_code, self._safe(said), request_id) from error
+        except ResponseError as error:
+            said = _said(_error_body(error.body))
+            raise _error(error.status_code, self._safe(said), request_id) from error
+        except httpx.HTTPError as error:
+            raise ServiceUnavailableError(
+                f"the service does not answer ({type(error).__name__}):"
+                " check --base-url or --model-id, and the network"
+            ) from error
+        except (ValidationError, ValueError) as error:
+            raise ServiceError("the service's answer is not that of Baseten's async API") from error
+
+    def _safe(self, text: str) -> str:
+        return " ".join(text.replace(self._secret, "…").split())[:300]
+
+
+@contextlib.contextmanager
+def connected(
+    *, api_key: str | None, model_id: str | None, base_url: str | None, environment: str
+) -> Iterator[BasetenApi]:
+    """The model's API; `base_url` goes before `model_id`. Raises ConfigurationError."""
+    if not api_key:
+        raise ConfigurationError("BASETEN_API_KEY", "is not set; set it, or pass --api-key-file")
+    if not base_url and not model_id:
+        raise ConfigurationError(
+            "model_id",
+            "no model is named; pass --model-id or set OUTBOX_MODEL_ID (--base-url"
+            " and OUTBOX_BASE_URL name a stand-in)",
+        )
+    if base_url and not base_url.startswith(("http://", "https://")):
+        raise ConfigurationError("base_url", "must begin with https:// or http://")
+    model = None if base_url else model_id
+    with InferenceClient(api_key=api_key, model_id=model, base_url_override=base_url) as client:
+        client.http_client.timeout = httpx.Timeout(30, connect=5)
+        yield BasetenApi(client, environment=environment)
+
+
+def _error(status: int, said: str, request_id: str | None) -> ServiceError:
+    kind: Callable[..., ServiceError]
+    match status:
+        case 401 | 403:
+            kind, sentence = UnauthorizedError, "the service refuses the API key"
+        case 404 if request_id is not None:
+            kind, sentence = UnknownRequestError, f"the service does not know {request_id}"
+        case 400 | 413 | 422:
+            kind, sentence = RefusedRequestError, "the service refuses the request"
+        case 429:
+            kind, sentence = ServiceUnavailableError, "the service's rate limit is reached"
+        case _ if status >= 500 or status == 408:
+            kind, sentence = ServiceUnavailableError, "the service has a fault"
+        case _:
+            kind, sentence = ServiceError, "the service refuses: check model and environment"
+    return kind(f"{sentence} (HTTP {status}){': ' + said if said else ''}", status=status)
+
+
+def _error_body(body: str) -> ErrorResponse:
+    """The SDK leaves the body of a status it does not expect as it came."""
+    try:
+        return ErrorResponse.model_validate_json(body)
+    except ValidationError:
+        return ErrorResponse()
+
+
+def _said(answer: ErrorResponse) -> str:
+    return answer.error or answer.detail or ""
+
+
+def _bare(request_id: str) -> str:
+    # Some routes append `:…` to the id; the service knows it without.
+    return request_id.split(":", maxsplit=1)[0]

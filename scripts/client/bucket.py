@@ -1,0 +1,118 @@
+"""The bucket as its reader sees it: obstore, with our errors."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+import stamina
+from obstore import exceptions
+
+from model.artifacts.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+CHUNK_BYTES = 1 << 20
+_ATTEMPTS = 3
+_REFUSED = "the bucket refuses these credentials: check them and what they allow"
+_STATUS = re.compile(r"status code: (\d{3})")
+_ABSENT = (FileNotFoundError, exceptions.NotFoundError)
+_EXISTS = (FileExistsError, exceptions.AlreadyExistsError, exceptions.PreconditionError)
+_DENIED = (
+    PermissionError,
+    exceptions.PermissionDeniedError,
+    exceptions.UnauthenticatedError,
+)
+
+
+class Bucket:
+    """Objects under a root. Safe to use from several threads."""
+
+    def __init__(self, store: "ObjectStore", *, root: str) -> None:
+        self.root = root
+        self._store = store
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below `prefix`, which ends in a slash. Raises StoreError."""
+        with _translated(prefix):
+            for page in obstore.list(self._store, prefix):
+                yield from (meta["path"] for meta in page)
+
+    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    def get(self, key: str) -> bytes:
+        """The whole object, for small ones. Raises NotFoundError, StoreError."""
+        with _translated(key):
+            return bytes(obstore.get(self._store, key).bytes())
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """The object's bytes, about a mebibyte at a time. Raises NotFoundError, StoreError."""
+        with _translated(key):
+            for chunk in obstore.get(self._store, key).stream(min_chunk_size=CHUNK_BYTES):
+                yield bytes(chunk)
+
+    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    def exists(self, key: str) -> bool:
+        try:
+            with _translated(key):
+                obstore.head(self._store, key)
+        except NotFoundError:
+            return False
+        return True
+
+    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    def create(self, key: str, data: bytes) -> None:
+        """Store `data` unless the key is taken: for keys that name their own content."""
+        with _translated(key), contextlib.suppress(*_EXISTS):
+            obstore.put(self._store, key, data, mode="create")
+
+    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    def upload(self, key: str, path: Path) -> None:
+        """Stream a large file in parts; readers see all of it or nothing."""
+        with _translated(key):
+            obstore.put(self._store, key, path)
+
+    def delete(self, key: str) -> None:
+        with _translated(key):
+            obstore.delete(self._store, key)
+
+
+@contextlib.contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except _ABSENT as error:
+        raise NotFoundError(key) from error
+    except _DENIED as error:
+        raise AccessDeniedError(key, _REFUSED) from error
+    except exceptions.GenericError as error:
+        raise _from_generic(key, error) from error
+    except exceptions.BaseError as error:
+        raise StoreError(key, first_line(error)) from error
+    except OSError as error:
+        raise StoreUnavailableError(key, error.strerror or type(error).__name__) from error
+
+
+def _from_generic(key: str, error: Exception) -> StoreError:
+    """Listing reports every refusal as a generic error with the answer's status in its text."""
+    status = _STATUS.search(str(error))
+    match int(status[1]) if status else None:
+        case 401 | 403:
+            return AccessDeniedError(key, _REFUSED)
+        case 404:
+            return StoreError(key, "there is no such bucket: check root and endpoint_url")
+        case code if code is None or code in {408, 429} or code >= 500:
+            return StoreUnavailableError(key, first_line(error))
+        case _:
+            return StoreError(key, first_line(error))
+
+
+def first_line(error: Exception) -> str:
+    return str(error).split("\n", maxsplit=1)[0].split(": <")[0].strip()[:300]

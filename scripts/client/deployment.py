@@ -1,0 +1,16 @@
+"""A deployed model, as a job sees it."""
+
+from dataclasses import dataclass
+
+from scripts.client.api import AsyncApi
+from scripts.client.bucket import Bucket
+from scripts.client.naming import Naming
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """Where requests go, where their results appear, and under which keys."""
+
+    api: AsyncApi
+    bucket: Bucket
+    naming: Naming

@@ -1,0 +1,36 @@
+"""What the commands' exit codes mean."""
+
+from model.artifacts.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    OutboxError,
+    StoreError,
+)
+from scripts.client.errors import JournalError, ServiceError, UnknownJobError, WaitTimeoutError
+
+OK = 0
+SOME_FAILED = 1
+BAD_INPUT = 2
+NOT_POSSIBLE = 3
+TIMED_OUT = 4
+INTERNAL = 70
+INTERRUPTED = 130
+
+EXPLANATION = """
+Exit codes: 0 all well · 1 some results failed, expired, were canceled or did not verify ·
+2 usage or bad input, nothing was sent · 3 configuration, credentials, service or bucket
+unreachable · 4 waiting timed out · 70 a fault of Outbox itself ·
+130 interrupted
+"""
+
+
+def exit_code(error: OutboxError) -> int:
+    match error:
+        case WaitTimeoutError():
+            return TIMED_OUT
+        case InvalidInputError() | UnknownJobError():
+            return BAD_INPUT
+        case ConfigurationError() | ServiceError() | StoreError() | JournalError():
+            return NOT_POSSIBLE
+        case _:
+            return SOME_FAILED

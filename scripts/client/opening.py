@@ -1,0 +1,57 @@
+"""From settings to what the commands work with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scripts.client.bucket import Bucket
+from scripts.client.bucket_opening import open_bucket
+from scripts.client.deployment import Deployment
+from scripts.client.errors import UnknownJobError
+from scripts.client.journal import Journal
+from scripts.client.naming import Naming
+from scripts.client.settings import Settings
+
+
+def naming(settings: Settings) -> Naming:
+    return Naming(
+        template=settings.template, model=settings.model_name, environment=settings.environment
+    )
+
+
+def bucket(settings: Settings) -> Bucket:
+    """Raises ConfigurationError. Nothing is sent to the bucket yet."""
+    return open_bucket(
+        settings.require_root(), endpoint_url=settings.endpoint_url, region=settings.region
+    )
+
+
+@contextmanager
+def deployment(settings: Settings) -> Iterator[Deployment]:
+    """Raises ConfigurationError. Nothing is sent yet."""
+    from scripts.client.baseten_api import connected  # noqa: PLC0415  # the SDK: 0.4 seconds
+
+    with connected(
+        api_key=settings.api_key,
+        model_id=settings.model_id,
+        base_url=settings.base_url,
+        environment=settings.environment,
+    ) as api:
+        yield Deployment(api=api, bucket=bucket(settings), naming=naming(settings))
+
+
+@contextmanager
+def journal(settings: Settings, job: str, *, create: bool = False) -> Iterator[Journal]:
+    """Raises UnknownJobError where there is none and `create` is false, and JournalError."""
+    root = settings.require_root().rstrip("/")
+    with Journal.opened(settings.home, job=job, root=root, create=create) as opened:
+        yield opened
+
+
+def known_digests(settings: Settings, job: str) -> dict[str, str]:
+    """Input digests by key, of what was submitted from this machine."""
+    try:
+        with journal(settings, job) as opened:
+            entries = opened.entries()
+    except UnknownJobError:
+        return {}
+    return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}

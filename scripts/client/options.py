@@ -1,0 +1,104 @@
+"""Options that several commands share: a parameter that is a dataclass becomes its fields."""
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from typing import Annotated, Any
+
+import typer
+from pydantic import JsonValue
+
+from model.artifacts.errors import InvalidInputError
+from scripts.client.request_body import Batch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sending:
+    """What `submit` and `run` say about a job."""
+
+    job: str = field(metadata={"help": "The job's name."})
+    label: list[str] = field(
+        default_factory=list, metadata={"metavar": "NAME=VALUE", "help": "Repeatable."}
+    )
+    set: list[str] = field(
+        default_factory=list,
+        metadata={
+            "metavar": "NAME=JSON",
+            "help": "A further field of the model's input, such as pages. Repeatable.",
+        },
+    )
+    priority: int | None = field(
+        default=None, metadata={"min": 0, "max": 2, "help": "0 goes first."}
+    )
+    max_time_in_queue: int | None = field(
+        default=None,
+        metadata={"min": 10, "max": 259_200, "help": "Seconds; then a request expires."},
+    )
+
+    def batch(self) -> Batch:
+        """Raises InvalidInputError, which names the option."""
+        inputs = (_pair("--set", text) for text in self.set)
+        return Batch(
+            job=self.job,
+            labels=dict(_pair("--label", text) for text in self.label),
+            inputs={name: _json_or_text(value) for name, value in inputs},
+            priority=self.priority,
+            max_time_in_queue_seconds=self.max_time_in_queue,
+        )
+
+
+def expanded(command: Callable[..., None]) -> Callable[..., None]:
+    """For typer, the command with the fields of its dataclass parameters as options.
+
+    A field's `metadata` goes to `typer.Option`: help, metavar, min, max.
+    """
+    own = inspect.signature(command).parameters
+    groups: dict[str, Any] = {
+        name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)
+    }
+
+    @functools.wraps(command)
+    def wrapped(**arguments: Any) -> None:
+        for name, group in groups.items():
+            values = {one.name: arguments.pop(one.name) for one in fields(group)}
+            arguments[name] = group(**values)
+        command(**arguments)
+
+    wrapped.__signature__ = inspect.Signature(list(_parameters(own)))  # type: ignore[attr-defined]
+    return wrapped
+
+
+def _parameters(own: Mapping[str, inspect.Parameter]) -> Iterator[inspect.Parameter]:
+    for parameter in own.values():
+        if is_dataclass(parameter.annotation):
+            yield from (_option(one) for one in fields(parameter.annotation))
+        else:
+            yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+def _option(one: Field[Any]) -> inspect.Parameter:
+    option = typer.Option(f"--{one.name.replace('_', '-')}", **one.metadata)
+    default = [] if one.default_factory is not MISSING else one.default
+    return inspect.Parameter(
+        one.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is MISSING else default,
+        annotation=Annotated[one.type, option],
+    )
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise InvalidInputError(option, "must be written NAME=VALUE")
+    return name, value
+
+
+def _json_or_text(text: str) -> JsonValue:
+    try:
+        value: JsonValue = json.loads(text)
+    except ValueError:
+        return text
+    return value

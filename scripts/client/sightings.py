@@ -1,0 +1,53 @@
+"""What the bucket shows of a job's keys."""
+
+from collections.abc import Container, Iterator
+
+from model.artifacts import Failure, Manifest, fingerprint
+from model.artifacts.errors import ManifestError, NotFoundError
+from model.artifacts.keys import manifest_key
+from scripts.client.bucket import Bucket
+from scripts.client.journal import Entry
+from scripts.client.threads import in_threads
+
+
+class Sightings:
+    """The records below a job's prefix. All methods read from the bucket and raise StoreError."""
+
+    def __init__(self, bucket: Bucket, *, prefix: str) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._read: set[str] = set()
+
+    def committed(self, keys: Container[str]) -> Iterator[str]:
+        """Those of the keys that hold a result."""
+        for path in self._bucket.keys(f"manifests/{self._prefix}"):
+            key = path.removeprefix("manifests/").removesuffix(".json")
+            if key in keys:
+                yield key
+
+    def is_result_of(self, entry: Entry) -> bool:
+        """Whether the result under the entry's key is that of the entry's input."""
+        try:
+            manifest = Manifest.from_bytes(self._bucket.get(manifest_key(entry.key or "")))
+        except (NotFoundError, ManifestError):
+            return False
+        expected = fingerprint(entry.digest or "", model_version=manifest.model.version)
+        return manifest.fingerprint == expected
+
+    def new_failures(self, keys: Container[str]) -> Iterator[Failure]:
+        """The failure records of these keys, each of them once."""
+        fresh = [
+            path
+            for path in self._bucket.keys(f"failures/{self._prefix}")
+            if path not in self._read and path.removeprefix("failures/").rpartition("/")[0] in keys
+        ]
+        for path, failure in in_threads(self._failure, fresh):
+            self._read.add(path)
+            if failure is not None:
+                yield failure
+
+    def _failure(self, path: str) -> tuple[str, Failure | None]:
+        try:
+            return path, Failure.from_bytes(self._bucket.get(path))
+        except (NotFoundError, ManifestError):
+            return path, None

@@ -1,0 +1,155 @@
+"""What is noted, refused and repeated when documents are sent."""
+
+import pytest
+
+from model.artifacts import KeyTemplate
+from model.artifacts.errors import InvalidInputError
+from scripts.client import Batch, Item, Naming, State, find_items, submit
+from scripts.client.errors import ServiceUnavailableError
+from scripts.client.items import check_items
+from scripts.client.journal import journal_path
+from scripts.client.request_body import make_body
+from scripts.client.submitting import plan
+
+
+def test_a_folder_gives_its_visible_files_by_relative_path(documents):
+    (documents / ".git").mkdir()
+    (documents / ".git" / "config").write_bytes(b"x")
+    assert [item.name for item in find_items([documents])] == ["a.txt", "b.txt", "more/c.txt"]
+
+
+def test_a_file_named_outright_may_be_hidden(documents):
+    assert [item.name for item in find_items([documents / ".hidden"])] == [".hidden"]
+
+
+def test_a_file_whose_name_is_no_unicode_is_refused_before_anything_is_sent(tmp_path, naming):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad\udce9").write_bytes(b"x")
+    items = find_items([tmp_path / "in"])
+    with pytest.raises(InvalidInputError, match=r"metadata\.item: .*valid Unicode"):
+        plan(items, Batch(job="J"), naming=naming)
+
+
+def test_a_folder_is_not_a_document(tmp_path):
+    with pytest.raises(InvalidInputError, match="not a readable file"):
+        check_items([Item(name="x", path=tmp_path)])
+
+
+def test_two_items_cannot_share_a_key(documents):
+    naming = Naming(template=KeyTemplate.parse("{job}/all"))
+    with pytest.raises(InvalidInputError, match=r"use \{item\}"):
+        plan(find_items([documents]), Batch(job="J"), naming=naming)
+
+
+def test_a_label_the_template_needs_is_asked_for_before_anything_is_sent(documents):
+    naming = Naming(template=KeyTemplate.parse("{labels.team}/{item}"))
+    with pytest.raises(InvalidInputError, match=r"metadata\.labels\.team"):
+        plan(find_items([documents]), Batch(job="J"), naming=naming)
+
+
+@pytest.mark.parametrize("job", ["é" * 43, "x" * 247])
+def test_a_key_that_is_too_long_is_refused_before_anything_is_sent(documents, naming, job):
+    with pytest.raises(InvalidInputError, match="more than the 250"):
+        plan(find_items([documents]), Batch(job=job), naming=naming)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"priority": 3},
+        {"priority": -1},
+        {"max_time_in_queue_seconds": 9},
+        {"max_time_in_queue_seconds": 259_201},
+        {"inputs": {"document": {}}},
+        {"inputs": {"metadata": {}}},
+    ],
+)
+def test_a_batch_knows_the_services_bounds(wrong):
+    with pytest.raises(InvalidInputError):
+        Batch(job="J", **wrong)
+
+
+def test_the_largest_body_is_the_services_limit_to_the_byte(tmp_path, bucket):
+    import json
+
+    # The document's base64 grows by four bytes at a time; the label fills the rest.
+    (tmp_path / "x").write_bytes(b"x" * 190_000)
+    item = Item(name="x", path=tmp_path / "x")
+
+    def body(label_bytes):
+        return make_body(Batch(job="J", labels={"fill": "y" * label_bytes}), item, bucket)
+
+    empty = len(json.dumps(body(0).content, separators=(",", ":")))
+    assert "base64" in body(262_144 - empty).content["model_input"]["document"]
+    assert "input" in body(262_145 - empty).content["model_input"]["document"]
+
+
+def test_what_was_sent_is_in_the_journal(documents, deployment, journal, service, time):
+    items = find_items([documents])
+    submission = submit(
+        items, Batch(job=journal.job), deployment=deployment, journal=journal, clock=time.clock
+    )
+    entries = {entry.item: entry for entry in journal.entries()}
+    assert entries.keys() == {"a.txt", "b.txt", "more/c.txt"}
+    for receipt in submission.accepted:
+        entry = entries[receipt.item]
+        assert entry.state is State.SENT
+        assert entry.request_id == receipt.request_id
+        assert entry.request_id in service.bodies
+        assert entry.key == receipt.key
+        assert entry.submitted_at == time.now
+        assert entry.path == str(documents / entry.item)
+        assert not entry.existed
+
+
+def test_a_service_that_goes_away_leaves_a_journal_to_go_on_with(
+    documents, deployment, journal, service, monkeypatch
+):
+    def gone(body):
+        raise ServiceUnavailableError("the service has a fault (HTTP 503)", status=503)
+
+    items = find_items([documents])
+    batch = Batch(job=journal.job)
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "submit", gone)
+        with pytest.raises(ServiceUnavailableError) as caught:
+            submit(items, batch, deployment=deployment, journal=journal)
+    assert caught.value.__notes__ == ["0 of 3 were sent; submit the job again to go on"]
+    assert {entry.state for entry in journal.entries()} == {State.SENDING}
+
+    submit(items, batch, deployment=deployment, journal=journal)
+    assert {entry.state for entry in journal.entries()} == {State.SENT}
+    assert len(service.bodies) == 3
+
+
+def test_a_file_that_went_away_meanwhile_is_this_items_failure(
+    documents, deployment, journal, service
+):
+    items = find_items([documents])
+
+    def delete_one(event):
+        (documents / "a.txt").unlink(missing_ok=True)
+
+    submission = submit(
+        items,
+        Batch(job=journal.job),
+        deployment=deployment,
+        journal=journal,
+        progress=delete_one,
+    )
+    assert [receipt.item for receipt in submission.refused] == ["a.txt"]
+    assert len(submission.accepted) == 2
+    states = {entry.item: entry.state for entry in journal.entries()}
+    assert states["a.txt"] is State.FAILED
+
+
+@pytest.mark.parametrize("job", ["../../x", "", "x" * 300, "😀", "a/b\n"])
+def test_a_journals_file_stays_in_its_folder(tmp_path, job):
+    path = journal_path(tmp_path, job=job, root="s3://b")
+    assert path.resolve().parent == tmp_path / "jobs"
+    assert len(path.name) < 140
+
+
+def test_jobs_differing_in_case_have_journals_differing_in_more(tmp_path):
+    names = {journal_path(tmp_path, job=job, root="s3://b").name.lower() for job in ("a", "A")}
+    assert len(names) == 2

@@ -1,0 +1,148 @@
+"""Documents that cannot be read, sent as any client would, to the project's own model."""
+
+import base64
+import io
+from typing import Any
+
+import boto3
+import httpx
+import pypdfium2
+import pytest
+from fpdf import FPDF
+from PIL import Image
+
+from model.artifacts import Failure
+from tests.end_to_end.asking import final_status
+from tests.end_to_end.reading import Bucket
+from tests.tiny_truss import PROJECT
+
+EXAMPLES = PROJECT / "data" / "examples"
+PASSWORD = "not-to-be-repeated"
+
+
+@pytest.fixture(scope="module")
+def api(ocr):
+    headers = {"Authorization": f"Api-Key {ocr.api_key}"}
+    with httpx.Client(base_url=ocr.base_url, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def bucket(ocr):
+    client = boto3.client(
+        "s3",
+        endpoint_url=ocr.environment["OUTBOX_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id=ocr.environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ocr.environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    client.put_object(Bucket="outbox", Key="inputs/" + "0" * 64, Body=b"not what its name says")
+    yield Bucket(client, "outbox", "")
+    client.close()
+
+
+def document(content: bytes, **fields: Any) -> dict[str, Any]:
+    return {"document": {"base64": base64.b64encode(content).decode()}} | fields
+
+
+def photo(**fields: Any) -> dict[str, Any]:
+    return document((EXAMPLES / "photo.png").read_bytes(), **fields)
+
+
+def minutes(**fields: Any) -> dict[str, Any]:
+    return document((EXAMPLES / "minutes.pdf").read_bytes(), **fields)
+
+
+def locked_pdf() -> bytes:
+    pdf = FPDF()
+    pdf.set_encryption(owner_password="owner", user_password="user")
+    pdf.add_page()
+    return bytes(pdf.output())
+
+
+def huge_page() -> bytes:
+    file = io.BytesIO()
+    with pypdfium2.PdfDocument.new() as pdf:
+        pdf.new_page(200 * 72, 200 * 72)
+        pdf.save(file)
+    return file.getvalue()
+
+
+def huge_image() -> bytes:
+    file = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(file, "PNG")
+    return file.getvalue()
+
+
+BAD = {
+    "empty file": (document(b""), "document.base64"),
+    "not a document": (document(b"Dear Sir or Madam"), "document"),
+    "truncated PDF": (document((EXAMPLES / "minutes.pdf").read_bytes()[:20_000]), "document"),
+    "wrong password": (document(locked_pdf(), password=PASSWORD), "password"),
+    "pages outside": (minutes(pages="2-9"), "pages"),
+    "pages malformed": (minutes(pages="all"), "pages"),
+    "page of 200 inches": (document(huge_page()), "document"),
+    "image of 30,000 pixels": (document(huge_image()), "document"),
+    "unknown artifact": (photo(artifacts=["audio.mp3"]), "artifacts.0"),
+    "no artifact": (photo(artifacts=[]), "artifacts"),
+    "unknown field": (photo(language="en"), "language"),
+    "no document": ({"dpi": 150}, "document"),
+    "dpi out of bounds": (photo(dpi=5), "dpi"),
+    "base64 garbage": ({"document": {"base64": "%%%%"}}, "document.base64"),
+    "input outside the root": ({"document": {"input": "s3://other/secret"}}, "document.input"),
+    "input above the root": ({"document": {"input": "../secret"}}, "document.input"),
+    "input with a wrong hash": ({"document": {"input": "inputs/" + "0" * 64}}, "document.input"),
+    "input that is not there": ({"document": {"input": "inputs/" + "1" * 64}}, "document.input"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_fails_once_names_its_field_and_stores_nothing(api, bucket, job, name):
+    model_input, field = BAD[name]
+    body = {"model_input": model_input | {"metadata": {"job": job, "item": name}}}
+    answer = api.post("/production/async_predict", json=body)
+    assert answer.status_code == 201, answer.text
+    status = final_status(api, answer.json()["request_id"])
+    assert status["status"] == "FAILED"
+    assert status["errors"][0]["code"] == "MODEL_INVALID_INPUT"
+    assert f"INVALID_INPUT: {field}: " in status["errors"][0]["message"]
+    (key,) = bucket.keys(f"failures/job={job}/")
+    failure = Failure.from_bytes(bucket.get(key))
+    assert failure.message.startswith(f"{field}: ")
+    assert (failure.request_id, failure.retryable) == (status["request_id"], False)
+    assert bucket.keys(f"artifacts/job={job}/") == bucket.keys(f"manifests/job={job}/") == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "field"),
+    [
+        ({"job": 5}, "metadata.job"),
+        ({"item": ["a"]}, "metadata.item"),
+        ({"labels": {"a": 1}}, "metadata.labels.a"),
+        ({"item": "x" * 1100}, "metadata.item"),
+        ({"customer": "7"}, "metadata.customer"),
+    ],
+)
+def test_metadata_that_makes_no_key_is_refused_and_recorded(api, bucket, metadata, field):
+    answer = api.post("/production/async_predict", json={"model_input": photo(metadata=metadata)})
+    request_id = answer.json()["request_id"]
+    assert f": {field}: " in final_status(api, request_id)["errors"][0]["message"]
+    failures = bucket.keys(f"failures/job=adhoc/{request_id}/")
+    assert [Failure.from_bytes(bucket.get(key)).code for key in failures] == ["INVALID_INPUT"]
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_a_request(api):
+    body = {"model_input": document(b"x" * 262_144)}
+    answer = api.post("/production/async_predict", json=body)
+    assert answer.status_code == 413
+    assert "exceeds maximum size of 262144 bytes" in answer.text
+
+
+def test_no_log_line_holds_a_password_or_a_payload(ocr, api):
+    content = base64.b64encode(locked_pdf()).decode()
+    body = {"document": {"base64": content}, "password": PASSWORD}
+    assert api.post("/production/predict", json=body).status_code == 422
+    log = ocr.log.read_text()
+    assert "the request failed" in log
+    assert PASSWORD not in log
+    assert content[:40] not in log
