@@ -29,6 +29,7 @@ TOLERATED_CER = {"scanned-letter.pdf": 0.01, "photo.png": 0.01}
 
 
 _COUNTERS = ("outbox_results_stored_total", "outbox_inferences_skipped_total")
+_COUNT_SECONDS = 10
 _NUMBERS = ("pages", "seconds", "lines", "mean confidence", "files")
 
 
@@ -64,7 +65,7 @@ def main() -> int:
         target = directory / "results"
         if code := _run_companion(local, documents, job=_job(documents), target=target):
             return code
-        stored, skipped = (_metric(local, name) for name in _COUNTERS)
+        stored, skipped = _counted(local, len(documents))
     results = [_result(target / document.name) for document in documents]
     console.print(_table(results))
     console.print(f"Results: {target}\nBucket:  {directory / 'bucket'}", soft_wrap=True)
@@ -98,6 +99,17 @@ def _job(documents: list[Path]) -> str:
     for path in documents:
         digest.update(path.read_bytes())
     return f"demo-{digest.hexdigest()[:8]}"
+
+
+def _counted(local: LocalBaseten, requests: int) -> tuple[int, int]:
+    """Inferences run and skipped, once every request was answered."""
+    deadline = time.monotonic() + _COUNT_SECONDS
+    while True:
+        # A result that was there already shows before the request for it was looked at.
+        stored, skipped = (_metric(local, name) for name in _COUNTERS)
+        if stored + skipped >= requests or time.monotonic() > deadline:
+            return stored, skipped
+        time.sleep(0.1)
 
 
 def _metric(local: LocalBaseten, name: str) -> int:

@@ -64,8 +64,12 @@ def input_key(sha256: str) -> str:
 
 
 def is_artifact_name(name: str) -> bool:
-    """Whether `name` is a relative path that is safe on every store and file system."""
-    return len(name) <= MAX_ARTIFACT_NAME_BYTES and _ARTIFACT_NAME.match(name) is not None
+    """Whether `name` is a relative path that is safe on every store and file system.
+
+    `manifest.json` is not: who fetches a result keeps its manifest under that name beside it.
+    """
+    is_safe = len(name) <= MAX_ARTIFACT_NAME_BYTES and _ARTIFACT_NAME.match(name) is not None
+    return is_safe and name != "manifest.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

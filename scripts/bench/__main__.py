@@ -7,7 +7,7 @@ from scripts.bench import memory, ocr
 USAGE = """usage: python -m scripts.bench NAME
 
 ocr      seconds per page through the model and through bare rapidocr
-memory   peak memory for a short document and a long one
+memory   peak memory of the Truss server for a short document and a long one
 """
 
 
@@ -17,8 +17,6 @@ def main(arguments: list[str]) -> None:
             report = ocr.measure()
         case ["memory"]:
             report = memory.measure()
-        case ["memory-of", path]:
-            report = memory.read_document(path)
         case _:
             raise SystemExit(USAGE)
     sys.stdout.write(report)

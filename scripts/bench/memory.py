@@ -1,5 +1,7 @@
-"""How much memory a document takes, by its number of pages."""
+"""How much memory the Truss server takes, by a document's number of pages."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -8,55 +10,66 @@ from tempfile import TemporaryDirectory
 
 import pypdfium2
 
-from model.inference import Request, load
-from model.request import DOCUMENT
+from scripts.local_baseten.running import LocalBaseten, running_locally
 
-DATA = Path(__file__).parent.parent.parent / "data"
+PROJECT = Path(__file__).parent.parent.parent
 SHORT, LONG = 4, 200
 ARTIFACTS = ["document.json", "text.txt", "lines.csv", "searchable.pdf", "pages"]
 
 
 def measure() -> str:
-    """The peak memory of fresh processes that each read one document, all artifacts wanted."""
-    with TemporaryDirectory() as directory:
-        peaks = [peak_mebibytes(count, Path(directory)) for count in (SHORT, LONG)]
+    """The peak memory of fresh Truss servers that each read one document, all artifacts wanted."""
+    short, long = peak_mebibytes(SHORT), peak_mebibytes(LONG)
     return (
-        f"{SHORT:>4} pages  {peaks[0]:>5} MiB peak\n"
-        f"{LONG:>4} pages  {peaks[1]:>5} MiB peak\n"
-        f"difference  {peaks[1] - peaks[0]:>5} MiB\n"
+        f"{SHORT:>4} pages  {short:>5} MiB peak of the Truss server\n"
+        f"{LONG:>4} pages  {long:>5} MiB\n"
+        f"difference  {long - short:>5} MiB\n"
     )
 
 
-def read_document(path: str) -> str:
-    """Read one document in this process; its peak memory in MiB."""
-    model = load({}, DATA)
-    request = Request.model_validate({"document": {"base64": "-"}, "artifacts": ARTIFACTS})
-    with TemporaryDirectory() as directory:
-        (Path(directory) / DOCUMENT).symlink_to(path)
-        model.run(request, Path(directory))
-    return str(_high_water_mark())
+def peak_mebibytes(pages: int) -> int:
+    """Of a fresh Truss server that reads one document of so many pages."""
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        document = directory / f"{pages}.pdf"
+        _make_document(document, pages)
+        with running_locally(
+            PROJECT, state_directory=directory / "state", bucket_directory=directory / "bucket"
+        ) as local:
+            _read(document, local)
+            return _high_water_mark(local.processes().truss_server)
 
 
-def make_document(pages: int, path: Path) -> None:
+def _make_document(path: Path, pages: int) -> None:
     """The minutes' pages over and over."""
     with (
-        pypdfium2.PdfDocument(DATA / "examples" / "minutes.pdf") as source,
+        pypdfium2.PdfDocument(PROJECT / "data" / "examples" / "minutes.pdf") as source,
         pypdfium2.PdfDocument.new() as target,
     ):
         target.import_pages(source, [place % len(source) for place in range(pages)])
         target.save(path)
 
 
-def peak_mebibytes(pages: int, directory: Path) -> int:
-    """Of a fresh process that reads `pages` pages; their PDF is made in `directory`."""
-    path = directory / f"{pages}.pdf"
-    make_document(pages, path)
-    command = [sys.executable, "-m", "scripts.bench", "memory-of", str(path)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def _read(document: Path, local: LocalBaseten) -> None:
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "scripts.outbox",
+            "run",
+            str(document),
+            "--job",
+            "memory",
+            "--json",
+        ),
+        *("--to", str(document.parent / "results"), "--set", f"artifacts={json.dumps(ARTIFACTS)}"),
+    ]
+    environment = {**os.environ, **local.environment, "OUTBOX_HOME": str(document.parent)}
+    subprocess.run(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, check=True)
 
 
-def _high_water_mark() -> int:
-    # Unlike getrusage, it starts anew when a process starts.
-    status = Path("/proc/self/status").read_text("ascii")
+def _high_water_mark(pid: int | None) -> int:
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
     match = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(match[1]) // 1024 if match else 0
+    assert match is not None
+    return int(match[1]) // 1024

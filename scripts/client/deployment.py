@@ -9,8 +9,12 @@ from scripts.client.naming import Naming
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """Where requests go, where their results appear, and under which keys."""
+    """Where requests go, where their results appear, and under which keys.
+
+    `model_version` is the setting `version` of the deployed model, where it is known.
+    """
 
     api: AsyncApi
     bucket: Bucket
     naming: Naming
+    model_version: str | None = None

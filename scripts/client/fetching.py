@@ -138,7 +138,7 @@ class _Fetcher:
 def _downloads(manifest: Manifest, folder: Path) -> Iterator[Download]:
     names: set[str] = set()
     for artifact in manifest.artifacts:
-        if artifact.name == MANIFEST or artifact.name in names:
+        if artifact.name in names:
             raise ManifestError(f"artifact {artifact.name!r}: the name is taken in its folder")
         names.add(artifact.name)
         yield Download(

@@ -36,7 +36,12 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
         base_url=settings.base_url,
         environment=settings.environment,
     ) as api:
-        yield Deployment(api=api, bucket=bucket(settings), naming=naming(settings))
+        yield Deployment(
+            api=api,
+            bucket=bucket(settings),
+            naming=naming(settings),
+            model_version=settings.model_version,
+        )
 
 
 @contextmanager

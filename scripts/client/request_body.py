@@ -18,6 +18,9 @@ from scripts.client.bucket import Bucket
 from scripts.client.items import Item
 
 _IN_MEMORY_BYTES = 8 << 20
+_RESERVED_BYTES = 16 << 10
+"""Of a body, for metadata. How a document travels may not depend on its labels: it is part of what
+makes two requests equal."""
 _OWN_FIELDS = {"document", "metadata"}
 _PRIORITIES = range(3)
 _QUEUE_SECONDS = range(10, 259_201)
@@ -65,14 +68,17 @@ class Body:
 
 
 def check_body(batch: Batch, item: Item) -> None:
-    """Raises InvalidInputError where the body is too large even with its document in the bucket."""
-    size = _size(_content(batch, item, {"input": input_key("0" * 64)}))
-    if size > MAX_BODY_BYTES:
-        raise InvalidInputError(
-            "metadata",
-            f"the request without its document takes {size} bytes, more than the"
-            f" {MAX_BODY_BYTES} the service takes; send smaller labels or settings",
-        )
+    """Raises InvalidInputError where the body would be too large, wherever the document is."""
+    metadata = batch.metadata(item.name).model_dump(mode="json")
+    sizes = {
+        "metadata": (_size(metadata), _RESERVED_BYTES - 1024),
+        "set": (_size(batch.inputs), MAX_BODY_BYTES - _RESERVED_BYTES - 1024),
+    }
+    for name, (size, limit) in sizes.items():
+        if size > limit:
+            raise InvalidInputError(
+                name, f"takes {size} bytes of the request, more than the {limit} it may have"
+            )
 
 
 def make_body(batch: Batch, item: Item, bucket: Bucket) -> Body:
@@ -97,7 +103,7 @@ def _document(batch: Batch, item: Item, bucket: Bucket) -> dict[str, str]:
     data = item.path.read_bytes()
     if len(data) < MAX_BODY_BYTES:
         document = {"base64": base64.b64encode(data).decode()}
-        if _size(_content(batch, item, document)) <= MAX_BODY_BYTES:
+        if _size({"document": document, **batch.inputs}) <= MAX_BODY_BYTES - _RESERVED_BYTES:
             return document
     key = input_key(hashlib.sha256(data).hexdigest())
     bucket.create(key, data)

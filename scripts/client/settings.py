@@ -55,6 +55,7 @@ class Settings:
     region: str | None
     template: KeyTemplate
     model_name: str
+    model_version: str | None
     model_id: str | None
     environment: str
     base_url: str | None
@@ -93,6 +94,7 @@ def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
             setting("key_template", overrides.key_template) or DEFAULT_TEMPLATE
         ),
         model_name=str(config.get("model_name") or "model"),
+        model_version=setting("version", None),
         model_id=model_id,
         environment=overrides.environment or environ.get("OUTBOX_ENVIRONMENT") or "production",
         base_url=overrides.base_url or environ.get("OUTBOX_BASE_URL"),

@@ -13,9 +13,10 @@ from scripts.client.threads import in_threads
 class Sightings:
     """The records below a job's prefix. All methods read from the bucket and raise StoreError."""
 
-    def __init__(self, bucket: Bucket, *, prefix: str) -> None:
+    def __init__(self, bucket: Bucket, *, prefix: str, model_version: str | None = None) -> None:
         self._bucket = bucket
         self._prefix = prefix
+        self._model_version = model_version
         self._read: set[str] = set()
 
     def committed(self, keys: Container[str]) -> Iterator[str]:
@@ -25,11 +26,16 @@ class Sightings:
             if key in keys:
                 yield key
 
-    def is_result_of(self, entry: Entry) -> bool:
-        """Whether the result under the entry's key is that of the entry's input."""
+    def is_result_of(self, entry: Entry, *, of_any_version: bool) -> bool:
+        """Whether the result under the entry's key is that of the entry's input.
+
+        And of the deployed model's version, as far as that is known, unless any will do.
+        """
         try:
             manifest = Manifest.from_bytes(self._bucket.get(manifest_key(entry.key or "")))
         except (NotFoundError, ManifestError):
+            return False
+        if not of_any_version and self._model_version not in {None, manifest.model.version}:
             return False
         expected = fingerprint(entry.digest or "", model_version=manifest.model.version)
         return manifest.fingerprint == expected

@@ -48,7 +48,11 @@ class Tracker:
         self._progress = progress
         self._clock = clock
         self._trouble = ""
-        self._sightings = Sightings(deployment.bucket, prefix=deployment.naming.prefix(journal.job))
+        self._sightings = Sightings(
+            deployment.bucket,
+            prefix=deployment.naming.prefix(journal.job),
+            model_version=deployment.model_version,
+        )
         self.open = {
             entry.item: Open(entry=entry, ask_at=entry.submitted_at + ask_after_seconds)
             for entry in journal.entries()
@@ -91,7 +95,9 @@ class Tracker:
                 self._settle(item, State.SUCCEEDED)
 
     def _compare(self, item: Open) -> tuple[Open, bool]:
-        return item, self._sightings.is_result_of(item.entry)
+        # The service's success is the word of the version that is really deployed.
+        said_so = item.verdict is not None
+        return item, self._sightings.is_result_of(item.entry, of_any_version=said_so)
 
     def _see_failures(self) -> None:
         by_key = self._by_key()

@@ -1,5 +1,7 @@
 """What is noted, refused and repeated when documents are sent."""
 
+import json
+
 import pytest
 
 from model.artifacts import KeyTemplate
@@ -8,7 +10,7 @@ from scripts.client import Batch, Item, Naming, State, find_items, submit
 from scripts.client.errors import ServiceUnavailableError
 from scripts.client.items import check_items
 from scripts.client.journal import journal_path
-from scripts.client.request_body import make_body
+from scripts.client.request_body import check_body, make_body
 from scripts.client.submitting import plan
 
 
@@ -69,19 +71,32 @@ def test_a_batch_knows_the_services_bounds(wrong):
         Batch(job="J", **wrong)
 
 
-def test_the_largest_body_is_the_services_limit_to_the_byte(tmp_path, bucket):
-    import json
+def test_how_a_document_travels_does_not_depend_on_its_labels(tmp_path, bucket):
+    for size in (180_000, 184_000, 190_000):
+        (tmp_path / "x").write_bytes(b"x" * size)
+        item = Item(name="x", path=tmp_path / "x")
+        digests = set()
+        for labels in ({}, {"fill": "y" * 15_000}):
+            batch = Batch(job="J", labels=labels)
+            check_body(batch, item)
+            body = make_body(batch, item, bucket)
+            digests.add(body.digest)
+            assert len(json.dumps(body.content, separators=(",", ":"))) <= 262_144
+        assert len(digests) == 1
 
-    # The document's base64 grows by four bytes at a time; the label fills the rest.
-    (tmp_path / "x").write_bytes(b"x" * 190_000)
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("metadata", {"labels": {"fill": "y" * 16_000}}),
+        ("set", {"inputs": {"fill": "y" * 250_000}}),
+    ],
+)
+def test_what_does_not_fit_a_body_is_named(tmp_path, field, values):
     item = Item(name="x", path=tmp_path / "x")
-
-    def body(label_bytes):
-        return make_body(Batch(job="J", labels={"fill": "y" * label_bytes}), item, bucket)
-
-    empty = len(json.dumps(body(0).content, separators=(",", ":")))
-    assert "base64" in body(262_144 - empty).content["model_input"]["document"]
-    assert "input" in body(262_145 - empty).content["model_input"]["document"]
+    with pytest.raises(InvalidInputError) as caught:
+        check_body(Batch(job="J", **values), item)
+    assert caught.value.field == field
 
 
 def test_what_was_sent_is_in_the_journal(documents, deployment, journal, service, time):

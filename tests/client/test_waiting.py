@@ -1,12 +1,13 @@
 """How the end of an item is found out."""
 
+import dataclasses
 import datetime
 
 import pytest
 
 from model.artifacts import Failure
 from model.artifacts.writing import record_failure
-from scripts.client import Batch, Journal, State, find_items, status, submit, wait
+from scripts.client import Batch, Deployment, Journal, State, find_items, status, submit, wait
 from scripts.client.api import RequestStatus
 from scripts.client.errors import ServiceUnavailableError, WaitTimeoutError
 from tests.client.fake_service import MODEL
@@ -243,6 +244,36 @@ def test_an_earlier_result_of_the_same_input_ends_the_wait_at_once(
     time.slept.clear()
     assert end().state is State.SUCCEEDED
     assert time.slept == []
+
+
+def submitted_again(documents, deployment, journal, time) -> Deployment:
+    """To a deployment that is said to be of version 2; the fake model is of version 1."""
+    deployment = dataclasses.replace(deployment, model_version="2")
+    items = find_items([documents / "a.txt"])
+    submit(items, Batch(job=journal.job), deployment=deployment, journal=journal, clock=time.clock)
+    return deployment
+
+
+def test_an_earlier_versions_result_is_not_taken_for_the_deployed_versions(
+    sent, service, deployment, journal, documents, time
+):
+    service.run_queued()
+    service.held = True
+    deployment = submitted_again(documents, deployment, journal, time)
+    (entry,) = journal.entries()
+    service.fail(entry.request_id, entry.key, code="KEY_CONFLICT", message="another version")
+    (entry,) = wait(journal, deployment=deployment, timeout_seconds=300, clock=time.clock)
+    assert (entry.state, entry.code) == (State.FAILED, "KEY_CONFLICT")
+
+
+def test_the_services_success_overrules_what_the_configuration_says_of_the_version(
+    sent, service, deployment, journal, documents, time
+):
+    service.run_queued()
+    deployment = submitted_again(documents, deployment, journal, time)
+    service.run_queued()
+    (entry,) = wait(journal, deployment=deployment, timeout_seconds=300, clock=time.clock)
+    assert entry.state is State.SUCCEEDED
 
 
 def test_a_changed_input_is_compared_even_if_its_result_came_after_the_submit(
