@@ -2,30 +2,44 @@
 
 import base64
 import binascii
+import hashlib
 import re
 from pathlib import Path
 
 from model.artifacts import ObjectStore
 from model.artifacts.errors import InvalidInputError, NotFoundError, ObjectTooLargeError
+from model.downloads import Downloader
 from model.request import Document
 
 _CLAIM_CHECK = re.compile(r"inputs/([0-9a-f]{64})\Z")
 _UNSAFE_SEGMENT = re.compile(r"\.{0,2}\Z|.*[\x00-\x1f\x7f\\]", re.DOTALL)
 
 
-def place_document(document: Document, store: ObjectStore, path: Path, *, max_bytes: int) -> None:
+def place_document(
+    document: Document, path: Path, *, store: ObjectStore, downloader: Downloader, max_bytes: int
+) -> None:
     """Write the document's bytes to the new file `path`.
 
-    Raises InvalidInputError, and StoreError where the store itself fails.
+    Raises InvalidInputError, DocumentUnavailableError, and StoreError where the store itself fails.
     """
+    claimed = None
     if document.base64 is not None:
-        _check_size("document.base64", len(document.base64) * 3 // 4, max_bytes=max_bytes)
-        path.write_bytes(_decode(document.base64))
+        field = "document.base64"
+        sha256 = _write(document.base64, path, max_bytes=max_bytes)
+    elif document.url is not None:
+        field = "document.url"
+        sha256 = downloader.download(document.url, path, max_bytes=max_bytes)
     else:
-        _download(document, store, path, max_bytes=max_bytes)
+        field = "document.input"
+        key = object_key(document.input or "", root=store.root)
+        claimed = _CLAIM_CHECK.match(key)
+        sha256 = _fetch(key, store, path, max_bytes=max_bytes)
     if path.stat().st_size == 0:
-        field = "base64" if document.input is None else "input"
-        raise InvalidInputError(f"document.{field}", "is empty; send a document's bytes")
+        raise InvalidInputError(field, "is empty; send a document's bytes")
+    if {document.sha256, claimed[1] if claimed else None} - {None, sha256}:
+        raise InvalidInputError(
+            field, f"the document's SHA-256 is {sha256}, not the one the request names"
+        )
 
 
 def object_key(address: str, *, root: str) -> str:
@@ -48,22 +62,22 @@ def _decode(text: str) -> bytes:
         ) from None
 
 
-def _download(document: Document, store: ObjectStore, path: Path, *, max_bytes: int) -> None:
-    key = object_key(document.input or "", root=store.root)
+def _write(text: str, path: Path, *, max_bytes: int) -> str:
+    _check_size("document.base64", len(text) * 3 // 4, max_bytes=max_bytes)
+    content = _decode(text)
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _fetch(key: str, store: ObjectStore, path: Path, *, max_bytes: int) -> str:
     try:
-        sha256 = store.get_file(key, path, max_bytes=max_bytes)
+        return store.get_file(key, path, max_bytes=max_bytes)
     except NotFoundError:
         raise InvalidInputError(
             "document.input", "there is no such object; put it there before the request"
         ) from None
     except ObjectTooLargeError:
         raise InvalidInputError("document.input", _too_large(max_bytes)) from None
-    claimed = _CLAIM_CHECK.match(key)
-    expected = {document.sha256, claimed[1] if claimed else None} - {None}
-    if expected - {sha256}:
-        raise InvalidInputError(
-            "document.input", f"the object's SHA-256 is {sha256}, not the one the request names"
-        )
 
 
 def _check_size(field: str, size: int, *, max_bytes: int) -> None:

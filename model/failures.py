@@ -12,6 +12,7 @@ from fastapi import HTTPException
 from model import metrics
 from model.artifacts import Failure, ModelInfo, ObjectStore
 from model.artifacts.errors import (
+    DocumentUnavailableError,
     InvalidInputError,
     KeyConflictError,
     ManifestError,
@@ -78,7 +79,7 @@ def _status(error: Exception) -> int:
             return 422
         case KeyConflictError() | ManifestError():
             return 409
-        case StoreError():
+        case StoreError() | DocumentUnavailableError():
             return 503
         case _:
             return 500

@@ -13,6 +13,7 @@ from model import inference, metrics
 from model.artifacts import KeyTemplate, Manifest, open_store
 from model.artifacts.probing import probe
 from model.artifacts.stores import RetryingStore
+from model.downloads import Downloader
 from model.execution import Execution
 from model.outbox import Outbox
 from model.settings import model_info, read_settings, s3_options
@@ -48,6 +49,9 @@ class Model:
             request_type=inference.Request,
             uploads=BoundedExecutor(settings.max_pending_results),
             max_document_bytes=settings.max_document_bytes,
+            downloader=Downloader(
+                hosts=settings.url_hosts, timeout_seconds=settings.url_timeout_seconds
+            ),
         )
 
     def preprocess(self, model_input: Any, request: fastapi.Request) -> Execution | Manifest:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ from model.artifacts.keys import escape, manifest_key
 from model.artifacts.reading import find_manifest
 from model.artifacts.writing import commit, upload_artifacts
 from model.documents import place_document
+from model.downloads import Downloader
 from model.execution import Attempt, Execution
 from model.failures import FailureRecorder
 from model.request import DOCUMENT, InferenceRequest, parse_request
@@ -51,6 +52,7 @@ class Outbox:
     request_type: type[InferenceRequest]
     uploads: BoundedExecutor
     max_document_bytes: int
+    downloader: Downloader = field(default_factory=Downloader)
 
     def prepare(self, model_input: Any, *, request_id: str) -> Execution | Manifest:
         """The execution to run, or the manifest where the result is committed already."""
@@ -123,8 +125,9 @@ class Outbox:
         try:
             place_document(
                 execution.request.document,
-                self.store,
                 execution.work_directory / DOCUMENT,
+                store=self.store,
+                downloader=self.downloader,
                 max_bytes=self.max_document_bytes,
             )
         except BaseException:

@@ -13,7 +13,8 @@ DOCUMENT = "document"
 
 
 class Document(BaseModel):
-    """The request's input file: exactly one of `base64` (small) or `input` (an object's key).
+    """The request's input file: exactly one of `base64` (small), `input` (an object's key),
+    and `url` (https, of a host that the setting `url_hosts` names).
 
     `input` is a key below the configured root (`inputs/<sha256>`) or its full URI; `sha256`
     (hex) is checked when given, and always for objects under `inputs/`, whose name it is.
@@ -21,14 +22,15 @@ class Document(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base64: str | None = None
+    base64: str | None = Field(default=None, repr=False)
     input: str | None = Field(default=None, max_length=2048)
+    url: str | None = Field(default=None, max_length=8192, repr=False)
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.base64 is None) == (self.input is None):
-            raise ValueError("give exactly one of base64 and input")
+        if [self.base64, self.input, self.url].count(None) != 2:
+            raise ValueError("give exactly one of base64, input and url")
         return self
 
 

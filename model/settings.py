@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
+from model.addresses import parse_hosts
 from model.artifacts import KeyTemplate, ModelInfo
 from model.artifacts.errors import ConfigurationError
 from model.artifacts.keys import DEFAULT_TEMPLATE
@@ -29,6 +30,10 @@ class Settings(BaseModel):
     """Of a store that speaks S3's API; AWS's own when absent."""
     region: str | None = None
     max_document_bytes: int = Field(default=100 << 20, gt=0)
+    url_hosts: Annotated[tuple[str, ...], BeforeValidator(parse_hosts)] = ()
+    """Whose https addresses a document may have: names, or `*.example.com`. None: off."""
+    url_timeout_seconds: float = Field(default=60.0, gt=0)
+    """For fetching one such document, redirects and all."""
     max_pending_results: int = Field(default=8, gt=0)
     """Results that may wait for upload; beyond them `predict` waits."""
     store_timeout_seconds: float = Field(default=60.0, gt=0)

@@ -3,6 +3,7 @@
 OutboxError
 ├── ConfigurationError (ValueError)          a setting is wrong: the model does not come up
 ├── InvalidInputError (ValueError)           the request is wrong: names the field
+├── DocumentUnavailableError (ConnectionError)   its host did not deliver: a repetition may help
 ├── KeyConflictError                         the key holds another input's result
 ├── ManifestError (ValueError)               not a manifest, or of a schema this version cannot read
 ├── CorruptArtifactError                     bytes differ from what the manifest promises
@@ -49,6 +50,17 @@ class InvalidInputError(OutboxError, ValueError):
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
         self.problem = problem
+        super().__init__(f"{field}: {problem}")
+
+
+class DocumentUnavailableError(OutboxError, ConnectionError):
+    """The request's document lies elsewhere, and was not delivered this time."""
+
+    code = "DOCUMENT_UNAVAILABLE"
+    retryable = True
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
         super().__init__(f"{field}: {problem}")
 
 

@@ -5,6 +5,7 @@ import pytest
 from model.artifacts import KeyTemplate, ModelInfo
 from model.artifacts.keys import DEFAULT_TEMPLATE
 from model.artifacts.stores.memory import MemoryStore
+from model.downloads import Downloader
 from model.outbox import Outbox
 from model.uploads import BoundedExecutor
 from tests.tiny_inference import Request, load
@@ -17,7 +18,15 @@ def store():
 
 @pytest.fixture
 def make_outbox(store):
-    def make(store=store, *, version="1", template=DEFAULT_TEMPLATE, pending=2, environment=None):
+    def make(
+        store=store,
+        *,
+        version="1",
+        template=DEFAULT_TEMPLATE,
+        pending=2,
+        environment=None,
+        downloader=None,
+    ):
         return Outbox(
             store=store,
             template=KeyTemplate.parse(template),
@@ -26,6 +35,7 @@ def make_outbox(store):
             request_type=Request,
             uploads=BoundedExecutor(pending),
             max_document_bytes=1000,
+            downloader=downloader or Downloader(),
         )
 
     return make

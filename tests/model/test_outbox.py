@@ -13,7 +13,7 @@ from fastapi import HTTPException
 from prometheus_client import REGISTRY
 
 from model.artifacts import Failure, Manifest, Outputs
-from model.artifacts.errors import AccessDeniedError
+from model.artifacts.errors import AccessDeniedError, DocumentUnavailableError
 from model.artifacts.reading import find_manifest
 from model.artifacts.stores.memory import MemoryStore
 from model.execution import Execution
@@ -170,6 +170,8 @@ def test_no_record_log_or_answer_quotes_the_input(outbox, store, caplog):
         ({"text": "a", "error": "input"}, "text"),
         ({"document": {}}, "document"),
         ({"document": {"base64": "YQ==", "input": "inputs/a"}}, "document"),
+        ({"document": {"base64": "YQ==", "url": "https://a.example/"}}, "document"),
+        ({"document": {"base64": "YQ==", "sha256": "0" * 64}}, "document.base64"),
         ({"document": {"base64": ""}}, "document.base64"),
         ({"document": {"base64": "%%%"}}, "document.base64"),
         ({"document": {"base64": "data:text/plain;base64,YQ=="}}, "document.base64"),
@@ -234,6 +236,55 @@ def test_a_claim_checked_document_is_compared_with_its_name(outbox, store):
     key = "inputs/" + hashlib.sha256(b"one two").hexdigest()
     store.create(key, b"one two", content_type="")
     assert run(outbox, {"document": {"input": key}}).result == {"words": 2}
+
+
+@dataclasses.dataclass
+class Host:
+    """In a downloader's place: gives `content`, or raises it."""
+
+    content: bytes | Exception
+
+    def download(self, url, path, *, max_bytes):
+        if isinstance(self.content, Exception):
+            raise self.content
+        path.write_bytes(self.content)
+        return hashlib.sha256(self.content).hexdigest()
+
+
+ADDRESS = f"https://files.example.com/a?X-Signature={SECRET_WORD}"
+
+
+def test_a_document_comes_from_an_address(make_outbox):
+    outbox = make_outbox(downloader=Host(b"from far away"))
+    sha256 = hashlib.sha256(b"from far away").hexdigest()
+    assert run(outbox, {"document": {"url": ADDRESS, "sha256": sha256}}).result == {"words": 3}
+
+
+@pytest.mark.parametrize(
+    ("content", "sha256"), [(b"", None), (b"other", "0" * 64)], ids=["empty", "wrong hash"]
+)
+def test_what_comes_from_an_address_is_checked(make_outbox, store, content, sha256):
+    outbox = make_outbox(downloader=Host(content))
+    with pytest.raises(HTTPException) as caught:
+        run(outbox, {"document": {"url": ADDRESS, "sha256": sha256}})
+    assert caught.value.status_code == 422
+    assert caught.value.detail.startswith("INVALID_INPUT: document.url: ")
+    assert SECRET_WORD not in str([f.to_bytes() for f in failures(store)])
+
+
+def test_an_address_is_refused_unless_hosts_are_allowed(outbox):
+    with pytest.raises(HTTPException, match="url_hosts is not set") as caught:
+        run(outbox, {"document": {"url": ADDRESS}})
+    assert caught.value.status_code == 422
+
+
+def test_an_address_that_does_not_deliver_is_503_and_worth_repeating(make_outbox, store):
+    error = DocumentUnavailableError("document.url", "its host answered 503")
+    with pytest.raises(HTTPException) as caught:
+        run(make_outbox(downloader=Host(error)), {"document": {"url": ADDRESS}})
+    assert caught.value.status_code == 503
+    (failure,) = failures(store)
+    assert (failure.code, failure.retryable) == ("DOCUMENT_UNAVAILABLE", True)
 
 
 class RefusingStore(MemoryStore):

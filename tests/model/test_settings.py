@@ -40,11 +40,20 @@ def test_the_environment_goes_before_the_configuration(monkeypatch):
         ({"max_document_bytes": 0}, "max_document_bytes"),
         ({"store_timeout_seconds": "soon"}, "store_timeout_seconds"),
         ({"key_template": "{when}"}, "key_template"),
+        ({"url_hosts": ["https://a.example"]}, "url_hosts"),
+        ({"url_hosts": 5}, "url_hosts"),
     ],
 )
 def test_a_wrong_setting_is_named(wrong, setting):
     with pytest.raises(ConfigurationError, match=setting):
         read_settings(config(**wrong))
+
+
+def test_hosts_of_addresses_are_named_or_there_are_none(monkeypatch):
+    assert read_settings(config()).url_hosts == ()
+    assert read_settings(config(url_hosts=["*.a.example"])).url_hosts == ("*.a.example",)
+    monkeypatch.setenv("OUTBOX_URL_HOSTS", "a.example,b.example")
+    assert read_settings(config()).url_hosts == ("a.example", "b.example")
 
 
 def test_a_missing_root_is_named():
