@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,16 @@ from model.execution import Attempt
 logger = logging.getLogger(__name__)
 
 INFERENCE_ERROR = "INFERENCE_ERROR"
+
+
+@contextmanager
+def without_causes() -> Iterator[None]:
+    """For `load`: Truss logs its error with all the causes, and what a bucket answered may quote
+    what it was sent. Our own errors say all that is needed."""
+    try:
+        yield
+    except OutboxError as error:
+        raise error from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,7 @@ from model.artifacts.probing import probe
 from model.artifacts.stores import RetryingStore
 from model.downloads import Downloader
 from model.execution import Execution
+from model.failures import without_causes
 from model.outbox import Outbox
 from model.settings import model_info, read_settings, s3_options
 from model.uploads import BoundedExecutor
@@ -33,6 +34,7 @@ class Model:
         self._data_directory = data_dir
         self._environment = environment
 
+    @without_causes()
     def load(self) -> None:
         settings = read_settings(self._config)
         store = RetryingStore(

@@ -1,6 +1,6 @@
 """What all tests share: settings of the test tools, and the bucket servers."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import boto3
 import pytest
@@ -9,6 +9,7 @@ from moto.server import ThreadedMotoServer
 
 from model.artifacts.stores import S3Options
 from scripts.local_baseten.bucket import Bucket, running_bucket
+from tests.canaries import found, said, seed
 
 settings.register_profile("outbox", deadline=None, max_examples=60)
 settings.load_profile("outbox")
@@ -17,7 +18,26 @@ settings.load_profile("outbox")
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory) -> Iterator[Bucket]:
     with running_bucket(tmp_path_factory.mktemp("seaweedfs")) as bucket:
+        seed("the bucket's secret key", bucket.secret_access_key)
+        seed("the bucket's key id", bucket.access_key_id)
         yield bucket
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """No test may have anything print or log what was seeded."""
+    report = yield
+    if report.passed and (seen := found(dict(report.sections))):
+        report.outcome, report.longrepr = "failed", f"its captured output holds: {seen}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _silent_logs(tmp_path_factory) -> Iterator[None]:
+    """Nor may any process that was started have written it to its log."""
+    yield
+    base = tmp_path_factory.getbasetemp()
+    assert found({str(log): said(log) for log in base.rglob("*.log")}) == []
 
 
 @pytest.fixture(scope="session")
