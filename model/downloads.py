@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Downloader:
     resolve: Callable[[str], list[str]] = resolve_host
     is_allowed: Callable[[str], bool] = is_public
     connect: Connect = open_socket
-    tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
     def download(self, url: str, path: Path, *, max_bytes: int) -> str:
         """Stream the document to the new file `path`; returns its SHA-256 (hex).
@@ -78,7 +78,7 @@ class Downloader:
         error: OSError = ConnectionError()
         for address in self._addresses(host):
             connection = PinnedConnection(
-                host, address, deadline=deadline, tls=self.tls, connect=self.connect
+                host, address, deadline=deadline, tls=self.tls(), connect=self.connect
             )
             stack.enter_context(connection.cut_at_deadline())
             try:

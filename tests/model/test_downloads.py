@@ -50,7 +50,7 @@ def downloader(server, tls):
             "resolve": lambda _: [PUBLIC],
             "is_allowed": lambda address: address == PUBLIC,
             "connect": connect,
-            "tls": tls,
+            "tls": lambda: tls,
         } | fields)  # fmt: skip
 
     return make
@@ -176,7 +176,7 @@ def test_a_certificate_for_another_name_is_refused(server, downloader, path):
 
 def test_a_certificate_of_an_unknown_authority_is_refused(server, downloader, path):
     with pytest.raises(InvalidInputError, match="no valid TLS certificate"):
-        download(downloader(tls=ssl.create_default_context()), path)
+        download(downloader(tls=ssl.create_default_context), path)
     assert server.seen == []
 
 
