@@ -34,20 +34,21 @@ class Model:
 
     def load(self) -> None:
         settings = read_settings(self._config)
-        store = RetryingStore(
-            open_store(settings.root, s3=s3_options(settings, self._secrets)),
-            timeout_seconds=settings.store_timeout_seconds,
-            on_retry=metrics.STORE_RETRIES.inc,
-        )
-        probe(store)
+        bucket = open_store(settings.root, s3=s3_options(settings, self._secrets))
+        safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
         self._outbox = Outbox(
-            store=store,
+            store=RetryingStore(
+                bucket,
+                timeout_seconds=settings.store_timeout_seconds,
+                on_retry=metrics.STORE_RETRIES.inc,
+            ),
             template=KeyTemplate.parse(settings.key_template),
             model=model_info(settings, self._config, self._environment),
             inference=inference.load(settings.inference, self._data_directory),
             request_type=inference.Request,
             uploads=BoundedExecutor(settings.max_pending_results),
             max_document_bytes=settings.max_document_bytes,
+            unsafe_commit=not safe,
         )
 
     def preprocess(self, model_input: Any, request: fastapi.Request) -> Execution | Manifest:

@@ -51,6 +51,7 @@ class Outbox:
     request_type: type[InferenceRequest]
     uploads: BoundedExecutor
     max_document_bytes: int
+    unsafe_commit: bool = False
 
     def prepare(self, model_input: Any, *, request_id: str) -> Execution | Manifest:
         """The execution to run, or the manifest where the result is committed already."""
@@ -115,6 +116,7 @@ class Outbox:
             created_at=datetime.now(UTC),
             result=outputs.result,
             artifacts=[],
+            unsafe_commit=self.unsafe_commit,
         )
 
     def _place_document(self, execution: Execution) -> None:
