@@ -18,7 +18,7 @@ from model.artifacts.errors import (
 from model.artifacts.stores import ObjectStore, RetryingStore
 from model.artifacts.writing import new_attempt
 
-PATIENCE_SECONDS = 8.0
+PATIENCE_SECONDS = 6.0
 """For one call of the probe: who starts a model with a wrong address waits no longer."""
 
 _CONTENT = b"Outbox writes this when a model loads; it may be deleted.\n"

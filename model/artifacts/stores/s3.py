@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from model.artifacts.errors import ObjectTooLargeError
 from model.artifacts.stores.s3_client import connect
@@ -108,5 +108,5 @@ def _object_headers(options: S3Options) -> dict[str, Any]:
     if options.kms_key_id:
         headers["SSEKMSKeyId"] = options.kms_key_id
     if options.tags:
-        headers["Tagging"] = urlencode(options.tags)
+        headers["Tagging"] = urlencode(options.tags, quote_via=quote)
     return headers

@@ -30,7 +30,7 @@ def connect(options: S3Options) -> "S3Client":
     if options.ca_bundle is not None and not options.ca_bundle.is_file():
         raise ConfigurationError("s3_ca_bundle", "there is no such file")
     try:
-        return _session(options).client(
+        client = _session(options).client(
             "s3",
             endpoint_url=options.endpoint_url,
             region_name=options.region or ("us-east-1" if options.endpoint_url else None),
@@ -44,6 +44,16 @@ def connect(options: S3Options) -> "S3Client":
         raise ConfigurationError("region", "is missing: name the bucket's region") from None
     except ValueError:
         raise ConfigurationError("endpoint_url", "is not a URL: write https://host:port") from None
+    client.meta.events.register("before-call.s3", _follow_no_redirect)
+    return client
+
+
+def _follow_no_redirect(context: dict[str, Any], **_: Any) -> None:
+    """A wrong region is an error to mend, not one to work around at every call.
+
+    Besides, boto3 would ask without end where a redirect names no region.
+    """
+    context["s3_redirect"] = {**context.get("s3_redirect", {}), "redirected": True}
 
 
 def _config(options: S3Options) -> Config:

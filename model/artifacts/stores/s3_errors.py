@@ -25,7 +25,7 @@ _MISSING = {"NoSuchKey", "404"}
 _TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
 _TRANSIENT_CODE = {
     *("RequestTimeout", "BadDigest", "RequestTimeTooSkewed", "IncompleteBody"),
-    "IDPCommunicationError",
+    *("XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IDPCommunicationError"),
 }
 _CREDENTIALS = {
     "InvalidAccessKeyId": "the store does not know this key: check the secret aws_access_key_id",
