@@ -1,0 +1,36 @@
+"""How long opening the S3 store takes, beside the bare SDK."""
+
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent.parent
+RUNS = 7
+_PROGRAM = """
+import time
+began = time.perf_counter()
+{}
+print(time.perf_counter() - began)
+"""
+PROGRAMS = {
+    "import boto3": "import boto3",
+    "boto3.client": "import boto3; boto3.client('s3', region_name='us-east-1')",
+    "open_store": "from model.artifacts.stores import open_store, S3Options;"
+    " open_store('s3://bucket/prefix', s3=S3Options(region='us-east-1'))",
+}
+
+
+def measure() -> str:
+    """Seconds in a fresh interpreter: the middle of several runs, and the slowest."""
+    lines = []
+    for name, program in PROGRAMS.items():
+        times = [_seconds(program) for _ in range(RUNS)]
+        lines.append(f"{name:<14} {statistics.median(times):.2f} s  (at most {max(times):.2f} s)\n")
+    return "".join(lines)
+
+
+def _seconds(program: str) -> float:
+    command = [sys.executable, "-c", _PROGRAM.format(program)]
+    answer = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=True)
+    return float(answer.stdout)
