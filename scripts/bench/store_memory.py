@@ -38,11 +38,10 @@ def peak_bytes(bucket: Bucket, size: int) -> int:
         path = Path(name) / "zeros"
         path.touch()
         os.truncate(path, size)
-        keys = {"id": bucket.access_key_id, "key": bucket.secret_access_key}
         answer = subprocess.run(
             [sys.executable, "-m", __name__, bucket.endpoint_url, str(path)],
             cwd=PROJECT,
-            env={**os.environ, **{f"BENCH_{name}": value for name, value in keys.items()}},
+            env={**os.environ, **bucket.environment},
             stdout=subprocess.PIPE,
             check=True,
         )
@@ -50,12 +49,7 @@ def peak_bytes(bucket: Bucket, size: int) -> int:
 
 
 def _store(endpoint_url: str, path: Path) -> None:
-    options = S3Options(
-        endpoint_url=endpoint_url,
-        access_key_id=os.environ["BENCH_id"],
-        secret_access_key=os.environ["BENCH_key"],
-    )
-    store = open_store("s3://outbox/bench", s3=options)
+    store = open_store("s3://outbox/bench", s3=S3Options(endpoint_url=endpoint_url))
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for chunk in chunks(file):
