@@ -94,6 +94,16 @@ def test_a_missing_authority_file_is_named(tmp_path):
         connect(S3Options(ca_bundle=tmp_path / "missing.pem"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "setting"),
+    [({"region": "not a region"}, "region"), ({"endpoint_url": "x"}, "endpoint_url")],
+)
+def test_a_wrong_address_is_named(wrong, setting):
+    with pytest.raises(ConfigurationError) as caught:
+        connect(S3Options(**wrong))
+    assert caught.value.setting == setting
+
+
 def test_secrets_do_not_show_in_the_options():
     shown = repr(S3Options(access_key_id="KEYID", secret_access_key="KEY", session_token="TOKEN"))
     assert not any(secret in shown for secret in ("KEYID", "KEY'", "TOKEN"))

@@ -13,7 +13,7 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import InvalidRegionError, NoRegionError
 
 from model.artifacts.errors import AccessDeniedError, ConfigurationError
 from model.artifacts.stores.s3_options import AddressingStyle, S3Options, WebIdentity
@@ -40,8 +40,8 @@ def connect(options: S3Options) -> "S3Client":
             verify=None if options.ca_bundle is None else str(options.ca_bundle),
             config=_config(options),
         )
-    except NoRegionError:
-        raise ConfigurationError("region", "is missing: name the bucket's region") from None
+    except (NoRegionError, InvalidRegionError):
+        raise ConfigurationError("region", "is missing or cannot be one: eu-west-1?") from None
     except ValueError:
         raise ConfigurationError("endpoint_url", "is not a URL: write https://host:port") from None
     client.meta.events.register("before-call.s3", _follow_no_redirect)
