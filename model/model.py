@@ -37,14 +37,14 @@ class Model:
     @without_causes()
     def load(self) -> None:
         settings = read_settings(self._config)
-        store = RetryingStore(
-            open_store(settings.root, s3=s3_options(settings, self._secrets)),
-            timeout_seconds=settings.store_timeout_seconds,
-            on_retry=metrics.STORE_RETRIES.inc,
-        )
-        probe(store)
+        bucket = open_store(settings.root, s3=s3_options(settings, self._secrets))
+        safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
         self._outbox = Outbox(
-            store=store,
+            store=RetryingStore(
+                bucket,
+                timeout_seconds=settings.store_timeout_seconds,
+                on_retry=metrics.STORE_RETRIES.inc,
+            ),
             template=KeyTemplate.parse(settings.key_template),
             model=model_info(settings, self._config, self._environment),
             inference=inference.load(settings.inference, self._data_directory),
@@ -54,6 +54,7 @@ class Model:
             downloader=Downloader(
                 hosts=settings.url_hosts, timeout_seconds=settings.url_timeout_seconds
             ),
+            unsafe_commit=not safe,
         )
 
     def preprocess(self, model_input: Any, request: fastapi.Request) -> Execution | Manifest:

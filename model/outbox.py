@@ -53,6 +53,7 @@ class Outbox:
     uploads: BoundedExecutor
     max_document_bytes: int
     downloader: Downloader = field(default_factory=Downloader)
+    unsafe_commit: bool = False
 
     def prepare(self, model_input: Any, *, request_id: str) -> Execution | Manifest:
         """The execution to run, or the manifest where the result is committed already."""
@@ -117,6 +118,7 @@ class Outbox:
             created_at=datetime.now(UTC),
             result=outputs.result,
             artifacts=[],
+            unsafe_commit=self.unsafe_commit,
         )
 
     def _place_document(self, execution: Execution) -> None:

@@ -102,6 +102,8 @@ class Manifest(_Record):
     timings_ms: Timings = Timings()
     result: JsonValue = None
     artifacts: list[Artifact]
+    unsafe_commit: bool = Field(default=False, exclude_if=lambda unsafe: not unsafe)
+    """The store could not promise that nothing overwrites this; absent where it could."""
 
 
 class Failure(_Record):

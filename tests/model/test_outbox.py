@@ -53,6 +53,14 @@ def test_a_request_without_metadata_is_stored_under_its_id(outbox, store):
     assert find_manifest(store, "job=adhoc/abc").item == "abc"
 
 
+def test_a_manifest_says_that_it_may_be_overwritten_only_where_it_may(outbox, store):
+    run(outbox, metadata(text="a"))
+    assert b"unsafe_commit" not in store.get("manifests/job=J/I.json")
+    run(dataclasses.replace(outbox, unsafe_commit=True), metadata("K", text="a"))
+    assert find_manifest(store, "job=J/K").unsafe_commit
+    assert b'"unsafe_commit": true' in store.get("manifests/job=J/K.json")
+
+
 def test_the_pointer_says_where_everything_is(outbox):
     manifest = run(outbox, metadata(text="a"))
     pointer = outbox.pointer(manifest)

@@ -1,8 +1,11 @@
 """What the deployment decides."""
 
+from pathlib import Path
+
 import pytest
 
 from model.artifacts.errors import ConfigurationError
+from model.artifacts.stores import WebIdentity
 from model.settings import model_info, read_settings, s3_options
 
 
@@ -79,3 +82,41 @@ def test_the_model_is_named_with_its_version_and_environment():
     info = model_info(settings, config(), {"name": "staging"})
     assert (info.name, info.version, info.environment) == ("M", "7", "staging")
     assert model_info(settings, config(), None).environment is None
+
+
+def test_s3_settings_become_options():
+    settings = read_settings(
+        config(
+            s3_encryption="aws:kms",
+            s3_kms_key_id="key",
+            s3_tags={"project": "ocr"},
+            s3_part_bytes=8 << 20,
+            store_timeout_seconds=7,
+        )
+    )
+    options = s3_options(settings, Secrets())
+    assert (options.encryption, options.kms_key_id) == ("aws:kms", "key")
+    assert options.tags == {"project": "ocr"}
+    assert (options.part_bytes, options.part_patience_seconds) == (8 << 20, 7)
+
+
+def test_tags_can_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("OUTBOX_S3_TAGS", "project=ocr&stage=a%20b")
+    assert read_settings(config()).s3_tags == {"project": "ocr", "stage": "a b"}
+
+
+def test_a_role_is_taken_with_the_token_of_the_deployment_and_goes_before_keys(monkeypatch):
+    monkeypatch.setenv("B10_OIDC_TOKEN_PATH", "/somewhere/token")
+    settings = read_settings(config(aws_role_arn="arn:aws:iam::1:role/r"))
+    options = s3_options(settings, Secrets(aws_access_key_id="id", aws_secret_access_key="key"))
+    assert options.access_key_id is None
+    assert options.web_identity == WebIdentity(
+        role_arn="arn:aws:iam::1:role/r", token_file=Path("/somewhere/token")
+    )
+
+
+def test_a_role_without_a_token_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.delenv("B10_OIDC_TOKEN_PATH", raising=False)
+    monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE", raising=False)
+    with pytest.raises(ConfigurationError, match=r"runtime\.oidc\.enabled"):
+        s3_options(read_settings(config(aws_role_arn="arn:aws:iam::1:role/r")), Secrets())

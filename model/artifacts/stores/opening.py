@@ -1,27 +1,13 @@
 """From a root's URL to a store."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from model.artifacts.errors import ConfigurationError
 from model.artifacts.stores.protocol import ObjectStore
+from model.artifacts.stores.s3_options import S3Options
 
 MAX_PREFIX_BYTES = 100
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class S3Options:
-    """How to reach S3, or a store that speaks its API (`endpoint_url`).
-
-    Without keys, boto3's default chain finds credentials.
-    """
-
-    endpoint_url: str | None = None
-    region: str | None = None
-    access_key_id: str | None = None
-    secret_access_key: str | None = None
-    session_token: str | None = None
 
 
 def open_store(root: str, *, s3: S3Options | None = None) -> ObjectStore:
@@ -35,9 +21,9 @@ def open_store(root: str, *, s3: S3Options | None = None) -> ObjectStore:
         raise ConfigurationError("root", "may have no ? and no #")
     match url.scheme:
         case "s3":
-            from model.artifacts.stores.s3 import S3Store, connect  # noqa: PLC0415
+            from model.artifacts.stores.s3 import open_s3  # noqa: PLC0415
 
-            return S3Store(connect(s3 or S3Options()), *_bucket_and_prefix(url.netloc, prefix))
+            return open_s3(*_bucket_and_prefix(url.netloc, prefix), s3 or S3Options())
         case "file":
             from model.artifacts.stores.directory import DirectoryStore  # noqa: PLC0415
 

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import stamina
-
-from model.artifacts.errors import StoreUnavailableError
+from model.artifacts.stores.patience import patiently
 from model.artifacts.stores.protocol import ObjectStore
 
 T = TypeVar("T")
@@ -53,16 +51,4 @@ class RetryingStore:
         self._store.delete(key)
 
     def _call(self, operation: Callable[[], T]) -> T:
-        for attempt in stamina.retry_context(
-            on=StoreUnavailableError,
-            attempts=None,
-            timeout=self._timeout_seconds,
-            wait_initial=0.1,
-            wait_max=5.0,
-            wait_jitter=0.5,
-        ):
-            with attempt:
-                if attempt.num > 1:
-                    self._on_retry()
-                return operation()
-        raise AssertionError("unreachable: the last attempt raises")
+        return patiently(operation, timeout_seconds=self._timeout_seconds, on_retry=self._on_retry)

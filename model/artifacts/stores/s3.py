@@ -3,87 +3,62 @@
 import base64
 import contextlib
 import hashlib
-from collections.abc import Iterator
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
-
-from model.artifacts.errors import (
-    AccessDeniedError,
-    AlreadyExistsError,
-    NotFoundError,
-    ObjectTooLargeError,
-    StoreError,
-    StoreUnavailableError,
-)
-from model.artifacts.stores.opening import S3Options
+from model.artifacts.errors import ObjectTooLargeError
+from model.artifacts.stores.s3_client import connect
+from model.artifacts.stores.s3_errors import translated
+from model.artifacts.stores.s3_options import S3Options
+from model.artifacts.stores.s3_parts import PartedUpload
 from model.artifacts.streams import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_MISSING = {"NoSuchKey", "404"}
-# 409: another conditional write to the key is under way (S3: ConditionalRequestConflict).
-_TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
-_TRANSIENT_CODE = {"RequestTimeout", "BadDigest", "RequestTimeTooSkewed", "IncompleteBody"}
+_SMALL_BYTES = 1 << 20
 
 
-def connect(options: S3Options) -> "S3Client":
-    """One client, for all threads.
-
-    It repeats nothing by itself: RetryingStore does, within one deadline.
-    """
-    return boto3.client(
-        "s3",
-        endpoint_url=options.endpoint_url,
-        region_name=options.region or ("us-east-1" if options.endpoint_url else None),
-        aws_access_key_id=options.access_key_id,
-        aws_secret_access_key=options.secret_access_key,
-        aws_session_token=options.session_token,
-        config=Config(
-            connect_timeout=3,
-            read_timeout=20,
-            retries={"mode": "standard", "total_max_attempts": 1},
-            max_pool_connections=64,
-            # The checksum travels as a header of ours, which also works where trailers do not.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={"addressing_style": "path" if options.endpoint_url else "auto"},
-        ),
-    )
+def open_s3(bucket: str, prefix: str, options: S3Options) -> "S3Store":
+    """Raises ConfigurationError. Nothing is sent yet."""
+    return S3Store(connect(options), bucket, prefix, options)
 
 
 class S3Store:
-    def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
+    def __init__(self, client: "S3Client", bucket: str, prefix: str, options: S3Options) -> None:
         self.root = f"s3://{bucket}/{prefix}".rstrip("/")
         self._client = client
-        self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._options = options
+        owner = options.expected_bucket_owner
+        self._bucket = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
+        self._headers = _object_headers(options)
 
     def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> None:
-        with _translated(key), path.open("rb") as file:
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=self._prefix + key,
-                Body=file,
-                ContentType=content_type,
-                ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
-            )
+        storage_class = self._options.storage_class
+        headers = self._headers | ({"StorageClass": storage_class} if storage_class else {})
+        headers["ContentType"] = content_type
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size >= self._options.multipart_threshold_bytes:
+                self._in_parts(key, headers).send(file, sha256=sha256)
+                return
+            with translated(key):
+                self._client.put_object(
+                    **self._target(key),
+                    **headers,
+                    # Of a small body boto3 does not first ask whether it may be sent.
+                    Body=file.read() if size <= _SMALL_BYTES else file,
+                    ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+                )
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
-        with _translated(key):
+        with translated(key):
             self._client.put_object(
-                Bucket=self._bucket,
-                Key=self._prefix + key,
+                **self._target(key),
+                **self._headers,
                 Body=data,
                 ContentType=content_type,
                 ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
@@ -91,15 +66,15 @@ class S3Store:
             )
 
     def get(self, key: str) -> bytes:
-        with _translated(key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+        with translated(key):
+            answer = self._client.get_object(**self._target(key))
             with contextlib.closing(answer["Body"]) as body:
                 return body.read()
 
     def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
         digest = hashlib.sha256()
-        with _translated(key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+        with translated(key):
+            answer = self._client.get_object(**self._target(key))
             with contextlib.closing(answer["Body"]) as body:
                 if answer["ContentLength"] > max_bytes:
                     raise ObjectTooLargeError(key, max_bytes=max_bytes)
@@ -110,37 +85,28 @@ class S3Store:
         return digest.hexdigest()
 
     def delete(self, key: str) -> None:
-        with _translated(key):
-            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+        with translated(key):
+            self._client.delete_object(**self._target(key))
 
+    def _target(self, key: str) -> dict[str, Any]:
+        return {**self._bucket, "Key": self._prefix + key}
 
-@contextlib.contextmanager
-def _translated(key: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        raise _from_answer(key, error) from error
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise AccessDeniedError(
-            key, "no complete credentials: set the Baseten secrets, or AWS's own environment"
-        ) from error
-    except ParamValidationError as error:
-        raise StoreError(key, "boto3 refused the call's parameters") from error
-    except BotoCoreError as error:
-        raise StoreUnavailableError(key, type(error).__name__) from error
-
-
-def _from_answer(key: str, error: ClientError) -> StoreError:
-    code = error.response.get("Error", {}).get("Code", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if status == 412:
-        return AlreadyExistsError(key)
-    if code in _MISSING:
-        return NotFoundError(key)
-    if status == 403 or status == 401:  # noqa: PLR1714
-        return AccessDeniedError(
-            key, f"{code}: the credentials do not allow {error.operation_name}"
+    def _in_parts(self, key: str, headers: dict[str, Any]) -> PartedUpload:
+        return PartedUpload(
+            client=self._client,
+            key=key,
+            target=self._target(key),
+            headers=headers,
+            options=self._options,
         )
-    if status in _TRANSIENT_STATUS or code in _TRANSIENT_CODE:
-        return StoreUnavailableError(key, f"{code} ({status})")
-    return StoreError(key, f"{error.operation_name} was refused: {code} ({status})")
+
+
+def _object_headers(options: S3Options) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if options.encryption:
+        headers["ServerSideEncryption"] = options.encryption
+    if options.kms_key_id:
+        headers["SSEKMSKeyId"] = options.kms_key_id
+    if options.tags:
+        headers["Tagging"] = urlencode(options.tags, quote_via=quote)
+    return headers

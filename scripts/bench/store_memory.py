@@ -1,0 +1,73 @@
+"""How much memory storing a file in S3 takes, by the file's size."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from model.artifacts.stores import S3Options, open_store
+from model.artifacts.streams import chunks
+from scripts.local_baseten.bucket import Bucket, running_bucket
+
+PROJECT = Path(__file__).parent.parent.parent
+MIB = 1 << 20
+SMALL_BYTES, LARGE_BYTES = MIB, 5 << 30
+
+
+def measure() -> str:
+    """The peak memory of fresh processes that each store one file in SeaweedFS."""
+    with TemporaryDirectory() as name, running_bucket(Path(name)) as bucket:
+        small = peak_bytes(bucket, SMALL_BYTES)
+        large = peak_bytes(bucket, LARGE_BYTES)
+    return (
+        f"{SMALL_BYTES // MIB:>5} MiB stored  {small / MIB:>6.1f} MiB peak\n"
+        f"{LARGE_BYTES // MIB:>5} MiB stored  {large / MIB:>6.1f} MiB peak\n"
+        f"difference        {(large - small) / MIB:>6.1f} MiB\n"
+    )
+
+
+def peak_bytes(bucket: Bucket, size: int) -> int:
+    """Of a fresh process that stores a file of so many zeros."""
+    with TemporaryDirectory() as name:
+        if shutil.disk_usage(name).free < 2 * size:
+            raise SystemExit(f"{size // MIB} MiB need twice as much of the disk")
+        path = Path(name) / "zeros"
+        path.touch()
+        os.truncate(path, size)
+        answer = subprocess.run(
+            [sys.executable, "-m", __name__, bucket.endpoint_url, str(path)],
+            cwd=PROJECT,
+            env={**os.environ, **bucket.environment},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return int(answer.stdout)
+
+
+def _store(endpoint_url: str, path: Path) -> None:
+    store = open_store("s3://outbox/bench", s3=S3Options(endpoint_url=endpoint_url))
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for chunk in chunks(file):
+            digest.update(chunk)
+    store.put_file(
+        f"zeros-{path.stat().st_size}",
+        path,
+        content_type="application/octet-stream",
+        sha256=digest.hexdigest(),
+    )
+
+
+def _high_water_mark() -> int:
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
+    assert match is not None
+    return int(match[1]) * 1024
+
+
+if __name__ == "__main__":
+    _store(sys.argv[1], Path(sys.argv[2]))
+    sys.stdout.write(str(_high_water_mark()))

@@ -1,0 +1,11 @@
+"""A large file takes no more memory to store than a small one."""
+
+import pytest
+
+from scripts.bench.store_memory import MIB, peak_bytes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_memory_does_not_grow_with_the_size_of_a_file(seaweedfs):
+    assert peak_bytes(seaweedfs, 2 << 30) - peak_bytes(seaweedfs, MIB) < 64 * MIB

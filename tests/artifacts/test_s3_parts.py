@@ -1,0 +1,170 @@
+"""Large files travel to S3 in parts."""
+
+import dataclasses
+import hashlib
+import random
+import threading
+
+import boto3
+import pytest
+import stamina
+from botocore.exceptions import ClientError
+
+from model.artifacts import open_store
+from model.artifacts.errors import AccessDeniedError, NotFoundError, StoreError
+from model.artifacts.file_sections import open_section
+from tests.artifacts.front_door import FrontDoor, Refusal, running_front_door
+
+MIB = 1 << 20
+DATA = random.Random(1).randbytes(13 * MIB + 5)
+SHA256 = hashlib.sha256(DATA).hexdigest()
+SIZES = {"multipart_threshold_bytes": 6 * MIB, "part_bytes": 5 * MIB, "part_patience_seconds": 5}
+
+
+@pytest.fixture(params=["seaweedfs", "moto"])
+def server_options(request):
+    options = request.getfixturevalue(f"{request.param}_options")
+    return dataclasses.replace(options, **SIZES)
+
+
+@pytest.fixture
+def door(seaweedfs_options):
+    with running_front_door(seaweedfs_options.endpoint_url) as door:
+        yield door
+
+
+@pytest.fixture
+def options(seaweedfs_options, door):
+    return dataclasses.replace(seaweedfs_options, endpoint_url=door.url, **SIZES)
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    return path
+
+
+def put(options, key, source, *, sha256=SHA256):
+    store = open_store("s3://outbox", s3=options)
+    store.put_file(key, source, content_type="application/pdf", sha256=sha256)
+    return store
+
+
+def client(options):
+    return boto3.client(
+        "s3",
+        endpoint_url=options.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=options.access_key_id,
+        aws_secret_access_key=options.secret_access_key,
+    )
+
+
+def unfinished(options, key):
+    return client(options).list_multipart_uploads(Bucket="outbox", Prefix=key).get("Uploads", [])
+
+
+def parts_sent(door: FrontDoor) -> int:
+    return door.count("PUT", "partNumber")
+
+
+def test_the_parts_become_the_file(server_options, source, tmp_path):
+    store = put(server_options, "parts/whole", source)
+    assert store.get_file("parts/whole", tmp_path / "copy", max_bytes=len(DATA)) == SHA256
+    described = client(server_options).head_object(Bucket="outbox", Key="parts/whole")
+    assert described["ContentType"] == "application/pdf"
+    assert described["ETag"].strip('"').endswith("-3")
+
+
+def test_a_file_below_the_threshold_is_one_call(door, options, source):
+    source.write_bytes(DATA[: 6 * MIB - 1])
+    put(options, "parts/one", source, sha256=hashlib.sha256(DATA[: 6 * MIB - 1]).hexdigest())
+    assert [request.method for request in door.seen] == ["PUT"]
+
+
+def test_a_part_that_fails_is_sent_again_and_no_other(door, options, source):
+    failures = iter([Refusal(503, "SlowDown"), Refusal(500, "InternalError")])
+    door.refuse = lambda r: next(failures, None) if "partNumber=2" in r.path else None
+    store = put(options, "parts/repeated", source)
+    assert store.get("parts/repeated") == DATA
+    assert parts_sent(door) == 3 + 2
+    assert door.count("POST", "uploads") == 1
+
+
+def test_every_part_carries_its_checksum_which_the_store_compares(door, options, source):
+    put(options, "parts/checked", source)
+    sent = [request for request in door.seen if "partNumber" in request.path]
+    assert all("x-amz-checksum-crc32" in request.headers for request in sent)
+    target = {"Bucket": "outbox", "Key": "parts/spoilt"}
+    s3 = client(options)
+    upload = s3.create_multipart_upload(**target, ChecksumAlgorithm="CRC32")["UploadId"]
+    with pytest.raises(ClientError, match="BadDigest"):
+        s3.upload_part(
+            **target, UploadId=upload, PartNumber=1, Body=b"spoilt", ChecksumCRC32="AAAAAA=="
+        )
+    s3.abort_multipart_upload(**target, UploadId=upload)
+
+
+def test_a_part_spoilt_on_the_way_is_sent_again(door, options, source):
+    spoilt = threading.Event()
+
+    def spoil(request):
+        if "partNumber=3" not in request.path or spoilt.is_set():
+            return request.body
+        spoilt.set()
+        return b"x" * len(request.body)
+
+    door.alter = spoil
+    assert put(options, "parts/spoilt", source).get("parts/spoilt") == DATA
+    assert parts_sent(door) == 4
+
+
+def test_a_completion_whose_answer_is_lost_is_found_to_have_happened(door, options, source):
+    lost = threading.Event()
+
+    def lose(request):
+        first = request.method == "POST" and "uploadId" in request.path and not lost.is_set()
+        if first:
+            lost.set()
+        return first
+
+    door.lose_answer = lose
+    store = put(options, "parts/lost", source)
+    assert store.get("parts/lost") == DATA
+    assert lost.is_set()
+
+
+def test_a_part_that_never_succeeds_leaves_neither_object_nor_upload(door, options, source):
+    door.refuse = lambda r: Refusal(403, "AccessDenied") if "partNumber=2" in r.path else None
+    with pytest.raises(AccessDeniedError, match="s3:PutObject"):
+        put(options, "parts/refused", source)
+    assert unfinished(options, "parts/refused") == []
+    with pytest.raises(NotFoundError):
+        open_store("s3://outbox", s3=options).get("parts/refused")
+
+
+def test_a_store_that_stays_away_ends_patience_and_the_upload(door, options, source):
+    door.refuse = lambda r: Refusal(503, "SlowDown") if "partNumber" in r.path else None
+    with stamina.set_testing(True, attempts=3), pytest.raises(StoreError, match="SlowDown"):
+        put(options, "parts/away", source)
+    assert door.count("DELETE", "uploadId") == 1
+
+
+def test_a_large_file_whose_bytes_are_not_those_announced_is_refused(server_options, source):
+    with pytest.raises(StoreError, match="SHA-256"):
+        put(server_options, "parts/others", source, sha256="0" * 64)
+    assert unfinished(server_options, "parts/others") == []
+    with pytest.raises(NotFoundError):
+        open_store("s3://outbox", s3=server_options).get("parts/others")
+
+
+def test_sections_of_a_file_do_not_disturb_each_other(source):
+    with source.open("rb") as file:
+        first = open_section(file.fileno(), 0, 1000)
+        last = open_section(file.fileno(), len(DATA) - 10, 10)
+        assert first.read(5) + last.read() + first.read() == DATA[:5] + DATA[-10:] + DATA[5:1000]
+        assert first.read() == b""
+        assert last.seek(-3, 2) == 7
+        assert last.read(100) == DATA[-3:]
+        assert file.tell() == 0

@@ -1,0 +1,224 @@
+"""What is wrong with a bucket is named when the model loads, on servers that enforce it."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import boto3
+import pytest
+
+from model.artifacts import open_store
+from model.artifacts.errors import ConfigurationError
+from model.artifacts.probing import probe
+from model.artifacts.stores import S3Options
+from tests.artifacts.front_door import Refusal, running_front_door
+from tests.waiting import until
+
+BIN = Path(sys.executable).parent
+NEEDED = ["s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject"]
+
+
+def free_port() -> int:
+    with socket.socket() as candidate:
+        candidate.bind(("127.0.0.1", 0))
+        return candidate.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(command, port, **environment):
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        assert process.poll() is None
+        return False
+
+    try:
+        until(answers, f"port {port}")
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class StrictMoto:
+    """Moto's server with IAM switched on; a user's policy decides what its keys may do."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._users = 0
+
+    def user(self, actions: list[str]) -> S3Options:
+        """Keys that may do just this, in the bucket `outbox`."""
+        self._set_free_calls("inf")
+        self._users += 1
+        iam, name = self.client("iam"), f"user{self._users}"
+        iam.create_user(UserName=name)
+        resource = ["arn:aws:s3:::outbox", "arn:aws:s3:::outbox/*"]
+        statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy)
+        keys = iam.create_access_key(UserName=name)["AccessKey"]
+        self._set_free_calls("0")
+        return S3Options(
+            endpoint_url=self.url,
+            region="us-east-1",
+            access_key_id=keys["AccessKeyId"],
+            secret_access_key=keys["SecretAccessKey"],
+        )
+
+    def client(self, service: str):
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="root",
+            aws_secret_access_key="root",
+        )
+
+    def _set_free_calls(self, count: str) -> None:
+        request = urllib.request.Request(
+            f"{self.url}/moto-api/reset-auth",
+            data=count.encode(),
+            headers={"Content-Type": "text/plain"},
+        )
+        urllib.request.urlopen(request).close()
+
+
+@pytest.fixture(scope="module")
+def strict():
+    port = free_port()
+    with running([BIN / "moto_server", "-H", "127.0.0.1", "-p", f"{port}"], port):
+        moto = StrictMoto(port)
+        moto.client("s3").create_bucket(Bucket="outbox")
+        yield moto
+
+
+@pytest.fixture(scope="module")
+def rclone(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("rclone")
+    (directory / "outbox").mkdir()
+    port = free_port()
+    command = [BIN / "rclone", "serve", "s3", directory, "--addr", f"127.0.0.1:{port}"]
+    with running(
+        [*command, "--auth-key", "some-key-id,some-key", "--config", directory / "none"], port
+    ):
+        yield S3Options(
+            endpoint_url=f"http://127.0.0.1:{port}",
+            access_key_id="some-key-id",
+            secret_access_key="some-key",
+        )
+
+
+@pytest.fixture
+def door(seaweedfs_options):
+    with running_front_door(seaweedfs_options.endpoint_url) as door:
+        yield door
+
+
+@pytest.fixture
+def through_the_door(door, seaweedfs_options):
+    return dataclasses.replace(seaweedfs_options, endpoint_url=door.url)
+
+
+def what_probing_says(options: S3Options, root: str = "s3://outbox/p") -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        probe(open_store(root, s3=options))
+    return str(caught.value)
+
+
+def test_the_rights_the_probe_asks_for_are_enough(strict):
+    assert probe(open_store("s3://outbox/p", s3=strict.user(NEEDED)))
+
+
+def test_the_right_to_delete_is_not_needed(strict):
+    assert probe(open_store("s3://outbox/p", s3=strict.user(NEEDED[:-1])))
+
+
+@pytest.mark.parametrize("missing", ["s3:PutObject", "s3:GetObject"])
+def test_a_missing_right_is_named(strict, missing):
+    options = strict.user([action for action in NEEDED if action != missing])
+    assert f"grant {missing}" in what_probing_says(options)
+
+
+def test_the_missing_right_to_list_is_named(door, through_the_door):
+    # Neither moto nor SeaweedFS answers 403 for a missing object where AWS does.
+    door.refuse = lambda r: Refusal(403, "AccessDenied") if "-missing" in r.path else None
+    assert "s3:ListBucket" in what_probing_says(through_the_door)
+
+
+def test_every_broken_promise_has_its_line(door, through_the_door):
+    door.refuse = lambda r: (
+        Refusal(403, "AccessDenied")
+        if "-missing" in r.path
+        else Refusal(400, "InvalidStorageClass")
+        if "-file" in r.path
+        else None
+    )
+    lines = what_probing_says(through_the_door).splitlines()
+    assert len(lines) == 2
+    assert "s3_storage_class" in lines[0]
+    assert "s3:ListBucket" in lines[1]
+
+
+def test_unknown_keys_are_named(strict):
+    options = dataclasses.replace(strict.user(NEEDED), access_key_id="AKIAUNKNOWN000000000")
+    assert "aws_access_key_id" in what_probing_says(options)
+
+
+def test_a_wrong_secret_is_named(seaweedfs_options):
+    options = dataclasses.replace(seaweedfs_options, secret_access_key="wrong-secret")
+    said = what_probing_says(options)
+    assert "aws_secret_access_key" in said
+    assert "wrong-secret" not in said
+
+
+def test_a_wrong_bucket_is_named(moto_options):
+    assert "correct root" in what_probing_says(moto_options, "s3://elsewhere/p")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "remedy"),
+    [
+        (Refusal(301, "PermanentRedirect"), "set region"),
+        (Refusal(400, "AuthorizationHeaderMalformed", region="eu-west-3"), "region eu-west-3"),
+        (Refusal(400, "IllegalLocationConstraintException"), "set region"),
+        (Refusal(400, "ExpiredToken"), "renew the secret aws_session_token"),
+        (Refusal(501, "NotImplemented"), "conditional writes"),
+        (Refusal(400, "KMS.DisabledException"), "s3_kms_key_id"),
+    ],
+)
+def test_a_refusal_is_named_at_once(door, through_the_door, refusal, remedy):
+    door.refuse = lambda _: refusal
+    began = time.monotonic()
+    assert remedy in what_probing_says(through_the_door)
+    assert time.monotonic() - began < 3
+
+
+def test_an_unreachable_endpoint_is_named_in_time(seaweedfs_options):
+    options = dataclasses.replace(seaweedfs_options, endpoint_url=f"http://127.0.0.1:{free_port()}")
+    began = time.monotonic()
+    assert "check endpoint_url" in what_probing_says(options)
+    assert time.monotonic() - began < 15
+
+
+def test_a_store_that_ignores_conditions_is_refused(rclone):
+    assert "allow_unsafe_commit" in what_probing_says(rclone)
+
+
+def test_a_store_that_ignores_conditions_is_taken_where_that_is_allowed(rclone):
+    store = open_store("s3://outbox/p", s3=rclone)
+    assert probe(store, allow_unsafe_commit=True) is False
