@@ -15,7 +15,7 @@ from model.artifacts.probing import probe
 from model.artifacts.stores import RetryingStore
 from model.execution import Execution
 from model.outbox import Outbox
-from model.settings import model_info, read_settings, s3_options
+from model.settings import gcs_options, model_info, read_settings, s3_options
 from model.uploads import BoundedExecutor
 
 
@@ -35,7 +35,11 @@ class Model:
     def load(self) -> None:
         settings = read_settings(self._config)
         store = RetryingStore(
-            open_store(settings.root, s3=s3_options(settings, self._secrets)),
+            open_store(
+                settings.root,
+                s3=s3_options(settings, self._secrets),
+                gcs=gcs_options(settings, self._secrets),
+            ),
             timeout_seconds=settings.store_timeout_seconds,
             on_retry=metrics.STORE_RETRIES.inc,
         )

@@ -14,6 +14,9 @@ STORES: dict[str, Callable[[pytest.FixtureRequest, str], ObjectStore]] = {
     "seaweedfs": lambda request, name: open_store(
         f"s3://outbox/{name}", s3=request.getfixturevalue("seaweedfs_options")
     ),
+    "fake-gcs-server": lambda request, name: open_store(
+        f"gs://outbox/{name}", gcs=request.getfixturevalue("gcs_options")
+    ),
     "moto": lambda request, name: open_store(
         f"s3://outbox/{name}", s3=request.getfixturevalue("moto_options")
     ),
