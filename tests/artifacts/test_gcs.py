@@ -18,7 +18,7 @@ from model.artifacts.errors import (
     StoreUnavailableError,
 )
 from model.artifacts.stores import GcsOptions, RetryingStore
-from tests.artifacts.gcs_door import Answer, Door, serving
+from tests.gcs_door import Answer, Door, serving
 
 TEXT = "text/plain"
 PART = 1 << 20

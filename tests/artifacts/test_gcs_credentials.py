@@ -15,7 +15,7 @@ from model.artifacts.errors import (
     StoreUnavailableError,
 )
 from model.artifacts.stores import GcsOptions, WorkloadIdentity
-from tests.artifacts.gcs_door import Answer, Door, TokenService, serving
+from tests.gcs_door import Answer, Door, TokenService, serving
 
 TEXT = "text/plain"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/pool/providers/baseten"
@@ -148,7 +148,7 @@ def test_a_key_that_is_none_is_named_and_not_quoted(text):
 def test_missing_credentials_are_named():
     with pytest.raises(ConfigurationError, match="gcp_service_account") as caught:
         open_store("gs://outbox")
-    assert caught.value.setting == "GCP credentials"
+    assert caught.value.setting == "Google credentials"
 
 
 def test_no_secret_is_part_of_the_options_own_words():

@@ -3,7 +3,7 @@
 import pytest
 
 from model.artifacts.errors import ConfigurationError
-from model.settings import model_info, read_settings, s3_options
+from model.settings import gcs_options, model_info, read_settings, s3_options
 
 
 class SecretNotFound(Exception):  # noqa: N818
@@ -70,3 +70,28 @@ def test_the_model_is_named_with_its_version_and_environment():
     info = model_info(settings, config(), {"name": "staging"})
     assert (info.name, info.version, info.environment) == ("M", "7", "staging")
     assert model_info(settings, config(), None).environment is None
+
+
+def test_a_google_key_is_a_secret_and_gcs_settings_are_passed_on():
+    settings = read_settings(config(gcs_kms_key="projects/p/k", gcs_part_bytes=1 << 20))
+    assert gcs_options(settings, Secrets()).service_account is None
+    found = gcs_options(settings, Secrets(gcp_service_account='{"type": "service_account"}'))
+    assert found.service_account == '{"type": "service_account"}'
+    assert (found.kms_key, found.part_bytes) == ("projects/p/k", 1 << 20)
+
+
+def test_a_google_provider_goes_before_the_key_and_needs_the_platforms_token(monkeypatch, tmp_path):
+    settings = read_settings(config(gcp_workload_identity_provider="projects/1/providers/p"))
+    monkeypatch.delenv("B10_OIDC_TOKEN_PATH", raising=False)
+    with pytest.raises(ConfigurationError, match=r"runtime\.oidc\.enabled"):
+        gcs_options(settings, Secrets())
+    monkeypatch.setenv("B10_OIDC_TOKEN_PATH", str(tmp_path / "token"))
+    found = gcs_options(settings, Secrets(gcp_service_account="{}"))
+    assert found.service_account is None
+    assert found.workload_identity.token_file == tmp_path / "token"
+
+
+@pytest.mark.parametrize("wrong", [{"gcs_part_bytes": 1000}, {"gcs_read_timeout_seconds": 0}])
+def test_a_gcs_setting_that_the_sdk_would_refuse_is_refused_at_once(wrong):
+    with pytest.raises(ConfigurationError, match="gcs_"):
+        read_settings(config(**wrong))

@@ -23,9 +23,7 @@ def connect(options: GcsOptions) -> Client:
     """
     # Else the SDK asks for the bucket's description behind our back, whether allowed to or not.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-    session = AuthorizedSession(
-        _credentials(options), refresh_timeout=options.read_timeout_seconds
-    )
+    session = AuthorizedSession(_credentials(options), refresh_timeout=options.read_timeout_seconds)
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=options.max_connections))
     return Client(
@@ -47,7 +45,7 @@ def _credentials(options: GcsOptions) -> Credentials:
         return google.auth.default(scopes=_SCOPES)[0]
     except DefaultCredentialsError as error:
         raise ConfigurationError(
-            "GCP credentials",
+            "Google credentials",
             "none were found: set the Baseten secret gcp_service_account, or"
             " gcp_workload_identity_provider; on your own machine GOOGLE_APPLICATION_CREDENTIALS",
         ) from error
