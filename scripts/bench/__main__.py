@@ -2,12 +2,13 @@
 
 import sys
 
-from scripts.bench import memory, ocr
+from scripts.bench import cold_start, memory, ocr
 
 USAGE = """usage: python -m scripts.bench NAME
 
-ocr      seconds per page through the model and through bare rapidocr
-memory   peak memory of the Truss server for a short document and a long one
+cold-start   seconds that opening a store adds to a model's start, and bare SDK imports
+ocr          seconds per page through the model and through bare rapidocr
+memory       peak memory of the Truss server for a short document and a long one
 """
 
 
@@ -15,6 +16,8 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["ocr"]:
             report = ocr.measure()
+        case ["cold-start"]:
+            report = cold_start.measure()
         case ["memory"]:
             report = memory.measure()
         case _:
