@@ -17,7 +17,7 @@ from model.downloads import Downloader
 from model.execution import Execution
 from model.failures import without_causes
 from model.outbox import Outbox
-from model.settings import model_info, read_settings, s3_options
+from model.settings import gcs_options, model_info, read_settings, s3_options
 from model.uploads import BoundedExecutor
 
 
@@ -37,7 +37,11 @@ class Model:
     @without_causes()
     def load(self) -> None:
         settings = read_settings(self._config)
-        bucket = open_store(settings.root, s3=s3_options(settings, self._secrets))
+        bucket = open_store(
+            settings.root,
+            s3=s3_options(settings, self._secrets),
+            gcs=gcs_options(settings, self._secrets),
+        )
         safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
         self._outbox = Outbox(
             store=RetryingStore(

@@ -12,11 +12,12 @@ from model.addresses import parse_hosts
 from model.artifacts import KeyTemplate, ModelInfo
 from model.artifacts.errors import ConfigurationError
 from model.artifacts.keys import DEFAULT_TEMPLATE
-from model.artifacts.stores import S3Options, WebIdentity
+from model.artifacts.stores import GcsOptions, S3Options, WebIdentity, WorkloadIdentity
 from model.artifacts.stores.s3_options import AddressingStyle, Encryption
 
 _ENVIRONMENT_PREFIX = "OUTBOX_"
-_TOKEN_FILES = ("B10_OIDC_TOKEN_PATH", "AWS_WEB_IDENTITY_TOKEN_FILE")
+_GCP_TOKEN_FILE = "B10_OIDC_TOKEN_PATH"  # noqa: S105 - a variable's name
+_TOKEN_FILES = (_GCP_TOKEN_FILE, "AWS_WEB_IDENTITY_TOKEN_FILE")
 _SECRETS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
@@ -30,13 +31,26 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     root: str
-    """`s3://bucket/prefix` or `file:///directory`."""
+    """`s3://bucket/prefix`, `gs://bucket/prefix` or `file:///directory`."""
     key_template: str = DEFAULT_TEMPLATE
     version: str = "1"
     """Part of every fingerprint: raise it when equal input should give a new result."""
     endpoint_url: str | None = None
-    """Of a store that speaks S3's API; AWS's own when absent."""
+    """Of a store that speaks S3's (or Google's) API; AWS's (or Google's) own when absent."""
     region: str | None = None
+    gcp_workload_identity_provider: str | None = Field(default=None, pattern=r"^projects/.+")
+    """`projects/…/providers/…`, which trusts Baseten's OIDC token; goes before the secret."""
+    gcp_service_account_email: str | None = None
+    """Whom to act as with that token, where it has no rights on the bucket itself."""
+    gcs_kms_key: str | None = None
+    """`projects/…/locations/…/keyRings/…/cryptoKeys/…`; the bucket's own default when absent."""
+    gcs_storage_class: str | None = None
+    """Of artifacts; manifests stay where they are read at once."""
+    gcs_connect_timeout_seconds: float = Field(default=3.0, gt=0)
+    gcs_read_timeout_seconds: float = Field(default=20.0, gt=0)
+    gcs_max_connections: int = Field(default=64, gt=0)
+    gcs_part_bytes: int = Field(default=8 << 20, gt=0, multiple_of=256 << 10)
+    """Files over 8 MiB travel in parts of this size, one in memory at a time."""
     max_document_bytes: int = Field(default=100 << 20, gt=0)
     url_hosts: Annotated[tuple[str, ...], BeforeValidator(parse_hosts)] = ()
     """Whose https addresses a document may have: names, or `*.example.com`. None: off."""
@@ -134,6 +148,39 @@ def _web_identity(settings: Settings) -> WebIdentity | None:
         token_file=Path(token_file),
         session_name=settings.aws_role_session_name,
         duration_seconds=settings.aws_role_duration_seconds,
+    )
+
+
+def gcs_options(settings: Settings, secrets: Mapping[str, str]) -> GcsOptions:
+    """A provider where one is set, else the Baseten secret, else google-auth's own chain."""
+    identity = _workload_identity(settings)
+    return GcsOptions(
+        endpoint_url=settings.endpoint_url,
+        service_account=None if identity else _secret(secrets, "gcp_service_account"),
+        workload_identity=identity,
+        part_patience_seconds=settings.store_timeout_seconds,
+        **{
+            name.removeprefix("gcs_"): getattr(settings, name)
+            for name in Settings.model_fields
+            if name.startswith("gcs_")
+        },
+    )
+
+
+def _workload_identity(settings: Settings) -> WorkloadIdentity | None:
+    if settings.gcp_workload_identity_provider is None:
+        return None
+    token_file = os.environ.get(_GCP_TOKEN_FILE)
+    if token_file is None:
+        raise ConfigurationError(
+            "gcp_workload_identity_provider",
+            f"there is no OIDC token, whose file {_GCP_TOKEN_FILE} would name:"
+            " set runtime.oidc.enabled: true in config.yaml",
+        )
+    return WorkloadIdentity(
+        provider=settings.gcp_workload_identity_provider,
+        token_file=Path(token_file),
+        service_account_email=settings.gcp_service_account_email,
     )
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
 
-from model.artifacts.stores import S3Options
+from model.artifacts.stores import GcsOptions, S3Options
 from scripts.local_baseten.bucket import Bucket, running_bucket
 from tests.canaries import found, said, seed
+from tests.fake_gcs import running_fake_gcs
 
 settings.register_profile("outbox", deadline=None, max_examples=60)
 settings.load_profile("outbox")
@@ -72,3 +73,10 @@ def seaweedfs_options(seaweedfs: Bucket) -> S3Options:
         access_key_id=seaweedfs.access_key_id,
         secret_access_key=seaweedfs.secret_access_key,
     )
+
+
+@pytest.fixture(scope="session")
+def gcs_options(tmp_path_factory) -> Iterator[GcsOptions]:
+    """fake-gcs-server with the bucket `outbox`."""
+    with running_fake_gcs(tmp_path_factory.mktemp("fake-gcs"), bucket="outbox") as url:
+        yield GcsOptions(endpoint_url=url)

@@ -22,10 +22,11 @@ class Overrides:
     """What the command line says; None leaves it to the environment, then to config.yaml."""
 
     root: str | None = field(
-        default=None, metadata={"help": "The bucket: s3://bucket/prefix or file:///directory."}
+        default=None, metadata={"help": "The bucket: s3://bucket/prefix, gs://… or file:///…"}
     )
     endpoint_url: str | None = field(
-        default=None, metadata={"help": "Of a store that speaks S3's API; AWS's own when absent."}
+        default=None,
+        metadata={"help": "Of a store that speaks S3's API; the cloud's own when absent."},
     )
     region: str | None = field(default=None, metadata={"help": "The bucket's region."})
     key_template: str | None = field(
@@ -66,7 +67,8 @@ class Settings:
         """Raises ConfigurationError where no bucket is named."""
         if not self.root:
             raise ConfigurationError(
-                "root", "no bucket is named; pass --root s3://bucket/prefix or set OUTBOX_ROOT"
+                "root",
+                "no bucket is named; pass --root s3://bucket/prefix (or gs://…) or set OUTBOX_ROOT",
             )
         return self.root
 

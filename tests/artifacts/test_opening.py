@@ -1,5 +1,8 @@
 """From a root's URL to a store."""
 
+import subprocess
+import sys
+
 import pytest
 
 from model.artifacts import open_store
@@ -24,6 +27,8 @@ def test_a_slash_at_the_end_of_a_root_does_not_count(seaweedfs_options):
         ("bucket/prefix", "must be s3://"),
         ("ftp://bucket", "must be s3://"),
         ("s3://", "no bucket"),
+        ("gs://", "no bucket"),
+        ("gs://bucket/a//b", "segment"),
         ("s3:///prefix", "no bucket"),
         ("s3://bucket/../x", "segment"),
         ("s3://bucket/a//b", "segment"),
@@ -37,3 +42,26 @@ def test_a_wrong_root_is_refused_with_the_remedy(root, problem):
     with pytest.raises(ConfigurationError, match=problem) as caught:
         open_store(root)
     assert caught.value.setting == "root"
+
+
+@pytest.mark.parametrize(
+    ("root", "other_sdk"),
+    [("s3://bucket", "google.cloud.storage"), ("gs://bucket", "boto3"), ("file:///x", "boto3")],
+)
+def test_the_sdk_that_is_not_in_use_is_never_imported(root, other_sdk):
+    program = f"""
+import sys
+from model.artifacts.stores import GcsOptions, S3Options, open_store
+url = "http://127.0.0.1:9"
+open_store({root!r}, s3=S3Options(endpoint_url=url), gcs=GcsOptions(endpoint_url=url))
+sys.exit({other_sdk!r} in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_missing_sdk_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("model.artifacts.stores.gcs")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "google.cloud.storage", None)
+    with pytest.raises(ConfigurationError, match="pip install google-cloud-storage"):
+        open_store("gs://bucket")

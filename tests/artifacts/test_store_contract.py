@@ -52,7 +52,7 @@ def test_of_many_creators_at_once_one_succeeds_and_its_bytes_stay(store):
         store.delete("race")
 
 
-@pytest.mark.parametrize("size", [0, 1, 5 << 20])
+@pytest.mark.parametrize("size", [0, 1, 5 << 20, (9 << 20) + 1])
 def test_a_file_is_stored_whole(store, tmp_path, size):
     data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     put(store, "artifacts/a/file.bin", tmp_path / "source", data)

@@ -6,7 +6,7 @@ import pytest
 
 from model.artifacts.errors import ConfigurationError
 from model.artifacts.stores import WebIdentity
-from model.settings import model_info, read_settings, s3_options
+from model.settings import gcs_options, model_info, read_settings, s3_options
 
 
 class SecretNotFound(Exception):  # noqa: N818
@@ -120,3 +120,28 @@ def test_a_role_without_a_token_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE", raising=False)
     with pytest.raises(ConfigurationError, match=r"runtime\.oidc\.enabled"):
         s3_options(read_settings(config(aws_role_arn="arn:aws:iam::1:role/r")), Secrets())
+
+
+def test_a_google_key_is_a_secret_and_gcs_settings_are_passed_on():
+    settings = read_settings(config(gcs_kms_key="projects/p/k", gcs_part_bytes=1 << 20))
+    assert gcs_options(settings, Secrets()).service_account is None
+    found = gcs_options(settings, Secrets(gcp_service_account='{"type": "service_account"}'))
+    assert found.service_account == '{"type": "service_account"}'
+    assert (found.kms_key, found.part_bytes) == ("projects/p/k", 1 << 20)
+
+
+def test_a_google_provider_goes_before_the_key_and_needs_the_platforms_token(monkeypatch, tmp_path):
+    settings = read_settings(config(gcp_workload_identity_provider="projects/1/providers/p"))
+    monkeypatch.delenv("B10_OIDC_TOKEN_PATH", raising=False)
+    with pytest.raises(ConfigurationError, match=r"runtime\.oidc\.enabled"):
+        gcs_options(settings, Secrets())
+    monkeypatch.setenv("B10_OIDC_TOKEN_PATH", str(tmp_path / "token"))
+    found = gcs_options(settings, Secrets(gcp_service_account="{}"))
+    assert found.service_account is None
+    assert found.workload_identity.token_file == tmp_path / "token"
+
+
+@pytest.mark.parametrize("wrong", [{"gcs_part_bytes": 1000}, {"gcs_read_timeout_seconds": 0}])
+def test_a_gcs_setting_that_the_sdk_would_refuse_is_refused_at_once(wrong):
+    with pytest.raises(ConfigurationError, match="gcs_"):
+        read_settings(config(**wrong))

@@ -4,14 +4,17 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from model.artifacts.errors import ConfigurationError
+from model.artifacts.stores.gcs_options import GcsOptions
 from model.artifacts.stores.protocol import ObjectStore
 from model.artifacts.stores.s3_options import S3Options
 
 MAX_PREFIX_BYTES = 100
 
 
-def open_store(root: str, *, s3: S3Options | None = None) -> ObjectStore:
-    """The store for `s3://bucket/prefix`, `file:///directory` or `memory://name`.
+def open_store(
+    root: str, *, s3: S3Options | None = None, gcs: GcsOptions | None = None
+) -> ObjectStore:
+    """The store for `s3://bucket/prefix`, `gs://…`, `file:///directory` or `memory://name`.
 
     Raises ConfigurationError. Nothing is sent to the store yet.
     """
@@ -24,6 +27,14 @@ def open_store(root: str, *, s3: S3Options | None = None) -> ObjectStore:
             from model.artifacts.stores.s3 import open_s3  # noqa: PLC0415
 
             return open_s3(*_bucket_and_prefix(url.netloc, prefix), s3 or S3Options())
+        case "gs":
+            try:
+                from model.artifacts.stores.gcs import open_gcs  # noqa: PLC0415
+            except ModuleNotFoundError as error:
+                raise ConfigurationError(
+                    "root", "gs:// needs google-cloud-storage: pip install google-cloud-storage"
+                ) from error
+            return open_gcs(*_bucket_and_prefix(url.netloc, prefix), gcs or GcsOptions())
         case "file":
             from model.artifacts.stores.directory import DirectoryStore  # noqa: PLC0415
 
@@ -36,7 +47,9 @@ def open_store(root: str, *, s3: S3Options | None = None) -> ObjectStore:
             return MemoryStore(root.rstrip("/"))
         case scheme:
             raise ConfigurationError(
-                "root", f"{scheme or 'no scheme'}: must be s3://bucket/prefix or file:///directory"
+                "root",
+                f"{scheme or 'no scheme'}: must be s3://bucket/prefix, gs://bucket/prefix or"
+                " file:///directory",
             )
 
 
