@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import obstore
 import stamina
 from obstore import exceptions
-from obstore.store import GCSStore, S3Store
+from obstore.store import S3Store
 
 from model.artifacts.errors import (
     AccessDeniedError,
@@ -101,9 +101,9 @@ class Bucket:
             obstore.delete(self._store, key)
 
     def link(self, key: str, *, life: timedelta) -> str:
-        """A URL whose holder may read the object. Raises StoreError, also for a directory."""
-        if not isinstance(self._store, S3Store | GCSStore):
-            raise StoreError(key, "a directory has no links: only a bucket does")
+        """A URL whose holder may read the object, of S3 alone. Raises StoreError."""
+        if not isinstance(self._store, S3Store):
+            raise StoreError(key, "only S3's links are signed here")
         with _translated(key):
             return obstore.sign(self._store, "GET", key, life)
 

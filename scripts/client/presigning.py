@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from model.artifacts import Manifest
 from model.artifacts.errors import InvalidInputError
 from model.artifacts.keys import artifact_key
 from scripts.client.bucket import Bucket
 from scripts.client.naming import Naming
+from scripts.client.signing import Sign
 from scripts.client.threads import in_threads
 
 
@@ -25,7 +25,7 @@ class Link:
 
 
 def presign(
-    job: str, items: Sequence[str] = (), *, bucket: Bucket, naming: Naming, life: timedelta
+    job: str, items: Sequence[str] = (), *, bucket: Bucket, naming: Naming, sign: Sign
 ) -> list[Link]:
     """Links to every artifact of the items, or of all the job's results.
 
@@ -40,7 +40,7 @@ def presign(
     for missing in wanted - {manifest.item for manifest in manifests}:
         raise InvalidInputError("ITEM", f"job {job!r} has no result of item {missing!r}")
     manifests.sort(key=lambda manifest: manifest.item)
-    return [link for manifest in manifests for link in _links(manifest, bucket, life)]
+    return [link for manifest in manifests for link in _links(manifest, sign)]
 
 
 def _manifests(job: str, bucket: Bucket, naming: Naming) -> Iterator[Manifest]:
@@ -49,7 +49,7 @@ def _manifests(job: str, bucket: Bucket, naming: Naming) -> Iterator[Manifest]:
     return (manifest for manifest in found if manifest.job == job)
 
 
-def _links(manifest: Manifest, bucket: Bucket, life: timedelta) -> Iterator[Link]:
+def _links(manifest: Manifest, sign: Sign) -> Iterator[Link]:
     for artifact in manifest.artifacts:
         key = artifact_key(manifest.key, manifest.attempt, artifact.name)
         yield Link(
@@ -58,5 +58,5 @@ def _links(manifest: Manifest, bucket: Bucket, life: timedelta) -> Iterator[Link
             size=artifact.size,
             sha256=artifact.sha256,
             content_type=artifact.content_type,
-            url=bucket.link(key, life=life),
+            url=sign(key),
         )

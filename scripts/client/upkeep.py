@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
-from model.artifacts.errors import ConfigurationError, InvalidInputError
+from model.artifacts.errors import InvalidInputError
 from scripts.client import opening
-from scripts.client.credential_life import LONGEST_LINK, credential_life
 from scripts.client.presigning import Link
 from scripts.client.presigning import presign as presign_job
 from scripts.client.settings import Settings
+from scripts.client.signing import signer
 from scripts.client.sweeping import Kept, Orphan, sweep_attempts, sweep_probes
 from scripts.client.unfinished import UnfinishedUpload, open_uploads
 
@@ -40,12 +39,6 @@ def presign(
     settings: Settings, job: str, items: Sequence[str], *, life: timedelta, now: datetime
 ) -> list[Link]:
     """Raises ConfigurationError where links of this life cannot be, and what `presign` raises."""
-    match urlsplit(settings.require_root()).scheme:
-        case "s3":
-            # Asked for before the bucket is opened: what signs was fetched later, and lives longer.
-            credential_life(settings.region).check(life, now=now)
-        case _ if life > LONGEST_LINK:
-            raise ConfigurationError("expires", "a signed link lives 7 days at most")
-    return presign_job(
-        job, items, bucket=opening.bucket(settings), naming=opening.naming(settings), life=life
-    )
+    bucket = opening.bucket(settings)
+    sign = signer(settings.require_root(), bucket, region=settings.region, life=life, now=now)
+    return presign_job(job, items, bucket=bucket, naming=opening.naming(settings), sign=sign)

@@ -1,11 +1,16 @@
 """doctor, policy, sweep and presign as commands: what they say, and their exit codes."""
 
 import datetime
+import hashlib
 import json
 import os
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from model.artifacts.errors import ConfigurationError, InvalidInputError
 from scripts.client.bucket import Bucket
@@ -14,6 +19,7 @@ from scripts.client.checks import Finding
 from scripts.client.clock import Clock
 from scripts.client.credential_life import CredentialLife, credential_life
 from scripts.client.durations import parse_duration
+from scripts.client.signing import gcs_signer
 from tests.client.iam import new_user
 
 HOUR = datetime.timedelta(hours=1)
@@ -210,6 +216,51 @@ def test_presign_refuses_what_cannot_be(outbox, documents, job, tmp_path):
 
 def soon():
     return (datetime.datetime.now(datetime.UTC) + HOUR).isoformat()
+
+
+def test_a_directory_has_no_links(outbox, tmp_path):
+    result = outbox("presign", "x", "--root", f"file://{tmp_path}/bucket")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "has no links" in result.stderr
+
+
+@pytest.fixture
+def service_account(tmp_path, monkeypatch):
+    private = rsa.generate_private_key(65537, 2048)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    email = "reader@project.iam.gserviceaccount.com"
+    key = {"type": "service_account", "client_email": email, "private_key": pem}
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps({**key, "token_uri": "http://127.0.0.1:9", "project_id": "p"}))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    return private
+
+
+def test_a_link_to_gcs_is_signed_for_the_escaped_key(service_account):
+    sign = gcs_signer("gs://b/p", life=HOUR, now=NOW)
+    link = urlsplit(sign("artifacts/job=x/a%2Fb/00000000/t.txt"))
+    query, _, signature = link.query.rpartition("&X-Goog-Signature=")
+    assert link.path == "/b/p/artifacts/job%3Dx/a%252Fb/00000000/t.txt"
+    assert "X-Goog-Expires=3600" in query
+    # The signature's definition: docs.cloud.google.com/storage/docs/authentication/signatures
+    date = parse_qs(query)["X-Goog-Date"][0]
+    headers = f"host:{link.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
+    canonical = f"GET\n{link.path}\n{query}\n{headers}"
+    scope = f"{date[:8]}/auto/storage/goog4_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    said = f"GOOG4-RSA-SHA256\n{date}\n{scope}\n{digest}"
+    service_account.public_key().verify(
+        bytes.fromhex(signature), said.encode(), padding.PKCS1v15(), hashes.SHA256()
+    )
+
+
+def test_a_link_to_gcs_needs_a_private_key_and_ends_in_a_week(service_account, monkeypatch):
+    with pytest.raises(ConfigurationError, match="7 days"):
+        gcs_signer("gs://b", life=datetime.timedelta(days=8), now=NOW)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    with pytest.raises(ConfigurationError, match="GOOGLE_APPLICATION_CREDENTIALS"):
+        gcs_signer("gs://b", life=HOUR, now=NOW)
 
 
 def test_a_link_lives_no_longer_than_the_credentials():
