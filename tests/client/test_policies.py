@@ -81,6 +81,13 @@ def test_the_writer_needs_every_action_of_its_policy(user, bucket, root, tmp_pat
         assert "AccessDenied" in str(raised.value), action
 
 
+@pytest.mark.parametrize("action", ["s3:PutObject", "s3:GetObject"])
+def test_a_model_with_one_right_less_does_not_come_up_and_names_it(user, root, action):
+    user.may(without(printed(Purpose.WRITER, root), action))
+    with pytest.raises(ConfigurationError, match=action.removeprefix("s3:")):
+        probe(open_store(root, s3=user.options))
+
+
 def test_the_writer_may_do_nothing_else(user, bucket, root):
     bucket.create("artifacts/job=x/a/00000000/t", b"x")
     user.may(printed(Purpose.WRITER, root))

@@ -25,7 +25,8 @@ def role_bindings(role: Role, place: Place, *, member: str) -> dict[str, Any]:
     """An IAM policy of version 3; `gcloud storage buckets set-iam-policy` replaces what is there.
 
     Creating without deleting cannot overwrite: that is what keeps manifests as they are. A
-    condition on names never covers listing, which is a right on the bucket.
+    condition on names never covers listing, which is a right on the bucket. Conditions need the
+    bucket's uniform bucket-level access.
     """
     rights = RIGHTS[role]
     creates = [folder for folder in rights.creates if folder not in rights.deletes]
