@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from model.artifacts.errors import ConfigurationError
+from scripts import outbox_upkeep
+from scripts.answering import Items, JobName, Json, answer, finish
 from scripts.client import exit_codes, opening, rendering, steps
 from scripts.client.accounting import cancel as cancel_job
 from scripts.client.accounting import status as job_status
@@ -34,13 +36,8 @@ app = typer.Typer(
 Paths = Annotated[
     list[Path], typer.Argument(metavar="PATH...", help="Files, and folders of files.")
 ]
-JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")]
-Items = Annotated[
-    list[str] | None, typer.Argument(metavar="[ITEM]...", help="All of them by default.")
-]
 Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait for results.")]
 Target = Annotated[Path, typer.Option("--to", help="The directory the results go into.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def main() -> None:
@@ -69,8 +66,8 @@ def submit(
     with shown_progress(quiet=as_json) as progress:
         submission = steps.submit(settings, paths, batch, progress)
     document = rendering.submission_document(submission)
-    _answer(as_json, document, rendering.submission_lines(submission))
-    _exit(failed=bool(submission.refused))
+    answer(as_json, document, rendering.submission_lines(submission))
+    finish(failed=bool(submission.refused))
 
 
 @command("wait")
@@ -82,8 +79,8 @@ def wait(
     with shown_progress(quiet=as_json) as progress:
         entries = steps.wait(_settings(connection), job, timeout, progress)
     document = rendering.entries_document(job, entries)
-    _answer(as_json, document, rendering.entries_lines(job, entries))
-    _exit(failed=_any_failed(entries))
+    answer(as_json, document, rendering.entries_lines(job, entries))
+    finish(failed=_any_failed(entries))
 
 
 @command("fetch")
@@ -92,8 +89,8 @@ def fetch(connection: Overrides, job: JobName, to: Target, as_json: Json = False
     """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
     with shown_progress(quiet=as_json) as progress:
         report = steps.fetch(_settings(connection), job, to, progress)
-    _answer(as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to)))
-    _exit(failed=bool(report.problems) or not report.results)
+    answer(as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to)))
+    finish(failed=bool(report.problems) or not report.results)
 
 
 @command("run")
@@ -115,8 +112,8 @@ def run(
     entries = [entry for entry in entries if entry.item in sent]
     document = rendering.entries_document(batch.job, entries) | rendering.fetch_document(report)
     lines = rendering.entries_lines(batch.job, entries) + rendering.fetch_lines(report, to=str(to))
-    _answer(as_json, document, lines)
-    _exit(failed=_any_failed(entries) or bool(report.problems))
+    answer(as_json, document, lines)
+    finish(failed=_any_failed(entries) or bool(report.problems))
 
 
 @command("status")
@@ -129,7 +126,7 @@ def status(connection: Overrides, job: JobName, as_json: Json = False) -> None:
         opening.deployment(settings) as deployment,
     ):
         stands = job_status(journal, deployment=deployment)
-    _answer(as_json, rendering.status_document(stands), rendering.status_lines(stands))
+    answer(as_json, rendering.status_document(stands), rendering.status_lines(stands))
 
 
 @command("cancel")
@@ -148,7 +145,7 @@ def cancel(
     ):
         cancellation = cancel_job(journal, items or (), api=deployment.api)
     document = rendering.cancellation_document(job, cancellation)
-    _answer(as_json, document, rendering.cancellation_lines(cancellation))
+    answer(as_json, document, rendering.cancellation_lines(cancellation))
 
 
 @command("jobs")
@@ -156,7 +153,7 @@ def cancel(
 def jobs(connection: Overrides, as_json: Json = False) -> None:
     """The jobs submitted from this machine."""
     found = list_jobs(_settings(connection).home)
-    _answer(as_json, rendering.jobs_document(found), rendering.jobs_lines(found))
+    answer(as_json, rendering.jobs_document(found), rendering.jobs_lines(found))
 
 
 @command("serve")
@@ -189,20 +186,15 @@ def serve(
         raise ConfigurationError("serve", str(error)) from error
 
 
+app.add_typer(outbox_upkeep.app)
+
+
 def _settings(connection: Overrides) -> Settings:
     return read_settings(connection, os.environ)
 
 
 def _any_failed(entries: Sequence[Entry]) -> bool:
     return any(entry.state is not State.SUCCEEDED for entry in entries)
-
-
-def _answer(as_json: bool, document: dict[str, Any], lines: Sequence[str]) -> None:
-    typer.echo(rendering.as_json(document) if as_json else "\n".join(lines))
-
-
-def _exit(*, failed: bool) -> None:
-    raise typer.Exit(exit_codes.SOME_FAILED if failed else exit_codes.OK)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,23 @@
 import contextlib
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
 import stamina
 from obstore import exceptions
+from obstore.store import S3Store
 
 from model.artifacts.errors import (
     AccessDeniedError,
+    AlreadyExistsError,
     NotFoundError,
     StoreError,
     StoreUnavailableError,
 )
+from scripts.client.stored_object import StoredObject
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -24,6 +28,7 @@ CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
 _REFUSED = "the bucket refuses these credentials: check them and what they allow"
 _STATUS = re.compile(r"status code: (\d{3})")
+_DENIED_OBJECT = "(code: AccessDenied)"
 _ABSENT = (FileNotFoundError, exceptions.NotFoundError)
 _EXISTS = (FileExistsError, exceptions.AlreadyExistsError, exceptions.PreconditionError)
 _DENIED = (
@@ -42,9 +47,16 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below `prefix`, which ends in a slash. Raises StoreError."""
+        return (found.key for found in self.objects(prefix))
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Every object below `prefix`; what lies below a common prefix comes in one piece."""
         with _translated(prefix):
             for page in obstore.list(self._store, prefix):
-                yield from (meta["path"] for meta in page)
+                for meta in page:
+                    yield StoredObject(
+                        key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
+                    )
 
     @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
     def get(self, key: str) -> bytes:
@@ -70,7 +82,12 @@ class Bucket:
     @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
     def create(self, key: str, data: bytes) -> None:
         """Store `data` unless the key is taken: for keys that name their own content."""
-        with _translated(key), contextlib.suppress(*_EXISTS):
+        with contextlib.suppress(AlreadyExistsError):
+            self.create_new(key, data)
+
+    def create_new(self, key: str, data: bytes) -> None:
+        """One call. Raises AlreadyExistsError where the key is taken, and StoreError."""
+        with _translated(key):
             obstore.put(self._store, key, data, mode="create")
 
     @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
@@ -83,6 +100,13 @@ class Bucket:
         with _translated(key):
             obstore.delete(self._store, key)
 
+    def link(self, key: str, *, life: timedelta) -> str:
+        """A URL whose holder may read the object, of S3 alone. Raises StoreError."""
+        if not isinstance(self._store, S3Store):
+            raise StoreError(key, "only S3's links are signed here")
+        with _translated(key):
+            return obstore.sign(self._store, "GET", key, life)
+
 
 @contextlib.contextmanager
 def _translated(key: str) -> Iterator[None]:
@@ -90,6 +114,8 @@ def _translated(key: str) -> Iterator[None]:
         yield
     except _ABSENT as error:
         raise NotFoundError(key) from error
+    except _EXISTS as error:
+        raise AlreadyExistsError(key) from error
     except _DENIED as error:
         raise AccessDeniedError(key, _REFUSED) from error
     except exceptions.GenericError as error:
@@ -101,7 +127,12 @@ def _translated(key: str) -> Iterator[None]:
 
 
 def _from_generic(key: str, error: Exception) -> StoreError:
-    """Listing reports every refusal as a generic error with the answer's status in its text."""
+    """Listing reports every refusal as a generic error with the answer's status in its text.
+
+    Deletion, which goes by DeleteObjects, reports one with the object's own code.
+    """
+    if _DENIED_OBJECT in str(error):
+        return AccessDeniedError(key, _REFUSED)
     status = _STATUS.search(str(error))
     match int(status[1]) if status else None:
         case 401 | 403:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from scripts.client.api import AsyncApi
 from scripts.client.bucket import Bucket
 from scripts.client.bucket_opening import open_bucket
 from scripts.client.deployment import Deployment
@@ -26,7 +27,7 @@ def bucket(settings: Settings) -> Bucket:
 
 
 @contextmanager
-def deployment(settings: Settings) -> Iterator[Deployment]:
+def service(settings: Settings) -> Iterator[AsyncApi]:
     """Raises ConfigurationError. Nothing is sent yet."""
     from scripts.client.baseten_api import connected  # noqa: PLC0415  # the SDK: 0.4 seconds
 
@@ -36,6 +37,13 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
         base_url=settings.base_url,
         environment=settings.environment,
     ) as api:
+        yield api
+
+
+@contextmanager
+def deployment(settings: Settings) -> Iterator[Deployment]:
+    """Raises ConfigurationError. Nothing is sent yet."""
+    with service(settings) as api:
         yield Deployment(
             api=api,
             bucket=bucket(settings),

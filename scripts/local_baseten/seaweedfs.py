@@ -63,6 +63,7 @@ def running_seaweedfs(
         *("-logtostderr=true", "mini", "-dir=data", f"-s3.config={credentials_file}"),
         *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={bucket}", "-master.telemetry=false"),
         *("-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+        "-s3.iam.readOnly=false",  # so that policies can be tried out by its owner
         *("-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock", "-volume.preStopSeconds=0"),
         *ports.arguments(),
     ]

@@ -1,11 +1,14 @@
 """A deployment whose bucket is real and whose queue and model are a few lines."""
 
+import datetime
+import logging
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import stamina
+from typer.testing import CliRunner
 
 from model.artifacts import KeyTemplate
 from model.artifacts.stores import S3Options, open_store
@@ -14,8 +17,9 @@ from scripts.client.bucket import Bucket
 from scripts.client.bucket_opening import open_bucket
 from scripts.client.clock import Clock
 from scripts.local_baseten.bucket import Bucket as Server
+from scripts.outbox import app
 from tests.client.fake_service import FakeService
-from tests.client.http_service import Faults, running_service
+from tests.client.http_service import API_KEY, Faults, running_service
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +98,12 @@ def time() -> SteppingTime:
 
 
 @pytest.fixture
+def sweep_time() -> datetime.datetime:
+    """By which everything in the bucket is old."""
+    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+
+
+@pytest.fixture
 def documents(tmp_path: Path) -> Path:
     """A folder with two documents and one below."""
     folder = tmp_path / "documents"
@@ -114,3 +124,26 @@ def faults() -> Faults:
 def base_url(service: FakeService, faults: Faults) -> Iterator[str]:
     with running_service(service, faults) as url:
         yield url
+
+
+@pytest.fixture
+def outbox(caplog, tmp_path, root, bucket_environment, base_url):
+    """Runs a command with everything configured; keyword arguments change the environment."""
+    caplog.set_level(logging.ERROR, logger="stamina")  # as `main` does
+    environment = {
+        "OUTBOX_ROOT": root,
+        "OUTBOX_HOME": str(tmp_path / "home"),
+        "OUTBOX_BASE_URL": base_url,
+        "BASETEN_API_KEY": API_KEY,
+    }
+
+    def outbox(*arguments, **changes):
+        result = CliRunner().invoke(
+            app, [str(argument) for argument in arguments], env=environment | changes
+        )
+        assert "Traceback" not in result.output
+        secrets = {API_KEY, bucket_environment["AWS_SECRET_ACCESS_KEY"]}
+        assert not [secret for secret in secrets if secret in result.output]
+        return result
+
+    return outbox

@@ -6,33 +6,7 @@ import signal
 import subprocess
 import sys
 
-import pytest
-from typer.testing import CliRunner
-
-from scripts.outbox import app
 from tests.client.http_service import API_KEY
-
-
-@pytest.fixture
-def outbox(monkeypatch, tmp_path, root, bucket_environment, base_url):
-    """Runs a command with everything configured; keyword arguments change the environment."""
-    environment = {
-        "OUTBOX_ROOT": root,
-        "OUTBOX_HOME": str(tmp_path / "home"),
-        "OUTBOX_BASE_URL": base_url,
-        "BASETEN_API_KEY": API_KEY,
-    }
-
-    def outbox(*arguments, **changes):
-        result = CliRunner().invoke(
-            app, [str(argument) for argument in arguments], env=environment | changes
-        )
-        assert "Traceback" not in result.output
-        secrets = {API_KEY, bucket_environment["AWS_SECRET_ACCESS_KEY"]}
-        assert not [secret for secret in secrets if secret in result.output]
-        return result
-
-    return outbox
 
 
 def test_run_sends_waits_and_fetches(outbox, documents, job, tmp_path):

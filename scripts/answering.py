@@ -1,0 +1,22 @@
+"""How every command answers: its text or its JSON on stdout, its verdict as exit code."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from scripts.client import exit_codes, rendering
+
+JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")]
+Items = Annotated[
+    list[str] | None, typer.Argument(metavar="[ITEM]...", help="All of them by default.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def answer(as_json: bool, document: dict[str, Any], lines: Sequence[str]) -> None:
+    typer.echo(rendering.as_json(document) if as_json else "\n".join(lines))
+
+
+def finish(*, failed: bool) -> NoReturn:
+    raise typer.Exit(exit_codes.SOME_FAILED if failed else exit_codes.OK)

@@ -1,0 +1,63 @@
+"""Who touches a bucket, and what each of them does in which folder of the layout."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The model; who fetches; who submits and fetches; who cleans up."""
+
+    WRITER = "writer"
+    READER = "reader"
+    CLIENT = "client"
+    SWEEPER = "sweeper"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rights:
+    """Folders by what may be done in them.
+
+    `lists` empty means every folder: only then is a missing object told from a forbidden one,
+    which the writer, the client and the sweeper must do.
+    """
+
+    creates: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    deletes: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    uploads_in_parts: tuple[str, ...] = ()
+    finds_unfinished_uploads: bool = False
+
+
+RIGHTS = {
+    Role.WRITER: Rights(
+        creates=("artifacts", "manifests", "failures", "probes"),
+        reads=("manifests", "inputs", "probes"),
+        deletes=("artifacts", "probes"),
+        uploads_in_parts=("artifacts",),
+    ),
+    Role.READER: Rights(
+        reads=("manifests", "artifacts", "failures"), lists=("manifests", "failures")
+    ),
+    # It deletes an input whose file changed while it was read: its name would be wrong.
+    Role.CLIENT: Rights(
+        creates=("inputs",),
+        reads=("manifests", "artifacts", "failures", "inputs"),
+        deletes=("inputs",),
+        uploads_in_parts=("inputs",),
+    ),
+    Role.SWEEPER: Rights(
+        reads=("manifests",),
+        deletes=("artifacts", "probes"),
+        uploads_in_parts=("artifacts", "inputs"),
+        finds_unfinished_uploads=True,
+    ),
+}
+
+INPUTS_DAYS = 30
+"""Longer than any request waits (72 hours) and runs, by far: equal inputs share an object, and a
+job sent again finds the one that its first submission stored."""
+
+UNFINISHED_UPLOAD_DAYS = 2
+PROBE_DAYS = 2
+TIER_DAYS = 30
