@@ -56,7 +56,7 @@ class Settings(BaseModel):
     """Whose https addresses a document may have: names, or `*.example.com`. None: off."""
     url_timeout_seconds: float = Field(default=60.0, gt=0)
     """For fetching one such document, redirects and all."""
-    max_pending_results: int = Field(default=8, gt=0)
+    max_pending_results: int = Field(default=16, gt=0)
     """Results that may wait for upload; beyond them `predict` waits."""
     store_timeout_seconds: float = Field(default=60.0, gt=0)
     """For one store call with all its repetitions; then the request is answered 503."""

@@ -2,13 +2,15 @@
 
 import sys
 
-from scripts.bench import cold_start, memory, ocr, store_memory
+from scripts.bench import cold_start, memory, ocr, slot, store, store_memory
 
 USAGE = """usage: python -m scripts.bench NAME
 
 cold-start    seconds that opening a store adds to a model's start, and bare SDK imports
 memory        peak memory of the Truss server for a short document and a long one
 ocr           seconds per page through the model and through bare rapidocr
+slot          predict's throughput while a slow bucket takes the results, against none
+store         wall time and requests of storing a result, against bare boto3
 store-memory  peak memory of storing a small file and a large one in S3
 """
 
@@ -23,6 +25,10 @@ def main(arguments: list[str]) -> None:
             report = memory.measure()
         case ["store-memory"]:
             report = store_memory.measure()
+        case ["store"]:
+            report = store.measure()
+        case ["slot"]:
+            report = slot.measure()
         case _:
             raise SystemExit(USAGE)
     sys.stdout.write(report)

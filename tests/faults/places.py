@@ -1,0 +1,57 @@
+"""Where a request is brought into trouble. Another kind of store is one line in PLACES."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import obstore
+import pytest
+from obstore.store import LocalStore, S3Store
+
+from model.artifacts import ObjectStore, open_store
+from model.artifacts.stores import S3Options
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A root that several stores, also of other processes, can be opened on."""
+
+    root: str
+    options: S3Options | None = None
+
+    def open(self) -> ObjectStore:
+        return open_store(self.root, s3=self.options)
+
+
+PLACES: dict[str, Callable[[pytest.FixtureRequest, str], Place]] = {
+    "directory": lambda request, name: Place(
+        root=f"file://{request.getfixturevalue('tmp_path')}/{name}"
+    ),
+    "seaweedfs": lambda request, name: Place(
+        root=f"s3://outbox/faults-{name}", options=request.getfixturevalue("seaweedfs_options")
+    ),
+}
+
+
+def all_keys(place: Place) -> list[str]:
+    """Every object's key, sorted; found without the store under test."""
+    keys = (entry["path"] for page in obstore.list(_reader(place)) for entry in page)
+    return sorted(key for key in keys if not key.startswith(".tmp/"))
+
+
+def _reader(place: Place) -> "obstore.store.ObjectStore":
+    match place.root.partition("://"), place.options:
+        case ("file", _, directory), _:
+            return LocalStore(directory)
+        case ("s3", _, rest), S3Options() as options:
+            bucket, _, prefix = rest.partition("/")
+            return S3Store(
+                bucket,
+                prefix=prefix,
+                endpoint=options.endpoint_url,
+                region="us-east-1",
+                access_key_id=options.access_key_id,
+                secret_access_key=options.secret_access_key,
+                client_options={"allow_http": True},
+            )
+        case _:
+            raise ValueError(f"say here how {place.root} is listed")
