@@ -26,7 +26,6 @@ _TRANSIENT = (
     TransportError,
     requests.RequestException,
     urllib3.exceptions.HTTPError,
-    ValueError,  # of the SDK, where a part was stored by halves: a new upload begins anew
 )
 _PERMISSION = re.compile(r"storage\.[a-z]+\.[A-Za-z]+")
 _RIGHTS = {
@@ -56,6 +55,9 @@ def translated(key: str) -> Iterator[None]:
             "Google gives no token for the credentials: check the secret gcp_service_account, or"
             " gcp_workload_identity_provider and what it trusts, or gcp_service_account_email",
         ) from error
+    except ValueError as error:
+        # The SDK's, where a part was stored by halves: a new upload begins anew.
+        raise _unanswered(key, error) from error
 
 
 def _unanswered(key: str, error: Exception) -> StoreUnavailableError:
@@ -71,6 +73,8 @@ def _from_answer(key: str, error: GoogleAPICallError) -> StoreError:
     method = error.response.request.method if error.response is not None else ""
     if status == 412:
         return AlreadyExistsError(key)
+    if method == "PUT" and status in {404, 410}:
+        return StoreUnavailableError(key, f"{name} ({status}): the upload's session has ended")
     if status == 404:
         if method in {"GET", "DELETE"} and "bucket does not exist" not in error.message:
             return NotFoundError(key)
