@@ -62,7 +62,7 @@ def parse_request(request_type: type[RequestType], model_input: Any) -> RequestT
 
 
 def _described(location: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str]:
-    field = ".".join(str(part) for part in location) or "model_input"
+    field = ".".join(str(part) for part in location)[:200] or "model_input"
     match kind:
         case "extra_forbidden":
             return field, "unknown field; remove it or check its spelling"

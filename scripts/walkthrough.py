@@ -30,7 +30,7 @@ TOLERATED_CER = {"scanned-letter.pdf": 0.01, "photo.png": 0.01}
 
 _COUNTERS = ("outbox_results_stored_total", "outbox_inferences_skipped_total")
 _COUNT_SECONDS = 10
-_NUMBERS = ("pages", "seconds", "lines", "mean confidence", "files")
+_NUMBERS = ("pages", "seconds", "lines", "mean\nconfidence", "files")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,12 +142,14 @@ def _character_error_rate(text: str, truth: str) -> float:
 
 
 def _table(results: list[Result]) -> Table:
-    numbers = [Column(name, justify="right") for name in _NUMBERS]
+    numbers = [Column(name, justify="right", no_wrap=True) for name in _NUMBERS]
     table = Table(
         Column("document", no_wrap=True),
         Column("text", no_wrap=True),
         *numbers,
         box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
     )
     for result in results:
         table.add_row(

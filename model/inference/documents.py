@@ -23,8 +23,15 @@ class Pages(Protocol):
         """At least 1."""
         ...
 
+    def check(self, number: int) -> None:
+        """Look at the size of page `number`, counted from 1, before any page is read.
+
+        Raises InvalidInputError: damaged, or too large.
+        """
+        ...
+
     def page(self, number: int) -> PageImage:
-        """Page `number`, counted from 1. Raises InvalidInputError: damaged, or too large."""
+        """Page `number`, which was checked. Raises InvalidInputError: damaged."""
         ...
 
 

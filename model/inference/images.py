@@ -38,12 +38,16 @@ class ImagePages:
         self._limits = limits
         self.count = count
 
-    def page(self, number: int) -> PageImage:
+    def check(self, number: int) -> None:
         with _decoding(f"frame {number}"):
             self._image.seek(number - 1)
             check_size(
                 number, self._image.size, self._limits, remedy="send it in fewer pixels, or parts"
             )
+
+    def page(self, number: int) -> PageImage:
+        with _decoding(f"frame {number}"):
+            self._image.seek(number - 1)
             dpi = _stated_dpi(self._image)
             upright = ImageOps.exif_transpose(self._image)
             if upright.size != self._image.size and upright.width == self._image.height:

@@ -43,6 +43,8 @@ class Inference:
                 open_document(work_directory / DOCUMENT, request, self._settings)
             )
             numbers = chosen_pages(pages, request, self._settings)
+            for number in numbers:
+                pages.check(number)
             writers = [
                 stack.enter_context(open_writer(name, directory / name))
                 for name in request.artifacts

@@ -10,8 +10,8 @@ FONT_NAME = "Text"
 GLYPH_WIDTH = 0.5
 """How far each character moves on, as a part of the font's size."""
 
-# Made by scripts.make_glyphless_font: its second glyph stands for every character; it has an extent,
-# so that readers can mark it, and no area.
+# Made by scripts.make_glyphless_font. Its second glyph stands for every character: it has an
+# extent, so that readers can mark it, and no area.
 _FONT_FILE = files("model.inference") / "glyphless.ttf"
 _BLANK_GLYPH = (1).to_bytes(2, "big")
 _MAX_CODES = 65_000

@@ -30,27 +30,31 @@ class PdfPages:
     def count(self) -> int:
         return len(self._pdf)
 
+    def check(self, number: int) -> None:
+        try:
+            points = self._pdf.get_page_size(number - 1)
+        except pypdfium2.PdfiumError as error:
+            raise _damaged_page(number) from error
+        if not all(isfinite(side) and side > 0 for side in points):
+            raise _damaged_page(number)
+        width, height = (ceil(side * self._dpi / POINTS_PER_INCH) for side in points)
+        remedy = "send a lower dpi, or leave the page out"
+        check_size(number, (width, height), self._limits, remedy=remedy)
+
     def page(self, number: int) -> PageImage:
         try:
             page = self._pdf.get_page(number - 1)
         except pypdfium2.PdfiumError as error:
             raise _damaged_page(number) from error
         try:
-            size = page.get_size()
-            self._check_size(number, size)
             pixels = self._render(page)
-            return PageImage(pixels=pixels, size=size, dpi=self._dpi, dpi_source="rendered")
+            return PageImage(
+                pixels=pixels, size=page.get_size(), dpi=self._dpi, dpi_source="rendered"
+            )
         except pypdfium2.PdfiumError as error:
             raise _damaged_page(number) from error
         finally:
             page.close()
-
-    def _check_size(self, number: int, points: tuple[float, float]) -> None:
-        if not all(isfinite(side) and side > 0 for side in points):
-            raise _damaged_page(number)
-        width, height = (ceil(side * self._dpi / POINTS_PER_INCH) for side in points)
-        remedy = "send a lower dpi, or leave the page out"
-        check_size(number, (width, height), self._limits, remedy=remedy)
 
     def _render(self, page: pypdfium2.PdfPage) -> Pixels:
         bitmap = page.render(scale=self._dpi / POINTS_PER_INCH)

@@ -131,6 +131,20 @@ def test_the_page_that_is_too_large_is_the_one_that_is_named(read):
     assert len(read(file.getvalue(), pages="1").pages()) == 1
 
 
+def test_no_page_is_read_where_a_later_one_is_too_large(inference, reader):
+    class Unread:
+        def read(self, pixels):
+            raise AssertionError("a page was read")
+
+    read = reader(type(inference)(Unread(), InferenceSettings()))
+    with pypdfium2.PdfDocument.new() as pdf:
+        pdf.new_page(50, 50)
+        pdf.new_page(14_400, 14_400)
+        file = io.BytesIO()
+        pdf.save(file)
+    assert "page 2" in refusal(read, file.getvalue()).problem
+
+
 @pytest.mark.parametrize("size", [(30_000, 30_000), (30_000, 10), (2_000_000_000, 1)])
 def test_a_huge_image_is_refused_by_its_header(read, size):
     error = refusal(read, png_header(*size))
@@ -163,6 +177,7 @@ def test_damaged_bytes_give_pages_or_an_error_of_ours(tmp_path, content, damage,
     path.write_bytes(damaged)
     request = Request.model_validate({"document": {"base64": "-"}, "dpi": 50})
     with suppress(InvalidInputError), open_document(path, request, InferenceSettings()) as pages:
+        pages.check(1)
         assert pages.page(1).pixels.ndim == 3
 
 
