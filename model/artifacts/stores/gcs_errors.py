@@ -19,6 +19,7 @@ from model.artifacts.errors import (
 )
 
 _TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
+_ENDED_SESSION = {404, 410}  # of a resumable upload, whose parts are PUT: to be begun anew
 _TRANSIENT = (
     ConnectionError,
     DataCorruption,
@@ -73,17 +74,19 @@ def _from_answer(key: str, error: GoogleAPICallError) -> StoreError:
     method = error.response.request.method if error.response is not None else ""
     if status == 412:
         return AlreadyExistsError(key)
-    if method == "PUT" and status in {404, 410}:
-        return StoreUnavailableError(key, f"{name} ({status}): the upload's session has ended")
-    if status == 404:
-        if method in {"GET", "DELETE"} and "bucket does not exist" not in error.message:
-            return NotFoundError(key)
-        return StoreError(key, "there is no such bucket: create it, or correct root")
-    if status in _TRANSIENT_STATUS:
+    if status in _TRANSIENT_STATUS or (method == "PUT" and status in _ENDED_SESSION):
         return StoreUnavailableError(key, f"{name} ({status})")
+    if status == 404:
+        return _missing(key, error, method)
     if status in {401, 403}:
         return AccessDeniedError(key, f"{name} ({status}): {_remedy(error, method)}")
     return StoreError(key, f"{method} was refused: {name} ({status})")
+
+
+def _missing(key: str, error: GoogleAPICallError, method: str) -> StoreError:
+    if method in {"GET", "DELETE"} and "bucket does not exist" not in error.message:
+        return NotFoundError(key)
+    return StoreError(key, "there is no such bucket: create it, or correct root")
 
 
 def _remedy(error: GoogleAPICallError, method: str) -> str:
