@@ -126,12 +126,20 @@ def test_a_part_that_fails_is_repeated_alone(store, door, tmp_path, status):
     assert len([seen for seen in door.seen if seen.method == "POST"]) == 1
 
 
-def test_a_part_that_is_stored_by_halves_begins_the_upload_anew(store, door, tmp_path):
-    half = Answer(status=308, headers={"Range": f"bytes=0-{PART // 2}"})
-    door.before = once(half, lambda seen: seen.is_part)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=308, headers={"Range": f"bytes=0-{PART // 2}"}),
+        Answer(status=404),
+        Answer(status=410),
+    ],
+    ids=["a part stored by halves", "a session not found", "a session that is over"],
+)
+def test_an_upload_that_cannot_go_on_begins_anew(store, door, tmp_path, answer):
+    door.before = once(answer, lambda seen: seen.is_part)
     with pytest.raises(StoreUnavailableError):
         put(store, tmp_path / "a", LARGE)
-    door.before = once(half, lambda seen: seen.is_part)
+    door.before = once(answer, lambda seen: seen.is_part)
     put(RetryingStore(store, timeout_seconds=20), tmp_path / "a", LARGE)
     assert store.get("artifacts/a") == LARGE
 

@@ -19,6 +19,7 @@ from model.artifacts.errors import (
 )
 
 _TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
+_ENDED_SESSION = {404, 410}  # of a resumable upload, whose parts are PUT: to be begun anew
 _TRANSIENT = (
     ConnectionError,
     DataCorruption,
@@ -26,7 +27,6 @@ _TRANSIENT = (
     TransportError,
     requests.RequestException,
     urllib3.exceptions.HTTPError,
-    ValueError,  # of the SDK, where a part was stored by halves: a new upload begins anew
 )
 _PERMISSION = re.compile(r"storage\.[a-z]+\.[A-Za-z]+")
 _RIGHTS = {
@@ -56,6 +56,9 @@ def translated(key: str) -> Iterator[None]:
             "Google gives no token for the credentials: check the secret gcp_service_account, or"
             " gcp_workload_identity_provider and what it trusts, or gcp_service_account_email",
         ) from error
+    except ValueError as error:
+        # The SDK's, where a part was stored by halves: a new upload begins anew.
+        raise _unanswered(key, error) from error
 
 
 def _unanswered(key: str, error: Exception) -> StoreUnavailableError:
@@ -71,15 +74,19 @@ def _from_answer(key: str, error: GoogleAPICallError) -> StoreError:
     method = error.response.request.method if error.response is not None else ""
     if status == 412:
         return AlreadyExistsError(key)
-    if status == 404:
-        if method in {"GET", "DELETE"} and "bucket does not exist" not in error.message:
-            return NotFoundError(key)
-        return StoreError(key, "there is no such bucket: create it, or correct root")
-    if status in _TRANSIENT_STATUS:
+    if status in _TRANSIENT_STATUS or (method == "PUT" and status in _ENDED_SESSION):
         return StoreUnavailableError(key, f"{name} ({status})")
+    if status == 404:
+        return _missing(key, error, method)
     if status in {401, 403}:
         return AccessDeniedError(key, f"{name} ({status}): {_remedy(error, method)}")
     return StoreError(key, f"{method} was refused: {name} ({status})")
+
+
+def _missing(key: str, error: GoogleAPICallError, method: str) -> StoreError:
+    if method in {"GET", "DELETE"} and "bucket does not exist" not in error.message:
+        return NotFoundError(key)
+    return StoreError(key, "there is no such bucket: create it, or correct root")
 
 
 def _remedy(error: GoogleAPICallError, method: str) -> str:
