@@ -1,0 +1,121 @@
+"""One request through trouble: sent again as Baseten does, until it is answered."""
+
+import hashlib
+import queue
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import HTTPException
+
+from model.artifacts import KeyTemplate, Manifest, ModelInfo, ObjectStore
+from model.artifacts.keys import DEFAULT_TEMPLATE, input_key
+from model.artifacts.stores import RetryingStore
+from model.outbox import Outbox
+from model.uploads import BoundedExecutor
+from tests.faults.faulty_store import Call, FaultyStore, Mode
+from tests.faults.reader import Reader
+from tests.tiny_inference import Request, load
+
+KEY = "job=J/I"
+DOCUMENT = b"two words"
+INPUT = input_key(hashlib.sha256(DOCUMENT).hexdigest())
+MODEL_INPUT = {"metadata": {"job": "J", "item": "I"}, "document": {"input": INPUT}}
+REPEATED = {500, 503}
+"""The answers after which Baseten sends a request again."""
+ANSWER_SECONDS = 30
+
+
+def tiny_outbox(store: ObjectStore, *, pending: int = 8) -> Outbox:
+    return Outbox(
+        store=store,
+        template=KeyTemplate.parse(DEFAULT_TEMPLATE),
+        model=ModelInfo(name="tiny", version="1"),
+        inference=load({}, None),
+        request_type=Request,
+        uploads=BoundedExecutor(pending),
+        max_document_bytes=1 << 20,
+    )
+
+
+def answer(outbox: Outbox, model_input: Mapping[str, Any], request_id: str) -> Manifest:
+    """What the Truss server would answer with, or the HTTPException."""
+    step = outbox.prepare(model_input, request_id=request_id)
+    return step if isinstance(step, Manifest) else outbox.run(step).result()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """`answers` are those of all tries, late ones too; `tries` counts until the first good one."""
+
+    tries: int
+    answers: list[Manifest | HTTPException]
+    calls: list[Call]
+    complaints: list[str]
+
+
+def ask_until_answered(
+    store: ObjectStore, faults: Mapping[Call, Mode], *, patience_seconds: float | None
+) -> Outcome:
+    """Without patience nothing is repeated inside the model. Calls that hang come back last."""
+    reader = Reader(store, KEY)
+    events: queue.Queue[str] = queue.Queue()
+    faulty = FaultyStore(store, faults, observe=reader.look, hung=lambda: events.put("hung"))
+    outbox = tiny_outbox(_patient(faulty, patience_seconds))
+    tries: list[Future[Manifest]] = []
+    with ThreadPoolExecutor(len(faults) + 1) as callers:
+        try:
+            while not _answered(tries):
+                assert len(tries) <= len(faults), "each fault may cost one try"
+                tries.append(callers.submit(answer, outbox, MODEL_INPUT, "R"))
+                tries[-1].add_done_callback(lambda _: events.put("answered"))
+                events.get(timeout=ANSWER_SECONDS)
+        finally:
+            faulty.release()
+    count = len(tries)
+    return Outcome(
+        tries=count,
+        answers=[_outcome(future) for future in tries],
+        calls=faulty.calls,
+        complaints=reader.complaints,
+    )
+
+
+def check(outcome: Outcome, store: ObjectStore, keys: Iterable[str], *, faults: int) -> None:
+    """Exactly one result, whole and right, and nothing beside it but what faults left behind."""
+    assert outcome.complaints == []
+    reader = Reader(store, KEY)
+    manifest = reader.look()
+    assert manifest is not None
+    assert reader.complaints == []
+    assert manifest.result == {"words": 2}
+    for given in outcome.answers:
+        if isinstance(given, Manifest):
+            assert given == manifest
+        else:
+            assert given.status_code in REPEATED
+    kinds = {
+        kind: [k for k in keys if k.startswith(f"{kind}/")] for kind in ("manifests", "artifacts")
+    }
+    assert kinds["manifests"] == [f"manifests/{KEY}.json"]
+    of_attempts = {key.split("/")[3] for key in kinds["artifacts"]}
+    own = [key for key in kinds["artifacts"] if key.split("/")[3] == manifest.attempt]
+    assert own == sorted(f"artifacts/{KEY}/{manifest.attempt}/{a.name}" for a in manifest.artifacts)
+    assert len(of_attempts - {manifest.attempt}) <= faults
+
+
+def _patient(store: ObjectStore, seconds: float | None) -> ObjectStore:
+    return store if seconds is None else RetryingStore(store, timeout_seconds=seconds)
+
+
+def _answered(tries: list[Future[Manifest]]) -> bool:
+    return any(future.done() and future.exception() is None for future in tries)
+
+
+def _outcome(future: "Future[Manifest]") -> Manifest | HTTPException:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    assert isinstance(error, HTTPException), error
+    return error

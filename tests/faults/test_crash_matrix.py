@@ -1,0 +1,77 @@
+"""Every store call of a request fails in every way; the calls are found, not listed here."""
+
+import hashlib
+import itertools
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import stamina
+
+from model.artifacts import ObjectStore
+from model.artifacts.stores.memory import MemoryStore
+from tests.faults.faulty_store import Call, Mode
+from tests.faults.places import PLACES, all_keys
+from tests.faults.scenario import DOCUMENT, INPUT, ask_until_answered, check
+
+MODES = [m for m in Mode if not m.startswith("kill")]
+HEALED_INSIDE = {Mode.ERROR_BEFORE, Mode.ERROR_AFTER}
+
+
+@pytest.fixture(autouse=True)
+def _without_waiting():
+    with stamina.set_testing(True, attempts=4):
+        yield
+
+
+def with_document(store: ObjectStore) -> ObjectStore:
+    store.create(INPUT, DOCUMENT, content_type="text/plain")
+    return store
+
+
+def clean_calls() -> list[Call]:
+    """The calls of a request that nothing happens to."""
+    return ask_until_answered(with_document(MemoryStore()), {}, patience_seconds=None).calls
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("patience_seconds", [None, 5], ids=["impatient", "patient"])
+@pytest.mark.parametrize("place", PLACES)
+def test_one_fault_costs_one_try_and_never_a_result(place, mode, patience_seconds, request):
+    for call in clean_calls():
+        where = PLACES[place](request, uuid.uuid4().hex)
+        store = with_document(where.open())
+        outcome = ask_until_answered(store, {call: mode}, patience_seconds=patience_seconds)
+        assert call in outcome.calls
+        check(outcome, store, all_keys(where), faults=1)
+        if patience_seconds and mode in HEALED_INSIDE:
+            assert outcome.tries == 1
+
+
+@pytest.mark.parametrize("patience_seconds", [None, 5], ids=["impatient", "patient"])
+@pytest.mark.parametrize("modes", list(itertools.product(MODES, MODES)), ids="+".join)
+def test_two_faults_also_in_what_the_first_one_leads_to(modes, patience_seconds):
+    for faults in pairs(*modes, patience_seconds=patience_seconds):
+        store = with_document(MemoryStore())
+        outcome = ask_until_answered(store, faults, patience_seconds=patience_seconds)
+        check(outcome, store, store.all_keys(), faults=2)
+
+
+def pairs(first: Mode, second: Mode, *, patience_seconds) -> Iterator[dict[Call, Mode]]:
+    """A fault at every call, and another at every call that is made after it."""
+    for call in clean_calls():
+        store = with_document(MemoryStore())
+        calls = ask_until_answered(store, {call: first}, patience_seconds=patience_seconds).calls
+        for later in calls[calls.index(call) + 1 :]:
+            yield {call: first, later: second}
+
+
+def test_the_matrix_covers_the_whole_request():
+    assert [(call.method, call.key.split("/")[0]) for call in clean_calls()] == [
+        ("get", "manifests"),
+        ("get_file", "inputs"),
+        ("put_file", "artifacts"),
+        ("put_file", "artifacts"),
+        ("create", "manifests"),
+    ]
+    assert hashlib.sha256(DOCUMENT).hexdigest() in INPUT

@@ -1,0 +1,28 @@
+"""The model's process ends at every store call of a request, before it and after it."""
+
+import uuid
+
+import pytest
+
+from tests.faults.dying import exit_code
+from tests.faults.faulty_store import KILLED, Mode
+from tests.faults.places import PLACES, all_keys
+from tests.faults.reader import Reader
+from tests.faults.scenario import KEY, ask_until_answered, check
+from tests.faults.test_crash_matrix import clean_calls, with_document
+
+
+@pytest.mark.parametrize("mode", [Mode.KILL_BEFORE, Mode.KILL_AFTER])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_killed_process_costs_one_try_and_never_a_result(place, mode, request, tmp_path):
+    for call in clean_calls():
+        where = PLACES[place](request, uuid.uuid4().hex)
+        store = with_document(where.open())
+        assert exit_code(where, call, mode, temporary=tmp_path) == KILLED
+        reader = Reader(store, KEY)
+        reader.look()
+        outcome = ask_until_answered(store, {}, patience_seconds=None)
+        assert outcome.tries == 1
+        reader.look()
+        assert reader.complaints == []
+        check(outcome, store, all_keys(where), faults=1)
