@@ -1,12 +1,11 @@
 """Where a request is brought into trouble. Another kind of store is one line in PLACES."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import boto3
+import obstore
 import pytest
+from obstore.store import LocalStore, S3Store
 
 from model.artifacts import ObjectStore, open_store
 from model.artifacts.stores import S3Options
@@ -35,28 +34,24 @@ PLACES: dict[str, Callable[[pytest.FixtureRequest, str], Place]] = {
 
 def all_keys(place: Place) -> list[str]:
     """Every object's key, sorted; found without the store under test."""
-    scheme, _, rest = place.root.partition("://")
-    match scheme:
-        case "file":
-            files = (path for path in Path(rest).rglob("*") if path.is_file())
-            keys = (path.relative_to(rest).as_posix() for path in files)
-            return sorted(key for key in keys if not key.startswith(".tmp/"))
-        case "s3":
+    keys = (entry["path"] for page in obstore.list(_reader(place)) for entry in page)
+    return sorted(key for key in keys if not key.startswith(".tmp/"))
+
+
+def _reader(place: Place) -> "obstore.store.ObjectStore":
+    match place.root.partition("://"), place.options:
+        case ("file", _, directory), _:
+            return LocalStore(directory)
+        case ("s3", _, rest), S3Options() as options:
             bucket, _, prefix = rest.partition("/")
-            return sorted(_listed(place.options or S3Options(), bucket, f"{prefix}/"))
+            return S3Store(
+                bucket,
+                prefix=prefix,
+                endpoint=options.endpoint_url,
+                region="us-east-1",
+                access_key_id=options.access_key_id,
+                secret_access_key=options.secret_access_key,
+                client_options={"allow_http": True},
+            )
         case _:
-            raise ValueError(f"add {scheme} here")
-
-
-def _listed(options: S3Options, bucket: str, prefix: str) -> Iterator[str]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=options.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=options.access_key_id,
-        aws_secret_access_key=options.secret_access_key,
-    )
-    with contextlib.closing(client):
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            yield from (entry["Key"].removeprefix(prefix) for entry in page.get("Contents", []))
+            raise ValueError(f"say here how {place.root} is listed")

@@ -22,6 +22,8 @@ class S3Options:
     access_key_id: str | None = None
     secret_access_key: str | None = None
     session_token: str | None = None
+    connect_timeout_seconds: float = 3
+    read_timeout_seconds: float = 20
 
 
 def open_store(root: str, *, s3: S3Options | None = None) -> ObjectStore:

@@ -50,8 +50,8 @@ def connect(options: S3Options) -> "S3Client":
         aws_secret_access_key=options.secret_access_key,
         aws_session_token=options.session_token,
         config=Config(
-            connect_timeout=3,
-            read_timeout=20,
+            connect_timeout=options.connect_timeout_seconds,
+            read_timeout=options.read_timeout_seconds,
             retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=64,
             # The checksum travels as a header of ours, which also works where trailers do not.
