@@ -29,7 +29,7 @@ class Settings(BaseModel):
     """Of a store that speaks S3's API; AWS's own when absent."""
     region: str | None = None
     max_document_bytes: int = Field(default=100 << 20, gt=0)
-    max_pending_results: int = Field(default=8, gt=0)
+    max_pending_results: int = Field(default=16, gt=0)
     """Results that may wait for upload; beyond them `predict` waits."""
     store_timeout_seconds: float = Field(default=60.0, gt=0)
     """For one store call with all its repetitions; then the request is answered 503."""

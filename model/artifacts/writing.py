@@ -5,6 +5,7 @@ import logging
 import mimetypes
 import secrets
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model.artifacts.errors import AlreadyExistsError, KeyConflictError, StoreError
@@ -14,6 +15,8 @@ from model.artifacts.reading import find_manifest
 from model.artifacts.stores import ObjectStore
 
 logger = logging.getLogger(__name__)
+
+_UPLOADS_AT_ONCE = 4
 
 _CONTENT_TYPES = mimetypes.MimeTypes()  # Python's own table: the machine's cannot change it.
 _CONTENT_TYPES.add_type("text/csv", ".csv")
@@ -30,19 +33,23 @@ def upload_artifacts(
 ) -> list[Artifact]:
     """Store every file under the attempt's own directory; on failure, leave none of them there.
 
+    A few travel at a time: what counts for small ones is the way to the bucket, not their bytes.
     Raises StoreError, and ValueError for a name that is not a safe relative path.
     """
-    uploaded: list[Artifact] = []
     for name in files:
         if not is_artifact_name(name):
             raise ValueError(f"{name!r} cannot be an artifact's name")
+
+    def upload(name: str) -> Artifact:
+        return _upload(store, name, files[name], key=artifact_key(key, attempt, name))
+
     try:
-        for name, path in files.items():
-            uploaded.append(_upload(store, name, path, key=artifact_key(key, attempt, name)))
+        with ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="outbox-artifact") as pool:
+            return list(pool.map(upload, files))
     except StoreError:
+        # None is on its way any more: the pool has waited for those that had begun.
         discard(store, (artifact_key(key, attempt, name) for name in files))
         raise
-    return uploaded
 
 
 def commit(store: ObjectStore, manifest: Manifest) -> Manifest:

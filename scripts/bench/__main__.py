@@ -2,12 +2,14 @@
 
 import sys
 
-from scripts.bench import memory, ocr
+from scripts.bench import memory, ocr, slot, store
 
 USAGE = """usage: python -m scripts.bench NAME
 
 ocr      seconds per page through the model and through bare rapidocr
 memory   peak memory of the Truss server for a short document and a long one
+store    wall time and requests of storing a result, against bare boto3
+slot     predict's throughput while a slow bucket takes the results, against none
 """
 
 
@@ -17,6 +19,10 @@ def main(arguments: list[str]) -> None:
             report = ocr.measure()
         case ["memory"]:
             report = memory.measure()
+        case ["store"]:
+            report = store.measure()
+        case ["slot"]:
+            report = slot.measure()
         case _:
             raise SystemExit(USAGE)
     sys.stdout.write(report)

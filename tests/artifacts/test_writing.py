@@ -1,6 +1,7 @@
 """The commit protocol, on every store."""
 
 import json
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -124,6 +125,23 @@ def test_a_failed_upload_leaves_no_artifact(files):
 class UndeletableStore(FailingStore):
     def delete(self, key):
         raise StoreUnavailableError(key, "down")
+
+
+class MeetingStore(MemoryStore):
+    """Stores a file when another one is on its way, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.meeting = threading.Barrier(2, timeout=10)
+
+    def put_file(self, key, path, *, content_type, sha256):
+        self.meeting.wait()
+        super().put_file(key, path, content_type=content_type, sha256=sha256)
+
+
+def test_artifacts_travel_together(files):
+    artifacts = upload_artifacts(MeetingStore(), files, key=KEY, attempt="00000001")
+    assert [a.name for a in artifacts] == list(files)
 
 
 def test_what_cannot_be_cleaned_up_does_not_hide_the_failure(files):

@@ -1,0 +1,77 @@
+"""The bytes of a result sent with boto3 alone, in the ways its users know."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+
+from model.artifacts.keys import artifact_key, manifest_key
+from scripts.local_baseten.bucket import NAME, Bucket
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+THREADS = 8
+_SMALL_BYTES = 1 << 20
+
+Way = Callable[[Mapping[str, Path], str, bytes], object]
+"""Stores files under a key, and its manifest (the bytes) last, create-only."""
+
+Sender = Callable[["S3Client", Mapping[str, Path]], None]
+
+
+def bare_ways(client: "S3Client") -> dict[str, Way]:
+    senders = {
+        "put_object": _one_by_one,
+        f"put_object, {THREADS} threads": _in_threads,
+        "upload_file": _with_s3transfer,
+    }
+    return {name: partial(_send, client, sender) for name, sender in senders.items()}
+
+
+def _send(
+    client: "S3Client", send: Sender, files: Mapping[str, Path], key: str, manifest: bytes
+) -> None:
+    send(client, {artifact_key(key, "bare", name): path for name, path in files.items()})
+    client.put_object(Bucket=NAME, Key=manifest_key(key), Body=manifest, IfNoneMatch="*")
+
+
+def _one_by_one(client: "S3Client", files: Mapping[str, Path]) -> None:
+    for key, path in files.items():
+        _put(client, key, path)
+
+
+def _in_threads(client: "S3Client", files: Mapping[str, Path]) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(partial(_put, client), files.keys(), files.values()))
+
+
+def _with_s3transfer(client: "S3Client", files: Mapping[str, Path]) -> None:
+    for key, path in files.items():
+        client.upload_file(str(path), NAME, key)
+
+
+def _put(client: "S3Client", key: str, path: Path) -> None:
+    if path.stat().st_size <= _SMALL_BYTES:  # as bytes, boto3 does not ask before it sends them
+        client.put_object(Bucket=NAME, Key=key, Body=path.read_bytes())
+        return
+    with path.open("rb") as file:
+        client.put_object(Bucket=NAME, Key=key, Body=file)
+
+
+@contextlib.contextmanager
+def default_client(bucket: Bucket) -> Iterator["S3Client"]:
+    """As boto3 gives it to anybody."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=bucket.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=bucket.access_key_id,
+        aws_secret_access_key=bucket.secret_access_key,
+    )
+    with contextlib.closing(client):
+        yield client
