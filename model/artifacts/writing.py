@@ -45,7 +45,8 @@ def upload_artifacts(
 
     try:
         with ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="outbox-artifact") as pool:
-            return list(pool.map(upload, files))
+            # A thread for a single small file would cost a tenth of sending it.
+            return list(pool.map(upload, files) if len(files) > 1 else map(upload, files))
     except StoreError:
         # None is on its way any more: the pool has waited for those that had begun.
         discard(store, (artifact_key(key, attempt, name) for name in files))
