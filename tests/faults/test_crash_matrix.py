@@ -15,6 +15,7 @@ from tests.faults.places import PLACES, all_keys
 from tests.faults.scenario import DOCUMENT, INPUT, ask_until_answered, check
 
 MODES = [m for m in Mode if not m.startswith("kill")]
+NOT_CARRIED_OUT = {Mode.ERROR_BEFORE, Mode.TORN}
 HEALED_INSIDE = {Mode.ERROR_BEFORE, Mode.ERROR_AFTER}
 
 
@@ -43,7 +44,10 @@ def test_one_fault_costs_one_try_and_never_a_result(place, mode, patience_second
         store = with_document(where.open())
         outcome = ask_until_answered(store, {call: mode}, patience_seconds=patience_seconds)
         assert call in outcome.calls
-        check(outcome, store, all_keys(where), faults=1)
+        orphaned = check(outcome, store, all_keys(where))
+        # After a commit of which nothing is known its artifacts stay: it may yet be carried out.
+        is_in_doubt = call.method == "create" and mode in NOT_CARRIED_OUT
+        assert len(orphaned) == (is_in_doubt and patience_seconds is None)
         if patience_seconds and mode in HEALED_INSIDE:
             assert outcome.tries == 1
 
@@ -54,7 +58,7 @@ def test_two_faults_also_in_what_the_first_one_leads_to(modes, patience_seconds)
     for faults in pairs(*modes, patience_seconds=patience_seconds):
         store = with_document(MemoryStore())
         outcome = ask_until_answered(store, faults, patience_seconds=patience_seconds)
-        check(outcome, store, store.all_keys(), faults=2)
+        assert len(check(outcome, store, store.all_keys())) <= 2
 
 
 def pairs(first: Mode, second: Mode, *, patience_seconds) -> Iterator[dict[Call, Mode]]:

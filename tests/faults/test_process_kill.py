@@ -25,4 +25,4 @@ def test_a_killed_process_costs_one_try_and_never_a_result(place, mode, request,
         assert outcome.tries == 1
         reader.look()
         assert reader.complaints == []
-        check(outcome, store, all_keys(where), faults=1)
+        assert len(check(outcome, store, all_keys(where))) <= 1
