@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import obstore
 import pytest
-from obstore.store import LocalStore, S3Store
+from obstore.store import GCSStore, LocalStore, S3Store
 
 from model.artifacts import ObjectStore, open_store
-from model.artifacts.stores import S3Options
+from model.artifacts.stores import GcsOptions, S3Options
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,9 +17,10 @@ class Place:
 
     root: str
     options: S3Options | None = None
+    gcs: GcsOptions | None = None
 
     def open(self) -> ObjectStore:
-        return open_store(self.root, s3=self.options)
+        return open_store(self.root, s3=self.options, gcs=self.gcs)
 
 
 PLACES: dict[str, Callable[[pytest.FixtureRequest, str], Place]] = {
@@ -28,6 +29,9 @@ PLACES: dict[str, Callable[[pytest.FixtureRequest, str], Place]] = {
     ),
     "seaweedfs": lambda request, name: Place(
         root=f"s3://outbox/faults-{name}", options=request.getfixturevalue("seaweedfs_options")
+    ),
+    "fake-gcs-server": lambda request, name: Place(
+        root=f"gs://outbox/faults-{name}", gcs=request.getfixturevalue("gcs_options")
     ),
 }
 
@@ -39,11 +43,18 @@ def all_keys(place: Place) -> list[str]:
 
 
 def _reader(place: Place) -> "obstore.store.ObjectStore":
-    match place.root.partition("://"), place.options:
-        case ("file", _, directory), _:
-            return LocalStore(directory)
-        case ("s3", _, rest), S3Options() as options:
-            bucket, _, prefix = rest.partition("/")
+    _, _, rest = place.root.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    match place:
+        case Place(gcs=GcsOptions() as options):
+            return GCSStore(
+                bucket,
+                prefix=prefix,
+                config={"base_url": options.endpoint_url},
+                credential_provider=lambda: {"token": "none", "expires_at": None},
+                client_options={"allow_http": True},
+            )
+        case Place(options=S3Options() as options):
             return S3Store(
                 bucket,
                 prefix=prefix,
@@ -54,4 +65,4 @@ def _reader(place: Place) -> "obstore.store.ObjectStore":
                 client_options={"allow_http": True},
             )
         case _:
-            raise ValueError(f"say here how {place.root} is listed")
+            return LocalStore(rest)
