@@ -82,10 +82,10 @@ class Settings(BaseModel):
     s3_connect_timeout_seconds: float = Field(default=3.0, gt=0)
     s3_read_timeout_seconds: float = Field(default=20.0, gt=0)
     s3_max_connections: int = Field(default=64, gt=0)
-    s3_multipart_threshold_bytes: int = Field(default=32 << 20, ge=5 << 20, le=5 << 30)
+    s3_multipart_threshold_bytes: int = Field(default=64 << 20, ge=5 << 20, le=5 << 30)
     """Files from this size on travel in parts."""
-    s3_part_bytes: int = Field(default=16 << 20, ge=5 << 20, le=5 << 30)
-    s3_part_concurrency: int = Field(default=4, gt=0)
+    s3_part_bytes: int = Field(default=64 << 20, ge=5 << 20, le=5 << 30)
+    s3_part_concurrency: int = Field(default=2, gt=0)
     """Parts of one file that travel at a time."""
     inference: dict[str, JsonValue] = Field(default_factory=dict)
     """Passed on to `model.inference.load`."""

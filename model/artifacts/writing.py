@@ -34,11 +34,13 @@ def upload_artifacts(
     """Store every file under the attempt's own directory; on failure, leave none of them there.
 
     A few travel at a time: what counts for small ones is the way to the bucket, not their bytes.
-    Raises StoreError, and ValueError for a name that is not a safe relative path.
+    Raises StoreError, and ValueError for a name that is not a safe relative path, or no file.
     """
-    for name in files:
+    for name, path in files.items():
         if not is_artifact_name(name):
             raise ValueError(f"{name!r} cannot be an artifact's name")
+        if not path.is_file():
+            raise ValueError(f"there is no file for the artifact {name!r}")
 
     def upload(name: str) -> Artifact:
         return _upload(store, name, files[name], key=artifact_key(key, attempt, name))

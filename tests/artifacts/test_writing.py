@@ -156,6 +156,13 @@ def test_an_unsafe_artifact_name_is_refused_before_anything_is_stored(files, tmp
     assert store.all_keys() == []
 
 
+def test_a_file_that_is_missing_is_found_out_before_anything_is_stored(files, tmp_path):
+    store = MemoryStore()
+    with pytest.raises(ValueError, match="no file"):
+        upload_artifacts(store, files | {"x.txt": tmp_path / "x"}, key=KEY, attempt="0" * 8)
+    assert store.all_keys() == []
+
+
 def test_unknown_fields_of_a_manifest_are_kept():
     document = json.loads(manifest().to_bytes()) | {"cost": 3}
     document["model"]["gpu"] = "H100"

@@ -44,7 +44,7 @@ class S3Options:
     connect_timeout_seconds: float = 3
     read_timeout_seconds: float = 20
     max_connections: int = 64
-    multipart_threshold_bytes: int = 32 << 20
-    part_bytes: int = 16 << 20
-    part_concurrency: int = 4
+    multipart_threshold_bytes: int = 64 << 20
+    part_bytes: int = 64 << 20
+    part_concurrency: int = 2
     part_patience_seconds: float = 60
