@@ -175,7 +175,7 @@ def test_every_broken_promise_has_its_line(door, through_the_door):
 
 
 def test_unknown_keys_are_named(strict):
-    options = dataclasses.replace(strict.user(NEEDED), access_key_id="AKIAUNKNOWN000000000")
+    options = dataclasses.replace(strict.user(NEEDED), access_key_id="a-key-id-nobody-has")
     assert "aws_access_key_id" in what_probing_says(options)
 
 
