@@ -125,12 +125,17 @@ def s3_options(settings: Settings, secrets: Mapping[str, str]) -> S3Options:
         session_token=token,
         web_identity=identity,
         part_patience_seconds=settings.store_timeout_seconds,
-        **{
-            name.removeprefix("s3_"): getattr(settings, name)
-            for name in Settings.model_fields
-            if name.startswith("s3_")
-        },
+        **_group(settings, "s3_"),
     )
+
+
+def _group(settings: Settings, prefix: str) -> dict[str, Any]:
+    """The settings of one kind of store, by the names its options have for them."""
+    return {
+        name.removeprefix(prefix): getattr(settings, name)
+        for name in Settings.model_fields
+        if name.startswith(prefix)
+    }
 
 
 def _web_identity(settings: Settings) -> WebIdentity | None:
@@ -159,11 +164,7 @@ def gcs_options(settings: Settings, secrets: Mapping[str, str]) -> GcsOptions:
         service_account=None if identity else _secret(secrets, "gcp_service_account"),
         workload_identity=identity,
         part_patience_seconds=settings.store_timeout_seconds,
-        **{
-            name.removeprefix("gcs_"): getattr(settings, name)
-            for name in Settings.model_fields
-            if name.startswith("gcs_")
-        },
+        **_group(settings, "gcs_"),
     )
 
 
