@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from model.artifacts.errors import ConfigurationError
-from scripts.answering import Items, JobName, Json, answer, finish
 from scripts.client import exit_codes, rendering, upkeep
 from scripts.client import upkeep_rendering as upkeep_answers
 from scripts.client.checks import Check, Finding, wrong
@@ -17,6 +16,7 @@ from scripts.client.options import expanded
 from scripts.client.policies import Place, Purpose, Workload
 from scripts.client.policies import policy as policy_for
 from scripts.client.settings import Overrides, read_settings
+from scripts.commands.answering import Items, JobName, Json, answer, finish
 
 app = typer.Typer()
 

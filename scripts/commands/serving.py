@@ -1,0 +1,43 @@
+"""The stand-in for Baseten: serve."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.artifacts.errors import ConfigurationError
+from scripts.client import exit_codes
+from scripts.client.settings import read_api_key
+
+app = typer.Typer()
+
+
+@app.command("serve", epilog=exit_codes.EXPLANATION)
+def serve(
+    truss_directory: Annotated[Path, typer.Argument(metavar="[TRUSS_DIR]")] = Path(),
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 0,
+    bucket: Annotated[
+        Path | None, typer.Option(help="Also run an S3 bucket on this folder.")
+    ] = None,
+    state: Annotated[Path, typer.Option(help="Where the queue is kept.")] = Path(".outbox"),
+    concurrency_target: Annotated[int, typer.Option(min=1, help="Requests run at once.")] = 1,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="A file with the key callers must send.")
+    ] = None,
+) -> None:
+    """Run a stand-in for Baseten on this machine, in front of the real Truss server."""
+    from scripts.local_baseten.errors import LocalBasetenError  # noqa: PLC0415
+    from scripts.local_baseten.serving import serve as serve_locally  # noqa: PLC0415
+
+    try:
+        serve_locally(
+            truss_directory,
+            port=port,
+            state_directory=state,
+            bucket_directory=bucket,
+            api_key=read_api_key(api_key_file, os.environ),
+            concurrency_target=concurrency_target,
+        )
+    except (LocalBasetenError, OSError) as error:
+        raise ConfigurationError("serve", str(error)) from error
