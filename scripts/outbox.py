@@ -7,7 +7,7 @@ import typer
 
 from scripts.client import exit_codes
 from scripts.client.command_group import CommandGroup
-from scripts.commands import following, results, sending, serving, upkeep
+from scripts.commands import following, results, sending, serving, upkeep, webhooks
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for part in (sending, following, results, serving, upkeep):
     app.add_typer(part.app)
+app.add_typer(webhooks.app, name="webhook")
 
 
 def main() -> None:
