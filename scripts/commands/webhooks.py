@@ -1,5 +1,6 @@
 """Webhooks: a receiver for them."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -41,10 +42,10 @@ def listen(
     from scripts.webhooks.listening import listen as listen_on  # noqa: PLC0415
     from scripts.webhooks.receiver import Receiver  # noqa: PLC0415
 
-    document_of = _document if as_json else None
-
     def say(delivery: "Delivery") -> None:
-        typer.echo(json.dumps(document_of(delivery)) if document_of else _line(delivery))
+        # The event is stored, and to be acknowledged, whether anybody reads the lines or not.
+        with contextlib.suppress(BrokenPipeError):
+            typer.echo(json.dumps(_document(delivery)) if as_json else _line(delivery))
 
     def ready(base_url: str) -> None:
         typer.echo(f"Listening on {base_url}; events go to {to}", err=True)
