@@ -2,6 +2,7 @@
 
 LocalBasetenError
 ├── BucketError                  the bucket's server does not come up
+├── QueueVersionError            the queue's file was made by another version
 ├── StateDirectoryInUseError     another stand-in runs on the directory
 ├── TrussError                   truss refuses the Truss it was given
 └── NotRunningError              the stand-in ended, or its model does not come up
@@ -16,6 +17,16 @@ class LocalBasetenError(Exception):
 
 class BucketError(LocalBasetenError):
     """Ends with the server's last words."""
+
+
+class QueueVersionError(LocalBasetenError):
+    """What it holds is not looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} was made by another version: finish its requests there, or delete it"
+        )
 
 
 class StateDirectoryInUseError(LocalBasetenError):

@@ -18,13 +18,15 @@ _MESSAGE_CHARACTERS = 1_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """One attempt's end: no error, or one that a repetition may mend or not."""
+    """One attempt's end: no error, or one that a repetition may mend or not.
+
+    `data` is what the model answered, where it succeeded.
+    """
 
     error: JobError | None = None
     may_be_retried: bool = False
+    data: str | None = None
 
-
-SUCCEEDED = Outcome()
 
 CONNECTION_LOST = Outcome(
     error=JobError(
@@ -42,7 +44,7 @@ TIMED_OUT = Outcome(
 def outcome_of(status: int, body: bytes) -> Outcome:
     """The outcome of an answer of the model's server, in Baseten's codes."""
     if status < 400:
-        return SUCCEEDED
+        return Outcome(data=body.decode(errors="replace"))
     code = _CODES.get(status, "MODEL_PREDICT_ERROR")
     error = JobError(code=code, message=f"The model answered {status}: {_message(body)}")
     return Outcome(error=error, may_be_retried=status in _RETRYABLE)

@@ -14,6 +14,8 @@ import uvicorn
 
 from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.application import create_application
+from scripts.local_baseten.database import Database
+from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.request_queue import RequestQueue
 from scripts.local_baseten.slots import Slots
 from scripts.local_baseten.state_directory import Processes, StateDirectory
@@ -52,12 +54,19 @@ class StandIn:
         # request an attempt. And no proxy stands between this process and its child.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         timeout = httpx.Timeout(None, connect=5)
-        with contextlib.closing(RequestQueue.open(self.state.queue)) as queue:
-            async with httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client:
-                await self._run_parts(queue, client, stop)
+        with contextlib.closing(Database.open(self.state.queue)) as database:
+            async with (
+                GroupCommit(database) as commits,
+                httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client,
+            ):
+                await self._run_parts(RequestQueue(database), commits, client, stop)
 
     async def _run_parts(
-        self, queue: RequestQueue, client: httpx.AsyncClient, stop: asyncio.Event
+        self,
+        queue: RequestQueue,
+        commits: GroupCommit,
+        client: httpx.AsyncClient,
+        stop: asyncio.Event,
     ) -> None:
         server = TrussServer(
             self.layout,
@@ -67,8 +76,8 @@ class StandIn:
             on_change=lambda: self._tell(server),
         )
         slots = Slots(self.concurrency_target)
-        worker = Worker(queue, server, client, slots=slots)
-        api = AsyncApi(queue, on_submit=worker.wake)
+        worker = Worker(queue, commits, server, client, slots=slots)
+        api = AsyncApi(queue, commits, on_submit=worker.wake)
         sync = SyncPredict(server, client, slots=slots)
         http = _HttpServer(_http_settings(create_application(api, sync, api_key=self.api_key)))
         parts = [

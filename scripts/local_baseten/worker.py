@@ -7,6 +7,7 @@ from typing import Protocol
 
 import httpx
 
+from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.job import Job
 from scripts.local_baseten.outcome import CONNECTION_LOST, TIMED_OUT, Outcome, outcome_of
 from scripts.local_baseten.request_queue import RequestQueue
@@ -38,6 +39,7 @@ class Worker:
     def __init__(
         self,
         queue: RequestQueue,
+        commits: GroupCommit,
         server: ModelServer,
         client: httpx.AsyncClient,
         *,
@@ -45,6 +47,7 @@ class Worker:
         run_seconds: float = RUN_SECONDS,
     ) -> None:
         self._queue = queue
+        self._commits = commits
         self._server = server
         self._client = client
         self._slots = slots
@@ -63,14 +66,14 @@ class Worker:
                 await self._server.url()
                 await self._slots.acquire(urgent=False)
                 # Only now: until there is a slot, a request can be cancelled and overtaken.
-                job = self._queue.claim() if self._server.is_ready else None
+                job = await self._commits(self._queue.claim) if self._server.is_ready else None
                 if job is None:
                     self._slots.release()
                 else:
                     running.create_task(self._execute(job))
 
     async def _until_due(self) -> None:
-        while (seconds := self._queue.seconds_until_due()) != 0:
+        while (seconds := await self._commits(self._queue.seconds_until_due)) != 0:
             self._news.clear()
             # The clock may be another than asyncio's: look again now and then.
             wait = _IDLE_SECONDS if seconds is None else min(seconds, _IDLE_SECONDS)
@@ -83,9 +86,9 @@ class Worker:
         try:
             outcome = await self._predict(job)
             if outcome is None:
-                self._queue.put_back(job, delay_seconds=_PUT_BACK_SECONDS)
+                await self._commits(self._queue.put_back, job, delay_seconds=_PUT_BACK_SECONDS)
             else:
-                self._record(job, outcome)
+                await self._record(job, outcome)
         finally:
             self._slots.release()
             self.wake()
@@ -111,18 +114,18 @@ class Worker:
             return CONNECTION_LOST
         return outcome_of(answer.status_code, answer.content)
 
-    def _record(self, job: Job, outcome: Outcome) -> None:
+    async def _record(self, job: Job, outcome: Outcome) -> None:
         attempt = job.attempts + 1
         extra = {"request_id": job.request_id, "attempt": attempt}
         if outcome.error is None:
-            self._queue.succeed(job)
+            await self._commits(self._queue.succeed, job, data=outcome.data)
             logger.info("done", extra=extra | {"status": "SUCCEEDED"})
             return
         extra |= {"code": outcome.error.code}
         delay_seconds = job.retry.delay_seconds(attempt) if outcome.may_be_retried else None
         if delay_seconds is None:
-            self._queue.fail(job, outcome.error)
+            await self._commits(self._queue.fail, job, outcome.error)
             logger.warning("failed", extra=extra | {"status": "FAILED"})
         else:
-            self._queue.retry(job, outcome.error, delay_seconds=delay_seconds)
+            await self._commits(self._queue.retry, job, outcome.error, delay_seconds=delay_seconds)
             logger.warning("trying again in %s s", delay_seconds, extra=extra)
