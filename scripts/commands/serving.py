@@ -25,6 +25,9 @@ def serve(
     api_key_file: Annotated[
         Path | None, typer.Option(help="A file with the key callers must send.")
     ] = None,
+    webhook_delay: Annotated[
+        list[float], typer.Option(min=0, help="Seconds until a failed webhook goes again.")
+    ] = [2.0],  # noqa: B006  # typer only reads it
 ) -> None:
     """Run a stand-in for Baseten on this machine, in front of the real Truss server."""
     from scripts.local_baseten.errors import LocalBasetenError  # noqa: PLC0415
@@ -38,6 +41,7 @@ def serve(
             bucket_directory=bucket,
             api_key=read_api_key(api_key_file, os.environ),
             concurrency_target=concurrency_target,
+            webhook_delays_seconds=tuple(webhook_delay),
         )
     except (LocalBasetenError, OSError) as error:
         raise ConfigurationError("serve", str(error)) from error

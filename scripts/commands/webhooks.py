@@ -13,11 +13,13 @@ import typer
 from model.artifacts.errors import ConfigurationError
 from scripts.client import exit_codes
 from scripts.client.rendering import printable
+from scripts.commands import webhook_secrets
 
 if TYPE_CHECKING:
     from scripts.webhooks.receiver import Delivery
 
-app = typer.Typer(no_args_is_help=True, help="Receive webhooks.")
+app = typer.Typer(no_args_is_help=True, help="Receive webhooks; sign the stand-in's.")
+app.add_typer(webhook_secrets.app, name="secrets")
 
 
 @app.command("listen", epilog=exit_codes.EXPLANATION)

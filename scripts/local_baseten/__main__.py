@@ -27,6 +27,7 @@ def main() -> None:
             bucket_directory=arguments.bucket,
             api_key=os.environ.get("BASETEN_API_KEY"),
             concurrency_target=arguments.concurrency_target,
+            webhook_delays_seconds=tuple(arguments.webhook_delays),
         )
     except (LocalBasetenError, OSError) as error:
         sys.exit(str(error))
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--concurrency-target", type=int, default=1)
+    parser.add_argument("--webhook-delays", type=float, nargs="*", default=[2.0], metavar="SECONDS")
     parser.add_argument("--end-with-stdin", action="store_true", help="end when its input does")
     return parser
 

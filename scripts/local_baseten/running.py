@@ -46,6 +46,7 @@ def running_locally(
     bucket_directory: Path | None = None,
     api_key: str | None = None,
     concurrency_target: int = 1,
+    webhook_delays_seconds: tuple[float, ...] = (2.0,),
     port: int = 0,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[LocalBaseten]:
@@ -60,6 +61,7 @@ def running_locally(
         *(sys.executable, "-m", "scripts.local_baseten", str(truss_directory.resolve())),
         *("--end-with-stdin", f"--state-directory={state_directory}", f"--port={port}"),
         f"--concurrency-target={concurrency_target}",
+        *("--webhook-delays", *map(str, webhook_delays_seconds)),
         *([f"--bucket={bucket_directory.resolve()}"] if bucket_directory else []),
     ]
     variables = {**os.environ, **(environment or {})}

@@ -13,6 +13,7 @@ from scripts.local_baseten.logs import log_to_stderr
 from scripts.local_baseten.stand_in import StandIn
 from scripts.local_baseten.state_directory import StateDirectory
 from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
+from scripts.local_baseten.webhook_attempt import DeliveryPolicy
 
 ANY_KEY = "local"
 """What the environment names as API key where none is asked for: every key is accepted."""
@@ -27,11 +28,13 @@ def serve(
     bucket_directory: Path | None = None,
     api_key: str | None = None,
     concurrency_target: int = 1,
+    webhook_delays_seconds: tuple[float, ...] = (2.0,),
 ) -> None:
     """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
 
     Prints the base URL and the environment a companion needs, which is also written to
-    `environment` in the state directory. `port` 0 takes a free one. Call it in the main thread.
+    `environment` in the state directory. `port` 0 takes a free one. A webhook that fails is sent
+    again after each of the delays. Call it in the main thread.
     Raises StateDirectoryInUseError, BucketError, TrussError, and OSError: the port is taken.
     """
     log_to_stderr()
@@ -50,6 +53,7 @@ def serve(
             bucket_pid=bucket.pid if bucket else None,
             api_key=api_key,
             concurrency_target=concurrency_target,
+            webhook_policy=DeliveryPolicy(delays_seconds=webhook_delays_seconds),
         )
         asyncio.run(stand_in.run())
         _ignore_signals()  # The bucket still takes a second; a second Ctrl-C changes nothing.

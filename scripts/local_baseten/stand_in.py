@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import httpx
 import uvicorn
 
-from scripts.local_baseten.api import AsyncApi
+from scripts.local_baseten.api import MODEL_ID, AsyncApi
 from scripts.local_baseten.application import create_application
 from scripts.local_baseten.database import Database
+from scripts.local_baseten.deliveries import Deliveries
 from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.request_queue import RequestQueue
 from scripts.local_baseten.slots import Slots
@@ -22,6 +23,9 @@ from scripts.local_baseten.state_directory import Processes, StateDirectory
 from scripts.local_baseten.sync_predict import SyncPredict
 from scripts.local_baseten.truss_layout import TrussLayout
 from scripts.local_baseten.truss_server import TrussServer
+from scripts.local_baseten.webhook_attempt import DeliveryPolicy, webhook_client
+from scripts.local_baseten.webhook_deliverer import WebhookDeliverer
+from scripts.local_baseten.webhook_secrets import WebhookSecrets
 from scripts.local_baseten.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -44,6 +48,7 @@ class StandIn:
     bucket_pid: int | None
     api_key: str | None = field(repr=False)
     concurrency_target: int
+    webhook_policy: DeliveryPolicy
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM; what runs then is taken up at the next start."""
@@ -58,14 +63,24 @@ class StandIn:
             async with (
                 GroupCommit(database) as commits,
                 httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client,
+                webhook_client() as webhooks,
             ):
-                await self._run_parts(RequestQueue(database), commits, client, stop)
+                deliverer = WebhookDeliverer(
+                    Deliveries(database),
+                    commits,
+                    webhooks,
+                    model_id=MODEL_ID,
+                    secrets=WebhookSecrets(self.state.webhook_secrets).signing,
+                    policy=self.webhook_policy,
+                )
+                await self._run_parts(RequestQueue(database), commits, client, deliverer, stop)
 
     async def _run_parts(
         self,
         queue: RequestQueue,
         commits: GroupCommit,
         client: httpx.AsyncClient,
+        deliverer: WebhookDeliverer,
         stop: asyncio.Event,
     ) -> None:
         server = TrussServer(
@@ -76,20 +91,21 @@ class StandIn:
             on_change=lambda: self._tell(server),
         )
         slots = Slots(self.concurrency_target)
-        worker = Worker(queue, commits, server, client, slots=slots)
+        worker = Worker(queue, commits, server, client, slots=slots, on_end=deliverer.wake)
         api = AsyncApi(queue, commits, on_submit=worker.wake)
         sync = SyncPredict(server, client, slots=slots)
         http = _HttpServer(_http_settings(create_application(api, sync, api_key=self.api_key)))
         parts = [
             asyncio.create_task(server.run()),
             asyncio.create_task(worker.run()),
+            asyncio.create_task(deliverer.run()),
             asyncio.create_task(http.serve([self.listener])),
         ]
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([*parts, stopped], return_when=asyncio.FIRST_COMPLETED)
         logger.info("stopping; what is queued or runs is taken up at the next start")
         http.should_exit = True
-        await asyncio.wait(parts[2:], timeout=2 * _STOP_SECONDS)
+        await asyncio.wait(parts[-1:], timeout=2 * _STOP_SECONDS)
         failed = [part for part in parts if part.done() and part.exception() is not None]
         for part in (*parts, stopped):
             part.cancel()

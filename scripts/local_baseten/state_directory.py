@@ -40,6 +40,10 @@ class StateDirectory:
         return self.path / "queue.sqlite3"
 
     @property
+    def webhook_secrets(self) -> Path:
+        return self.path / "webhook-secrets.json"
+
+    @property
     def truss(self) -> Path:
         return self.path / "truss"
 

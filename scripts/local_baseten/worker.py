@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 import httpx
@@ -34,7 +35,7 @@ class ModelServer(Protocol):
 
 
 class Worker:
-    """Works while `run()` runs. `run_seconds` bounds one attempt."""
+    """Works while `run()` runs. `run_seconds` bounds one attempt; `on_end` is told of each."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Worker:
         *,
         slots: Slots,
         run_seconds: float = RUN_SECONDS,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue = queue
         self._commits = commits
@@ -52,6 +54,7 @@ class Worker:
         self._client = client
         self._slots = slots
         self._run_seconds = run_seconds
+        self._on_end = on_end
         self._news = asyncio.Event()
 
     def wake(self) -> None:
@@ -92,6 +95,7 @@ class Worker:
         finally:
             self._slots.release()
             self.wake()
+            self._on_end()
 
     async def _predict(self, job: Job) -> Outcome | None:
         """None where the request could not be sent at all: the server has just died."""

@@ -7,62 +7,28 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 import pytest
-import uvicorn
 
 from scripts.webhooks.inbox import Inbox
-from scripts.webhooks.receiver import Delivery, Outcome, Receiver
+from scripts.webhooks.receiver import Outcome
 from tests.waiting import until
 from tests.webhooks.deliveries import NEW, NOW, OLD, body_of, headers_of
+from tests.webhooks.listening import Listening, listening_in
 
 BODY = body_of()
 REQUEST_ID = "9876543210abcdef1234567890fedcba"
 
 
-@dataclass
-class Listening:
-    http: httpx.Client
-    inbox: Inbox
-    port: int
-    secrets: list[str]
-    now: list[float]
-    deliveries: list[Delivery] = field(default_factory=list)
-
-    def post(self, body: bytes = BODY, *secrets: str, **options) -> httpx.Response:
-        return self.http.post("/", content=body, headers=headers_of(body, *secrets), **options)
-
-    def outcomes(self) -> list[Outcome]:
-        return [delivery.outcome for delivery in self.deliveries]
-
-
 @pytest.fixture
 def listening(tmp_path) -> Iterator[Listening]:
-    inbox, secrets, now, deliveries = Inbox.open(tmp_path / "inbox"), [NEW], [NOW], []
-    receiver = Receiver(
-        inbox=inbox,
-        secrets=lambda: secrets,
-        on_delivery=deliveries.append,
-        max_body_bytes=10_000,
-        body_seconds=0.5,
-        clock=lambda: now[0],
-    )
-    settings = uvicorn.Config(receiver.application(), lifespan="off", ws="none", log_config=None)
-    server = uvicorn.Server(settings)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        thread = threading.Thread(target=server.run, args=[[listener]])
-        thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield Listening(client, inbox, port, secrets, now, deliveries)
-        server.should_exit = True
-        thread.join()
+    with listening_in(tmp_path / "inbox", secrets=[NEW], now=NOW) as running:
+        yield running
 
 
 def test_an_event_is_stored_byte_for_byte_and_acknowledged(listening):
