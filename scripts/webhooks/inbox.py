@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -11,16 +12,17 @@ from model.artifacts.keys import escape
 class Inbox:
     """A directory. What is in it is complete, and on disk."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, sync: Callable[[int], None]) -> None:
         self._directory = directory
+        self._sync = sync
 
     @classmethod
-    def open(cls, directory: Path) -> Self:
+    def open(cls, directory: Path, *, sync: Callable[[int], None] = os.fsync) -> Self:
         """Makes the directory, for its owner alone, and clears what a crash left half written."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in directory.glob(".incoming-*"):
             leftover.unlink(missing_ok=True)
-        return cls(directory)
+        return cls(directory, sync=sync)
 
     def path(self, request_id: str) -> Path:
         return self._directory / f"{escape(request_id)}.json"
@@ -35,18 +37,18 @@ class Inbox:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(body)
                 file.flush()
-                os.fsync(file.fileno())
+                self._sync(file.fileno())
             os.link(name, self.path(request_id))  # refuses to replace, unlike a rename
         except FileExistsError:
             return False
         finally:
             Path(name).unlink(missing_ok=True)
-            self._sync()
+            self._sync_directory()
         return True
 
-    def _sync(self) -> None:
+    def _sync_directory(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(descriptor)
+            self._sync(descriptor)
         finally:
             os.close(descriptor)

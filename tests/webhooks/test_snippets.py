@@ -49,6 +49,13 @@ def api_gateway(body: bytes, headers: dict[str, str]) -> Answer:
     return answer["statusCode"], answer["body"]
 
 
+def test_a_lambda_called_without_a_body_refuses_it(monkeypatch):
+    monkeypatch.setenv("WEBHOOK_SECRETS", NEW)
+    call = {"headers": {}, "body": None}
+
+    assert names_of("def handler")["handler"](call, None)["statusCode"] == 401
+
+
 @pytest.fixture(params=[fastapi, flask, function_url, api_gateway])
 def receive(request, monkeypatch):
     monkeypatch.setenv("WEBHOOK_SECRETS", f"{OLD} {NEW}")
