@@ -17,7 +17,7 @@ QUICK = DeliveryPolicy(delays_seconds=(0.02,), timeout_seconds=60)
 
 @dataclass
 class Sender:
-    """A queue, and a deliverer that works until no webhook is pending."""
+    """A queue, and a deliverer that works until no webhook (of those named) is pending."""
 
     database: Database
     queue: RequestQueue
@@ -41,13 +41,15 @@ class Sender:
         job = self.queue.claim()
         self.queue.fail(job, error) if error else self.queue.succeed(job, data=data)
 
-    def deliver(self, *, policy: DeliveryPolicy = QUICK, name: str = "r") -> tuple[str, str]:
-        """Status and webhook status, in the end."""
-        asyncio.run(self._deliver(policy))
+    def deliver(
+        self, *, policy: DeliveryPolicy = QUICK, name: str = "r", until: str = ""
+    ) -> tuple[str, str]:
+        """Status and webhook status of `name`; `until` is how the names waited for begin."""
+        asyncio.run(self._deliver(policy, until))
         job = self.queue.find(name)
         return job.status, job.webhook_status
 
-    async def _deliver(self, policy: DeliveryPolicy) -> None:
+    async def _deliver(self, policy: DeliveryPolicy, names: str) -> None:
         deliveries = Deliveries(self.database)
         async with (
             GroupCommit(self.database) as commits,
@@ -64,7 +66,7 @@ class Sender:
             )
             running = asyncio.create_task(deliverer.run())
             while any(
-                job.webhook_status is WebhookStatus.PENDING
+                job.webhook_status is WebhookStatus.PENDING and job.request_id.startswith(names)
                 for job in await commits(self.queue.recent, 100)
             ):
                 await asyncio.sleep(0.01)
