@@ -10,9 +10,12 @@ from pathlib import Path
 
 from scripts.local_baseten.bucket import Bucket, running_bucket
 from scripts.local_baseten.logs import log_to_stderr
+from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.stand_in import StandIn
 from scripts.local_baseten.state_directory import StateDirectory
 from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
+
+DEFAULTS = ServiceSettings()
 
 ANY_KEY = "local"
 """What the environment names as API key where none is asked for: every key is accepted."""
@@ -26,7 +29,7 @@ def serve(
     state_directory: Path,
     bucket_directory: Path | None = None,
     api_key: str | None = None,
-    concurrency_target: int = 1,
+    settings: ServiceSettings = DEFAULTS,
 ) -> None:
     """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
 
@@ -49,7 +52,7 @@ def serve(
             environment=_model_environment(bucket),
             bucket_pid=bucket.pid if bucket else None,
             api_key=api_key,
-            concurrency_target=concurrency_target,
+            settings=settings,
         )
         asyncio.run(stand_in.run())
         _ignore_signals()  # The bucket still takes a second; a second Ctrl-C changes nothing.
