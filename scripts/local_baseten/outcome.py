@@ -28,17 +28,15 @@ class Outcome:
     data: str | None = None
 
 
+LOST = "The connection to the model was lost before it answered."
+TOO_LONG = "The model did not answer in time."
+
+# As the service in front of a server that crashed would answer: 503.
 CONNECTION_LOST = Outcome(
-    error=JobError(
-        code="MODEL_PREDICT_ERROR",
-        message="The connection to the model was lost before it answered.",
-    ),
-    may_be_retried=True,
+    error=JobError(code="MODEL_UNAVAILABLE", message=LOST), may_be_retried=True
 )
 
-TIMED_OUT = Outcome(
-    error=JobError(code="MODEL_PREDICT_TIMEOUT", message="The model did not answer in time.")
-)
+TIMED_OUT = Outcome(error=JobError(code="MODEL_PREDICT_TIMEOUT", message=TOO_LONG))
 
 
 def outcome_of(status: int, body: bytes) -> Outcome:

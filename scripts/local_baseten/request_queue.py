@@ -1,5 +1,6 @@
 """The durable queue: what it has taken is on disk, and survives kill -9."""
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -46,6 +47,10 @@ class RequestQueue:
         cursor = self._database.run("claim", now=now, claimed_until=now + self._claim_seconds)
         rows = cursor.fetchall()
         return job_of(rows[0]) if rows else None
+
+    def claim_many(self, limit: int) -> list[Job]:
+        """As many as there are, up to `limit`, in their order."""
+        return list(itertools.islice(iter(self.claim, None), limit))
 
     def seconds_until_due(self) -> float | None:
         """Zero where a request is due; None where none is waiting."""

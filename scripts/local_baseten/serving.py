@@ -10,10 +10,12 @@ from pathlib import Path
 
 from scripts.local_baseten.bucket import Bucket, running_bucket
 from scripts.local_baseten.logs import log_to_stderr
+from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.stand_in import StandIn
 from scripts.local_baseten.state_directory import StateDirectory
 from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
-from scripts.local_baseten.webhook_attempt import DeliveryPolicy
+
+DEFAULTS = ServiceSettings()
 
 ANY_KEY = "local"
 """What the environment names as API key where none is asked for: every key is accepted."""
@@ -27,14 +29,12 @@ def serve(
     state_directory: Path,
     bucket_directory: Path | None = None,
     api_key: str | None = None,
-    concurrency_target: int = 1,
-    webhook_delays_seconds: tuple[float, ...] = (2.0,),
+    settings: ServiceSettings = DEFAULTS,
 ) -> None:
     """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
 
     Prints the base URL and the environment a companion needs, which is also written to
-    `environment` in the state directory. `port` 0 takes a free one. A webhook that fails is sent
-    again after each of the delays. Call it in the main thread.
+    `environment` in the state directory. `port` 0 takes a free one. Call it in the main thread.
     Raises StateDirectoryInUseError, BucketError, TrussError, and OSError: the port is taken.
     """
     log_to_stderr()
@@ -52,8 +52,7 @@ def serve(
             environment=_model_environment(bucket),
             bucket_pid=bucket.pid if bucket else None,
             api_key=api_key,
-            concurrency_target=concurrency_target,
-            webhook_policy=DeliveryPolicy(delays_seconds=webhook_delays_seconds),
+            settings=settings,
         )
         asyncio.run(stand_in.run())
         _ignore_signals()  # The bucket still takes a second; a second Ctrl-C changes nothing.

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import httpx
 
+DELAYS_SECONDS = (2.0,)
+"""Before each repetition; in older descriptions of the service, 1 and 4."""
+
 _RETRYABLE = frozenset({500, 502, 503, 504})
 
 
@@ -14,7 +17,7 @@ _RETRYABLE = frozenset({500, 502, 503, 504})
 class DeliveryPolicy:
     """A delay before each repetition; how long one attempt may take. Baseten's by default."""
 
-    delays_seconds: tuple[float, ...] = (2.0,)
+    delays_seconds: tuple[float, ...] = DELAYS_SECONDS
     timeout_seconds: float = 10.0
 
     def delay_seconds(self, failed_attempts: int) -> float | None:

@@ -43,6 +43,7 @@ class WebhookDeliverer:
         self._policy = policy
         self._clock = clock
         self._news = asyncio.Event()
+        self._claiming: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
         """A request has ended."""
@@ -50,13 +51,21 @@ class WebhookDeliverer:
 
     async def run(self) -> None:
         """Cancelled, it leaves what is under way to be made again at the next start."""
-        slots = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as running:
-            while True:
-                await slots.acquire()
-                delivery = await self._next()
-                task = running.create_task(self._deliver(delivery))
-                task.add_done_callback(lambda _: slots.release())
+            self._claiming = running.create_task(self._claim(running))
+
+    def finish(self) -> None:
+        """Start nothing more: `run()` returns when what is under way has ended."""
+        if self._claiming is not None:
+            self._claiming.cancel()
+
+    async def _claim(self, running: asyncio.TaskGroup) -> None:
+        slots = asyncio.Semaphore(_AT_ONCE)
+        while True:
+            await slots.acquire()
+            delivery = await self._next()
+            task = running.create_task(self._deliver(delivery))
+            task.add_done_callback(lambda _: slots.release())
 
     async def _next(self) -> Delivery:
         while True:

@@ -14,6 +14,7 @@ from scripts.local_baseten.application import create_application
 from scripts.local_baseten.database import Database
 from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.job import Job
+from scripts.local_baseten.model_client import ModelClient
 from scripts.local_baseten.request_queue import RequestQueue
 from scripts.local_baseten.retry import RetryPolicy
 from scripts.local_baseten.running import LocalBaseten, running_locally
@@ -96,15 +97,6 @@ def add(queue, clock):
     return add
 
 
-class NoServer:
-    """A model that never comes up."""
-
-    is_ready = False
-
-    async def url(self) -> str:
-        raise AssertionError("nothing in these tests reaches the model")
-
-
 @dataclass
 class Bare:
     """The API on a queue that nobody works on."""
@@ -116,7 +108,7 @@ class Bare:
 
     @contextlib.asynccontextmanager
     async def client(self, *, key: str | None = None, max_waiting: int = 5_000) -> AsyncIterator:
-        async with GroupCommit(self.database) as commits, httpx.AsyncClient() as upstream:
+        async with GroupCommit(self.database) as commits, ModelClient() as model:
             api = AsyncApi(
                 self.queue,
                 commits,
@@ -124,7 +116,7 @@ class Bare:
                 clock=self.clock,
                 max_waiting=max_waiting,
             )
-            sync = SyncPredict(NoServer(), upstream, slots=Slots(1))
+            sync = SyncPredict(model, slots=Slots([], per_server=1))
             transport = httpx.ASGITransport(create_application(api, sync, api_key=key))
             async with httpx.AsyncClient(
                 transport=transport,
