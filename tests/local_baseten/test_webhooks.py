@@ -13,11 +13,9 @@ import trustme
 
 from scripts.local_baseten.database import Database
 from scripts.local_baseten.deliveries import Deliveries
-from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.job import JobError, Status, WebhookStatus
 from scripts.local_baseten.request_queue import RequestQueue
-from scripts.local_baseten.webhook_attempt import DeliveryPolicy, webhook_client
-from scripts.local_baseten.webhook_deliverer import WebhookDeliverer
+from scripts.local_baseten.webhook_attempt import DeliveryPolicy
 from scripts.webhooks import verify
 from tests.local_baseten.webhook_sender import QUICK, Sender
 from tests.webhooks.deliveries import NEW, OLD
@@ -99,20 +97,7 @@ def test_between_two_attempts_the_delay_passes(database, clock):
 
     async def scenario(receiver: ScriptedReceiver) -> tuple[float, int]:
         deliveries = Deliveries(database, clock=clock)
-        async with (
-            GroupCommit(database) as commits,
-            webhook_client() as client,
-            asyncio.timeout(60),
-        ):
-            deliverer = WebhookDeliverer(
-                deliveries,
-                commits,
-                client,
-                model_id="local",
-                secrets=list,
-                policy=DeliveryPolicy(),
-                clock=clock,
-            )
+        async with sender.deliverer(DeliveryPolicy(), clock) as (deliverer, commits):
             running = asyncio.create_task(deliverer.run())
             while (seconds := await commits(deliveries.seconds_until_due)) != 2.0:
                 await asyncio.sleep(0.01)
@@ -266,6 +251,25 @@ def test_no_log_holds_endpoint_output_or_secret(sender, caplog):
     assert not any(
         word in str(vars(record)) for record in said for word in ("token", "private", "whsec")
     )
+
+
+def test_asked_to_finish_it_starts_nothing_and_ends_what_is_under_way(sender):
+    async def scenario(receiver: ScriptedReceiver) -> None:
+        async with sender.deliverer(QUICK) as (deliverer, commits):
+            running = asyncio.create_task(deliverer.run())
+            while not receiver.received:
+                await asyncio.sleep(0.01)
+            deliverer.finish()
+            await commits(sender.end, receiver.url(), name="later")
+            await running
+
+    with receiving("late") as receiver:
+        sender.end(receiver.url())
+        asyncio.run(scenario(receiver))
+
+    assert sender.queue.find("r").webhook_status is WebhookStatus.SUCCEEDED
+    assert sender.queue.find("later").webhook_status is WebhookStatus.PENDING
+    assert len(receiver.received) == 1
 
 
 def test_what_was_under_way_when_the_process_ended_is_made_again(tmp_path):

@@ -1,6 +1,9 @@
 """Requests that have just ended, and a deliverer for their webhooks."""
 
 import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from scripts.local_baseten.database import Database
@@ -49,21 +52,28 @@ class Sender:
         job = self.queue.find(name)
         return job.status, job.webhook_status
 
-    async def _deliver(self, policy: DeliveryPolicy, names: str) -> None:
-        deliveries = Deliveries(self.database)
+    @contextlib.asynccontextmanager
+    async def deliverer(
+        self, policy: DeliveryPolicy, clock: Callable[[], float] = time.time
+    ) -> AsyncIterator[tuple[WebhookDeliverer, GroupCommit]]:
         async with (
             GroupCommit(self.database) as commits,
             webhook_client() as client,
             asyncio.timeout(120),
         ):
             deliverer = WebhookDeliverer(
-                deliveries,
+                Deliveries(self.database, clock=clock),
                 commits,
                 client,
                 model_id="local",
                 secrets=lambda: self.secrets,
                 policy=policy,
+                clock=clock,
             )
+            yield deliverer, commits
+
+    async def _deliver(self, policy: DeliveryPolicy, names: str) -> None:
+        async with self.deliverer(policy) as (deliverer, commits):
             running = asyncio.create_task(deliverer.run())
             while any(
                 job.webhook_status is WebhookStatus.PENDING and job.request_id.startswith(names)

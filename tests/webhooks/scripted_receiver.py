@@ -107,6 +107,11 @@ def _stall(connection: socket.socket, over: threading.Event) -> None:
     over.wait(60)
 
 
+def _late(connection: socket.socket, over: threading.Event) -> None:
+    over.wait(0.5)
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+
 def _drip(connection: socket.socket, over: threading.Event) -> None:
     """A byte now and then: no single read times out."""
     for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"x" * 1_000:
@@ -127,6 +132,7 @@ def _reset(connection: socket.socket, over: threading.Event) -> None:
 
 _ACTS: dict[str, Callable[[socket.socket, threading.Event], None]] = {
     "stall": _stall,
+    "late": _late,
     "drip": _drip,
     "endless": _endless,
     "reset": _reset,
