@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Unpack
 
+from scripts.local_baseten.clock import MovableClock
 from scripts.local_baseten.errors import NotRunningError
 from scripts.local_baseten.service_settings import ServiceOptions, ServiceSettings
 from scripts.local_baseten.serving import ANY_KEY
@@ -39,6 +40,14 @@ class LocalBaseten:
         if processes is None:
             raise NotRunningError("no stand-in was ever started here")
         return processes
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once: requests expire, wait no longer, are forgotten.
+
+        What runs for longer than an hour is taken back, as from a server that was lost. Webhooks
+        keep the real time.
+        """
+        MovableClock.open(StateDirectory(self.state_directory).clock).advance(seconds)
 
 
 @contextlib.contextmanager

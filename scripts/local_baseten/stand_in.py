@@ -8,16 +8,22 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from scripts.local_baseten.api import MODEL_ID, AsyncApi
+from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.application import create_application
+from scripts.local_baseten.clock import MovableClock
 from scripts.local_baseten.database import Database
 from scripts.local_baseten.deliveries import Deliveries
 from scripts.local_baseten.deployment import Deployment
 from scripts.local_baseten.ending import Ending, run_until_ended
+from scripts.local_baseten.faults import Faults
+from scripts.local_baseten.faulty_model import FaultyModel
+from scripts.local_baseten.faulty_webhooks import make_faulty
 from scripts.local_baseten.group_commit import GroupCommit
+from scripts.local_baseten.host_check import names_of
 from scripts.local_baseten.http_server import HttpServer
-from scripts.local_baseten.model_client import ModelClient
+from scripts.local_baseten.model_client import ModelCaller, ModelClient
 from scripts.local_baseten.request_queue import RequestQueue
+from scripts.local_baseten.request_status import SERVED_ID
 from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.slots import Slots
 from scripts.local_baseten.state_directory import Processes, ServerProcess, StateDirectory
@@ -36,7 +42,7 @@ _CLAIM_MARGIN_SECONDS = 60.0
 class StandIn:
     """One model's async service, on a socket that is bound and not yet listening.
 
-    `environment` is added to the model's.
+    `environment` is added to the model's. `faults` are those that were asked for.
     """
 
     layout: TrussLayout
@@ -47,17 +53,20 @@ class StandIn:
     bucket_pid: int | None
     api_key: str | None = field(repr=False)
     settings: ServiceSettings
+    faults: Faults
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM; what does not finish then is so at the next start."""
+        clock = MovableClock.open(self.state.clock)
         with contextlib.closing(Database.open(self.state.queue)) as database:
             async with (
                 GroupCommit(database) as commits,
                 ModelClient() as model,
                 webhook_client() as webhooks,
             ):
-                deliverer = self._deliverer(database, commits, webhooks)
-                await self._run_parts(database, commits, model, deliverer)
+                make_faulty(webhooks, self.faults)
+                deliverer = self._deliverer(database, commits, webhooks, clock)
+                await self._run_parts(database, commits, model, deliverer, clock)
 
     async def _run_parts(
         self,
@@ -65,10 +74,12 @@ class StandIn:
         commits: GroupCommit,
         model: ModelClient,
         deliverer: WebhookDeliverer,
+        clock: MovableClock,
     ) -> None:
         settings = self.settings
         queue = RequestQueue(
             database,
+            clock=clock,
             known_seconds=settings.known_seconds,
             claim_seconds=settings.run_seconds + _CLAIM_MARGIN_SECONDS,
         )
@@ -82,17 +93,28 @@ class StandIn:
         deployment = Deployment(
             servers, slots, scale_to_zero_seconds=settings.scale_to_zero_seconds
         )
+        caller = self._caller(model)
         worker = Worker(
             queue,
             commits,
-            model,
+            caller,
             slots=slots,
             run_seconds=settings.run_seconds,
             on_end=deliverer.wake,
         )
-        api = AsyncApi(queue, commits, on_submit=worker.wake)
-        sync = SyncPredict(model, slots=slots, run_seconds=settings.run_seconds)
-        application = create_application(api, sync, api_key=self.api_key)
+        api = AsyncApi(
+            queue,
+            commits,
+            on_submit=worker.wake,
+            on_wake=deployment.wake,
+            clock=clock,
+            limits=settings.limits,
+            faults=self.faults,
+        )
+        sync = SyncPredict(caller, slots=slots, run_seconds=settings.run_seconds)
+        application = create_application(
+            api, sync, api_key=self.api_key, hosts=names_of(self.base_url)
+        )
         http = HttpServer(application, finish_seconds=settings.finish_seconds)
 
         def finish() -> None:
@@ -108,14 +130,23 @@ class StandIn:
             finish_seconds=settings.finish_seconds,
         )
 
+    def _caller(self, model: ModelClient) -> ModelCaller:
+        if not self.faults:
+            return model
+        return FaultyModel(model, self.faults, slow_seconds=self.settings.slow_seconds)
+
     def _deliverer(
-        self, database: Database, commits: GroupCommit, client: httpx.AsyncClient
+        self,
+        database: Database,
+        commits: GroupCommit,
+        client: httpx.AsyncClient,
+        clock: MovableClock,
     ) -> WebhookDeliverer:
         return WebhookDeliverer(
-            Deliveries(database, known_seconds=self.settings.known_seconds),
+            Deliveries(database, clock=clock, known_seconds=self.settings.known_seconds),
             commits,
             client,
-            model_id=MODEL_ID,
+            model_id=SERVED_ID,
             secrets=WebhookSecrets(self.state.webhook_secrets).signing,
             policy=DeliveryPolicy(delays_seconds=self.settings.webhook_delays_seconds),
         )

@@ -69,6 +69,10 @@ class StateDirectory:
         return self.path / "queue.sqlite3"
 
     @property
+    def clock(self) -> Path:
+        return self.path / "clock"
+
+    @property
     def webhook_secrets(self) -> Path:
         return self.path / "webhook-secrets.json"
 

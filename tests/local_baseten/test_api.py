@@ -16,9 +16,9 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 def call(bare):
     """One call, on an application of its own."""
 
-    def call(method: str, path: str, *, key: str | None = None, max_waiting: int = 5_000, **values):
+    def call(method: str, path: str, *, key: str | None = None, limits=None, **values):
         async def scenario():
-            async with bare.client(key=key, max_waiting=max_waiting) as client:
+            async with bare.client(key=key, **(limits or {})) as client:
                 return await client.request(method, path, **values)
 
         return asyncio.run(scenario())
@@ -250,9 +250,9 @@ def test_the_limit_holds_for_a_body_that_does_not_tell_its_length(call):
 
 def test_too_many_waiting_requests_are_429(call):
     path, body = "/production/async_predict", {"model_input": {}}
-    assert call("POST", path, json=body, max_waiting=1).status_code == 201
+    assert call("POST", path, json=body, limits={"max_waiting": 1}).status_code == 201
 
-    answer = call("POST", path, json=body, max_waiting=1)
+    answer = call("POST", path, json=body, limits={"max_waiting": 1})
 
     assert (answer.status_code, answer.json()["error_code"]) == (429, "rate_limited")
 
