@@ -49,7 +49,7 @@ class Settings(BaseModel):
     gcs_connect_timeout_seconds: float = Field(default=3.0, gt=0)
     gcs_read_timeout_seconds: float = Field(default=20.0, gt=0)
     gcs_max_connections: int = Field(default=64, gt=0)
-    gcs_part_bytes: int = Field(default=8 << 20, gt=0, multiple_of=256 << 10)
+    gcs_part_bytes: int = Field(default=32 << 20, gt=0, multiple_of=256 << 10)
     """Files over 8 MiB travel in parts of this size, one in memory at a time."""
     max_document_bytes: int = Field(default=100 << 20, gt=0)
     url_hosts: Annotated[tuple[str, ...], BeforeValidator(parse_hosts)] = ()

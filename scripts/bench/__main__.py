@@ -10,7 +10,7 @@ cold-start    seconds that opening a store adds to a model's start, and bare SDK
 memory        peak memory of the Truss server for a short document and a long one
 ocr           seconds per page through the model and through bare rapidocr
 slot          predict's throughput while a slow bucket takes the results, against none
-store         wall time and requests of storing a result, against bare boto3
+store         wall time and requests of storing a result, against the bare S3 and GCS clients
 store-memory  peak memory of storing a small file and a large one in S3
 """
 

@@ -38,5 +38,5 @@ class GcsOptions:
     connect_timeout_seconds: float = 3
     read_timeout_seconds: float = 20
     max_connections: int = 64
-    part_bytes: int = 8 << 20
+    part_bytes: int = 32 << 20
     part_patience_seconds: float = 60
