@@ -1,11 +1,8 @@
 """Who the writer is to Google: a key, an OIDC token that changes, or nobody."""
 
 import dataclasses
-import json
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from model.artifacts import open_store
 from model.artifacts.errors import (
@@ -14,7 +11,7 @@ from model.artifacts.errors import (
     StoreUnavailableError,
 )
 from model.artifacts.stores import GcsOptions, WorkloadIdentity
-from tests.gcs_door import Answer, Door, TokenService, serving
+from tests.gcs_door import Answer, Door, TokenService, key_file, serving
 
 TEXT = "text/plain"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/pool/providers/baseten"
@@ -150,21 +147,3 @@ def test_missing_credentials_are_named():
 
 def test_no_secret_is_part_of_the_options_own_words():
     assert "secret-words" not in repr(GcsOptions(service_account="secret-words"))
-
-
-def key_file(token_url: str) -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return json.dumps(
-        {
-            "type": "service_account",
-            "client_email": "me@p.iam",
-            "private_key_id": "1",
-            "private_key": pem.decode(),
-            "token_uri": f"{token_url}/token",
-        }
-    )
