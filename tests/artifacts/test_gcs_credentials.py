@@ -3,6 +3,8 @@
 import dataclasses
 
 import pytest
+from fastapi import HTTPException
+from prometheus_client import generate_latest
 
 from model.artifacts import open_store
 from model.artifacts.errors import (
@@ -10,8 +12,10 @@ from model.artifacts.errors import (
     ConfigurationError,
     StoreUnavailableError,
 )
-from model.artifacts.stores import GcsOptions, WorkloadIdentity
-from tests.gcs_door import Answer, Door, TokenService, key_file, serving
+from model.artifacts.stores import GcsOptions, RetryingStore, WorkloadIdentity
+from tests.canaries import found, seed
+from tests.faults.scenario import answer, tiny_outbox
+from tests.gcs_door import Answer, Door, TokenService, key_file, quoting, serving
 
 TEXT = "text/plain"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/pool/providers/baseten"
@@ -112,6 +116,35 @@ def test_a_token_google_does_not_trust_is_refused_without_being_told(keyless, to
     with pytest.raises(AccessDeniedError, match="gcp_workload_identity_provider") as caught:
         create(keyless)
     assert "stolen-token" not in str(caught.value)
+
+
+def test_no_word_of_an_oidc_token_nor_of_googles_own_is_said(
+    keyless, door, tokens, token_file, caplog
+):
+    caplog.set_level("INFO")
+    token_file.write_text(oidc := seed("OIDC token"))
+    store = open_store("gs://outbox/keyless", gcs=keyless)
+    outbox = tiny_outbox(RetryingStore(store, timeout_seconds=1))
+
+    def refused(item: str) -> HTTPException:
+        with pytest.raises(HTTPException) as caught:
+            answer(outbox, {"metadata": {"item": item}, "text": "x"}, "R")
+        return caught.value
+
+    trusting, tokens.before = tokens.before, lambda seen: quoting(seen, status=400)
+    untrusted = refused("a")
+    tokens.before = trusting
+    tokens.trusted.add(oidc)
+    door.before = lambda seen: (
+        quoting(seen, status=403) if b'"keyless/manifests/' in seen.body else None
+    )
+    forbidden = refused("b")
+
+    assert door.seen[-1].token == f"for-{oidc}"
+    assert b'"keyless/failures/' in door.seen[-1].body
+    said = {"the answers": f"{untrusted.detail} {forbidden.detail}", "the log": caplog.text}
+    said |= {"the record": door.seen[-1].body.decode(), "metrics": generate_latest().decode()}
+    assert found(said) == []
 
 
 def test_a_missing_token_file_is_refused(keyless, token_file):

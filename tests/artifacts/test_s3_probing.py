@@ -14,11 +14,13 @@ from typing import Any
 
 import boto3
 import pytest
+import stamina
 
 from model.artifacts import open_store
 from model.artifacts.errors import ConfigurationError
 from model.artifacts.probing import probe
 from model.artifacts.stores import S3Options
+from model.model import Model
 from scripts.client.policies import Place, Purpose, policy
 from tests.artifacts.front_door import Refusal, running_front_door
 from tests.client.iam import actions, without
@@ -208,6 +210,46 @@ def test_a_refusal_is_named_at_once(door, through_the_door, refusal, remedy):
     began = time.monotonic()
     assert remedy in what_probing_says(through_the_door)
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("refusal", "cause", "remedy"),
+    [
+        (Refusal(301, "PermanentRedirect", region="eu-west-3"), "region eu-west-3", "set region"),
+        (Refusal(400, "ExpiredToken"), "have expired", "renew the secret aws_session_token"),
+        (Refusal(403, "RequestTimeTooSkewed"), "clocks", "set this machine's clock"),
+        (Refusal(404, "NoSuchBucket"), "no such bucket", "correct root"),
+    ],
+)
+def test_a_model_that_cannot_store_does_not_load(
+    door, through_the_door, monkeypatch, tmp_path, refusal, cause, remedy
+):
+    monkeypatch.setenv("OUTBOX_ROOT", ROOT)
+    monkeypatch.setenv("OUTBOX_ENDPOINT_URL", door.url)
+    secrets = {
+        "aws_access_key_id": through_the_door.access_key_id,
+        "aws_secret_access_key": through_the_door.secret_access_key,
+    }
+    door.refuse = lambda _: refusal
+    with (
+        stamina.set_testing(True, attempts=2),
+        pytest.raises(ConfigurationError, match=cause) as caught,
+    ):
+        Model({}, secrets, tmp_path).load()
+    assert remedy in str(caught.value)
+
+
+def test_an_endpoint_that_never_answers_is_named_in_time(seaweedfs_options):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        options = dataclasses.replace(
+            seaweedfs_options,
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            read_timeout_seconds=2,
+        )
+        with stamina.set_testing(True, attempts=1):
+            assert "check endpoint_url" in what_probing_says(options)
 
 
 def test_an_unreachable_endpoint_is_named_in_time(seaweedfs_options):
