@@ -3,24 +3,22 @@
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
-from model.artifacts import Manifest, ModelInfo, ObjectStore, open_store
+from model.artifacts import ObjectStore, open_store
 from model.artifacts.keys import manifest_key
 from model.artifacts.reading import find_manifest
 from model.artifacts.stores import GcsOptions, RetryingStore, S3Options
-from model.artifacts.writing import discard, new_attempt
+from model.artifacts.writing import discard
 from scripts.bench.bare_boto3 import boto3_ways, default_client
 from scripts.bench.bare_gcs import gcs_ways
 from scripts.bench.requests_sent import requests_sent
-from scripts.bench.ways import Way, keys_of, store_as_model
+from scripts.bench.ways import Way, keys_of, new_manifest, store_as_model
 from scripts.local_baseten.bucket import running_bucket
 from scripts.local_baseten.errors import BucketError
 from scripts.local_baseten.fake_gcs import running_fake_gcs
@@ -129,7 +127,7 @@ def _interleaved(
     names = list(ways)
     for number in range(rounds + 1):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            manifest = _manifest()
+            manifest = new_manifest()
             started = time.perf_counter()
             ways[name](files, manifest)
             seconds[name].append(time.perf_counter() - started)
@@ -139,7 +137,7 @@ def _interleaved(
 
 def _requests_per_result(store: ObjectStore, files: Mapping[str, Path]) -> str:
     """What urllib3 says it sent for one result: the look for a manifest, and the storing."""
-    manifest = _manifest()
+    manifest = new_manifest()
     with requests_sent() as sent:
         find_manifest(store, manifest.key)
         store_as_model(store, files, manifest)
@@ -149,17 +147,3 @@ def _requests_per_result(store: ObjectStore, files: Mapping[str, Path]) -> str:
 
 def _patient(store: ObjectStore) -> ObjectStore:
     return RetryingStore(store, timeout_seconds=60)
-
-
-def _manifest() -> Manifest:
-    return Manifest(
-        key=f"job=bench/{uuid.uuid4().hex}",
-        request_id="R",
-        job="bench",
-        item="I",
-        attempt=new_attempt(),
-        fingerprint="0" * 64,
-        model=ModelInfo(name="bench", version="1"),
-        created_at=datetime.now(UTC),
-        artifacts=[],
-    )
