@@ -16,8 +16,10 @@ from model.artifacts.stores import RetryingStore
 from model.downloads import Downloader
 from model.execution import Execution
 from model.failures import without_causes
+from model.gcs_settings import gcs_options
 from model.outbox import Outbox
-from model.settings import gcs_options, model_info, read_settings, s3_options
+from model.s3_settings import s3_options
+from model.settings import model_info, read_settings
 from model.uploads import BoundedExecutor
 
 
