@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from model.artifacts import open_store
 from model.artifacts.errors import AccessDeniedError, NotFoundError, StoreError
 from model.artifacts.file_sections import open_section
+from model.artifacts.stores import RetryingStore
 from model.artifacts.streams import FileDigest
 from tests.artifacts.front_door import FrontDoor, Refusal, running_front_door
 
@@ -70,6 +71,20 @@ def parts_sent(door: FrontDoor) -> int:
     return door.count("PUT", "partNumber")
 
 
+def lose_one_completion(door: FrontDoor) -> threading.Event:
+    """Its answer; the event is set then."""
+    lost = threading.Event()
+
+    def lose(request):
+        first = request.method == "POST" and "uploadId" in request.path and not lost.is_set()
+        if first:
+            lost.set()
+        return first
+
+    door.lose_answer = lose
+    return lost
+
+
 def test_the_parts_become_the_file(server_options, source, tmp_path):
     store = open_store("s3://outbox", s3=server_options)
     digest = store.put_file("parts/whole", source, content_type="application/pdf")
@@ -124,18 +139,29 @@ def test_a_part_spoilt_on_the_way_is_sent_again(door, options, source):
 
 
 def test_a_completion_whose_answer_is_lost_is_found_to_have_happened(door, options, source):
-    lost = threading.Event()
-
-    def lose(request):
-        first = request.method == "POST" and "uploadId" in request.path and not lost.is_set()
-        if first:
-            lost.set()
-        return first
-
-    door.lose_answer = lose
+    lost = lose_one_completion(door)
     store = put(options, "parts/lost", source)
     assert store.get("parts/lost") == DATA
     assert lost.is_set()
+
+
+@pytest.mark.parametrize("may_look", [True, False])
+def test_an_upload_that_is_gone_is_the_object_or_begins_anew(door, options, source, may_look):
+    lost = lose_one_completion(door)
+    gone = iter([Refusal(404, "NoSuchUpload")])
+
+    def refuse(request):
+        if request.method == "HEAD" and not may_look:  # as under the printed policy
+            return Refusal(403, "AccessDenied")
+        is_completion = request.method == "POST" and "uploadId" in request.path
+        return next(gone, None) if is_completion and lost.is_set() else None
+
+    door.refuse = refuse
+    store = RetryingStore(open_store("s3://outbox", s3=options), timeout_seconds=30)
+    assert store.put_file(f"parts/gone-{may_look}", source, content_type="").sha256 == SHA256
+    assert store.get(f"parts/gone-{may_look}") == DATA
+    assert door.count("HEAD") == 1
+    assert door.count("POST", "uploads") == (1 if may_look else 2)
 
 
 def test_a_part_that_never_succeeds_leaves_neither_object_nor_upload(door, options, source):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from botocore.exceptions import ClientError
 
-from model.artifacts.errors import StoreError
+from model.artifacts.errors import StoreError, StoreUnavailableError
 from model.artifacts.file_sections import open_section
 from model.artifacts.stores.patience import patiently
 from model.artifacts.stores.s3_errors import translated
@@ -57,10 +57,12 @@ class PartedUpload:
         upload = {**self.target, "UploadId": begun["UploadId"]}
         try:
             parts, sha256 = self._send_parts(file.fileno(), size, upload)
-            self._patiently(lambda: self._complete(upload, parts, size))
+            is_complete = self._patiently(lambda: self._complete(upload, parts, size))
         except BaseException:
             self._abort(upload)
             raise
+        if not is_complete:
+            raise StoreUnavailableError(self.key, "the upload is gone: it is to begin anew")
         return FileDigest(sha256=sha256, size=size)
 
     def _send_parts(
@@ -102,15 +104,22 @@ class PartedUpload:
 
     def _complete(
         self, upload: dict[str, Any], parts: list["CompletedPartTypeDef"], size: int
-    ) -> None:
+    ) -> bool:
+        """False where the upload has gone, and not by becoming the object as far as one sees."""
         try:
             self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchUpload":
                 raise
             # Done by a call whose reply was lost, if the object is there: the key is ours alone.
-            if self.client.head_object(**self.target)["ContentLength"] != size:
-                raise
+            return self._is_there(size)
+        return True
+
+    def _is_there(self, size: int) -> bool:
+        try:
+            return self.client.head_object(**self.target)["ContentLength"] == size
+        except ClientError:  # The writer need not have the right to read artifacts.
+            return False
 
     def _abort(self, upload: dict[str, Any]) -> None:
         try:
