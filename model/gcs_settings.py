@@ -25,8 +25,8 @@ class GcsSettings(StoreSettings):
     gcs_connect_timeout_seconds: float = Field(default=3.0, gt=0)
     gcs_read_timeout_seconds: float = Field(default=20.0, gt=0)
     gcs_max_connections: int = Field(default=64, gt=0)
-    gcs_part_bytes: int = Field(default=32 << 20, gt=0, multiple_of=256 << 10)
-    """Files over 8 MiB travel in parts of this size, at most two in memory at a time."""
+    gcs_part_bytes: int = Field(default=64 << 20, gt=0, multiple_of=256 << 10)
+    """Files over 8 MiB travel in parts of this size, one of a file in memory at a time."""
 
 
 def gcs_options(settings: GcsSettings, secrets: Mapping[str, str]) -> GcsOptions:
