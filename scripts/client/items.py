@@ -1,19 +1,29 @@
 """The documents of a job: which files, under which names."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from model.artifacts.errors import InvalidInputError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One document. `name` is any text; it becomes the request's `metadata.item`."""
+    """One request: a document, and what it has of its own beside what its batch shares.
+
+    `name` is any text; it becomes the request's `metadata.item`. The document is a file here
+    (`path`), an object (`stored`: its key below the root), or whatever `inputs` say.
+    """
 
     name: str
-    path: Path
+    path: Path | None = None
+    stored: str | None = None
+    size: int = 0
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_items(paths: Sequence[Path]) -> list[Item]:
@@ -31,7 +41,7 @@ def find_items(paths: Sequence[Path]) -> list[Item]:
 
 def check_items(items: Iterable[Item]) -> None:
     """Raises InvalidInputError: a file that cannot be read, or two items with one name."""
-    seen: dict[str, Path] = {}
+    seen: dict[str, Path | None] = {}
     for item in items:
         if item.name in seen:
             raise InvalidInputError(
@@ -39,7 +49,7 @@ def check_items(items: Iterable[Item]) -> None:
                 f"{seen[item.name]} and {item.path} would both be item {item.name!r};"
                 " rename one, or submit their common folder",
             )
-        if not item.path.is_file() or not os.access(item.path, os.R_OK):
+        if item.path and not (item.path.is_file() and os.access(item.path, os.R_OK)):
             raise InvalidInputError("PATH", f"{item.path} is not a readable file")
         seen[item.name] = item.path
 

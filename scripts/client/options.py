@@ -11,7 +11,7 @@ import typer
 from pydantic import JsonValue
 
 from model.artifacts.errors import InvalidInputError
-from scripts.client.request_body import Batch
+from scripts.client.batch import Batch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

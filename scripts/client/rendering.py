@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scripts.client.accounting import Cancellation, JobStatus
+from scripts.client.entries import Entry
 from scripts.client.fetching import FetchReport
 from scripts.client.jobs import JobSummary
-from scripts.client.journal import Entry
 from scripts.client.states import State
 from scripts.client.submitting import Receipt, Submission
 

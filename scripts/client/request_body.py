@@ -4,16 +4,15 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
-
-from model.artifacts import RequestMetadata, input_digest
+from model.artifacts import input_digest
 from model.artifacts.errors import InvalidInputError
 from model.artifacts.keys import input_key
 from scripts.client.api import MAX_BODY_BYTES
+from scripts.client.batch import Batch
 from scripts.client.bucket import Bucket
 from scripts.client.items import Item
 
@@ -21,41 +20,6 @@ _IN_MEMORY_BYTES = 8 << 20
 _RESERVED_BYTES = 16 << 10
 """Of a body, for metadata. How a document travels may not depend on its labels: it is part of what
 makes two requests equal."""
-_OWN_FIELDS = {"document", "metadata"}
-_PRIORITIES = range(3)
-_QUEUE_SECONDS = range(10, 259_201)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
-    """What the requests of a job share. `inputs` are further fields of `model_input`.
-
-    Raises InvalidInputError for what the service or the model would refuse.
-    """
-
-    job: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
-    priority: int | None = None
-    max_time_in_queue_seconds: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.priority is not None and self.priority not in _PRIORITIES:
-            raise InvalidInputError("priority", "must be 0, 1 or 2; 0 goes first")
-        seconds = self.max_time_in_queue_seconds
-        if seconds is not None and seconds not in _QUEUE_SECONDS:
-            raise InvalidInputError("max_time_in_queue_seconds", "must be from 10 to 259200")
-        for name in _OWN_FIELDS & self.inputs.keys():
-            raise InvalidInputError(f"set.{name}", "cannot be set: Outbox fills it in")
-
-    def metadata(self, item: str) -> RequestMetadata:
-        """Raises InvalidInputError where a text is not valid Unicode."""
-        try:
-            return RequestMetadata(job=self.job, item=item, labels=dict(self.labels))
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InvalidInputError(f"metadata.{where}", first["msg"]) from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +33,7 @@ class Body:
 
 def check_body(batch: Batch, item: Item) -> None:
     """Raises InvalidInputError where the body would be too large, wherever the document is."""
-    metadata = batch.metadata(item.name).model_dump(mode="json")
+    metadata = batch.metadata(item).model_dump(mode="json")
     sizes = {
         "metadata": (_size(metadata), _RESERVED_BYTES - 1024),
         "set": (_size(batch.inputs), MAX_BODY_BYTES - _RESERVED_BYTES - 1024),
@@ -86,6 +50,7 @@ def make_body(batch: Batch, item: Item, bucket: Bucket) -> Body:
 
     Raises InvalidInputError where the file cannot be read or changes meanwhile, and StoreError.
     """
+    assert item.path is not None
     try:
         size = item.path.stat().st_size
         document = _document(batch, item, bucket)
@@ -97,6 +62,7 @@ def make_body(batch: Batch, item: Item, bucket: Bucket) -> Body:
 
 
 def _document(batch: Batch, item: Item, bucket: Bucket) -> dict[str, str]:
+    assert item.path is not None
     size = item.path.stat().st_size
     if size > _IN_MEMORY_BYTES:
         return {"input": _upload(item.path, bucket)}
@@ -125,7 +91,7 @@ def _upload(path: Path, bucket: Bucket) -> str:
 
 
 def _content(batch: Batch, item: Item, document: Mapping[str, str]) -> dict[str, Any]:
-    metadata = batch.metadata(item.name).model_dump(mode="json")
+    metadata = batch.metadata(item).model_dump(mode="json")
     content: dict[str, Any] = {
         "model_input": {"document": dict(document), **batch.inputs, "metadata": metadata}
     }

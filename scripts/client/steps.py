@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.client import opening
+from scripts.client.batch import Batch
+from scripts.client.entries import Entry
 from scripts.client.fetching import FetchReport
 from scripts.client.fetching import fetch as fetch_results
 from scripts.client.items import find_items
-from scripts.client.journal import Entry
 from scripts.client.progress import Progress
-from scripts.client.request_body import Batch
 from scripts.client.settings import Settings
 from scripts.client.submitting import Submission, plan
 from scripts.client.submitting import submit as submit_items

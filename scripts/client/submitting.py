@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 
 from model.artifacts.errors import InvalidInputError, OutboxError
 from model.artifacts.keys import manifest_key
+from scripts.client.batch import Batch
 from scripts.client.clock import SYSTEM_CLOCK, Clock
 from scripts.client.deployment import Deployment
+from scripts.client.entries import Accepted, Begun, Planned
 from scripts.client.errors import RefusedRequestError
 from scripts.client.items import Item, check_items
 from scripts.client.journal import Journal
 from scripts.client.naming import Naming
 from scripts.client.progress import Event, Progress, silent
-from scripts.client.request_body import Batch, Body, check_body, make_body
+from scripts.client.request_body import Body, check_body, make_body
 from scripts.client.states import State
 from scripts.client.threads import in_threads
 
@@ -54,7 +56,11 @@ def submit(
     """
     keys = plan(items, batch, naming=deployment.naming)
     sender = _Sender(batch, deployment, journal, clock.now)
-    sender.taken = _taken_keys(deployment, batch.job, keys)
+    naming = deployment.naming
+    journal.plan(
+        Planned(item=item, batch=batch, key=naming.key(batch.metadata(item))) for item in items
+    )
+    journal.mark_existing(_taken_keys(deployment, batch.job, keys))
     submission = Submission(job=batch.job)
     progress(Event(phase="submit", done=0, total=len(items)))
     try:
@@ -78,7 +84,7 @@ def plan(items: Iterable[Item], batch: Batch, *, naming: Naming) -> set[str]:
     owners: dict[str, str] = {}
     for item in items:
         check_body(batch, item)
-        key = naming.key(batch.metadata(item.name))
+        key = naming.key(batch.metadata(item))
         if key is not None and owners.setdefault(key, item.name) != item.name:
             raise InvalidInputError(
                 "key_template",
@@ -112,7 +118,6 @@ class _Sender:
     def __init__(
         self, batch: Batch, deployment: Deployment, journal: Journal, now: Callable[[], float]
     ) -> None:
-        self.taken: set[str] = set()
         self._batch = batch
         self._deployment = deployment
         self._journal = journal
@@ -123,30 +128,27 @@ class _Sender:
         try:
             body = make_body(self._batch, item, self._deployment.bucket)
         except InvalidInputError as error:
-            self._begin(item, None)
             return self._refused(item, error)
         self._begin(item, body)
         try:
             request_id = self._deployment.api.submit(body.content)
         except RefusedRequestError as error:
             return self._refused(item, error)
-        metadata = self._batch.metadata(item.name)
+        metadata = self._batch.metadata(item)
         key = self._deployment.naming.key(metadata, request_id=request_id)
         assert key is not None
-        self._journal.end_submit(item.name, key=key, request_id=request_id)
+        self._journal.end_submits([Accepted(item=item.name, key=key, request_id=request_id)])
         return Receipt(item=item.name, key=key, request_id=request_id)
 
-    def _begin(self, item: Item, body: Body | None) -> None:
-        key = self._deployment.naming.key(self._batch.metadata(item.name))
-        self._journal.begin_submit(
-            item.name,
-            key=key,
-            digest=body.digest if body else None,
-            path=item.path.absolute(),
-            size=body.document_bytes if body else 0,
+    def _begin(self, item: Item, body: Body) -> None:
+        begun = Begun(
+            item=item.name,
+            key=self._deployment.naming.key(self._batch.metadata(item)),
+            digest=body.digest,
+            size=body.document_bytes,
             submitted_at=self._now(),
-            existed=key in self.taken,
         )
+        self._journal.begin_submits([begun])
 
     def _refused(self, item: Item, error: InvalidInputError | RefusedRequestError) -> Receipt:
         self._journal.settle(
