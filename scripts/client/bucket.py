@@ -108,6 +108,12 @@ class Bucket:
             obstore.put(self._store, key, data, mode="create")
 
     @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    def put(self, key: str, data: bytes) -> None:
+        """Store `data` in place of what is there: for what is derived, below jobs/ and index/."""
+        with _translated(key):
+            obstore.put(self._store, key, data)
+
+    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
     def upload(self, key: str, path: Path) -> None:
         """Stream a large file in parts; readers see all of it or nothing."""
         with _translated(key):

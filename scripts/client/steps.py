@@ -1,11 +1,10 @@
-"""The three steps of a job, from settings to result."""
+"""The steps of a job, from settings to result."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.client import opening
 from scripts.client.batch import Batch
-from scripts.client.entries import Entry
 from scripts.client.fetching import FetchReport
 from scripts.client.fetching import fetch as fetch_results
 from scripts.client.items import find_items
@@ -13,7 +12,6 @@ from scripts.client.progress import Progress
 from scripts.client.settings import Settings
 from scripts.client.submitting import Submission, plan
 from scripts.client.submitting import submit as submit_items
-from scripts.client.waiting import wait as wait_for
 
 
 def submit(
@@ -27,18 +25,6 @@ def submit(
         opening.journal(settings, batch.job, create=True) as journal,
     ):
         return submit_items(items, batch, deployment=deployment, journal=journal, progress=progress)
-
-
-def wait(
-    settings: Settings, job: str, timeout_seconds: float | None, progress: Progress
-) -> list[Entry]:
-    with (
-        opening.journal(settings, job) as journal,
-        opening.deployment(settings) as deployment,
-    ):
-        return wait_for(
-            journal, deployment=deployment, timeout_seconds=timeout_seconds, progress=progress
-        )
 
 
 def fetch(settings: Settings, job: str, to: Path, progress: Progress) -> FetchReport:

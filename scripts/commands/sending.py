@@ -1,4 +1,4 @@
-"""Sending a job: submit, and run, which also waits and fetches."""
+"""Sending a job: submit."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from scripts.client import exit_codes, rendering, steps
 from scripts.client.options import Sending, expanded
 from scripts.client.progress_display import shown_progress
 from scripts.client.settings import Overrides, read_settings
-from scripts.commands.answering import Json, Target, Timeout, answer, any_failed, finish
+from scripts.commands.answering import Json, answer, finish
 
 app = typer.Typer()
 
@@ -34,26 +34,3 @@ def submit(
     document = rendering.submission_document(submission)
     answer(as_json, document, rendering.submission_lines(submission))
     finish(failed=bool(submission.refused))
-
-
-@app.command("run", epilog=exit_codes.EXPLANATION)
-@expanded
-def run(
-    connection: Overrides,
-    paths: Paths,
-    to: Target,
-    sending: Sending,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
-    """Submit, wait, fetch."""
-    settings, batch = read_settings(connection, os.environ), sending.batch()
-    with shown_progress(quiet=as_json) as progress:
-        sent = steps.submit(settings, paths, batch, progress).items
-        entries = steps.wait(settings, batch.job, timeout, progress)
-        report = steps.fetch(settings, batch.job, to, progress)
-    entries = [entry for entry in entries if entry.item in sent]
-    document = rendering.entries_document(batch.job, entries) | rendering.fetch_document(report)
-    lines = rendering.entries_lines(batch.job, entries) + rendering.fetch_lines(report, to=str(to))
-    answer(as_json, document, lines)
-    finish(failed=any_failed(entries) or bool(report.problems))
