@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
 _REFUSED = "the bucket refuses these credentials: check them and what they allow"
+_SKEWED = "RequestTimeTooSkewed"
+_WRONG_TIME = "this machine's clock differs too much from the bucket's: set it, by NTP for example"
 _STATUS = re.compile(r"status code: (\d{3})")
 _DENIED_OBJECT = "(code: AccessDenied)"
 _ABSENT = (FileNotFoundError, exceptions.NotFoundError)
@@ -140,7 +142,7 @@ def _translated(key: str) -> Iterator[None]:
     except _EXISTS as error:
         raise AlreadyExistsError(key) from error
     except _DENIED as error:
-        raise AccessDeniedError(key, _REFUSED) from error
+        raise _refusal(key, error) from error
     except exceptions.GenericError as error:
         raise _from_generic(key, error) from error
     except exceptions.BaseError as error:
@@ -149,17 +151,21 @@ def _translated(key: str) -> Iterator[None]:
         raise StoreUnavailableError(key, error.strerror or type(error).__name__) from error
 
 
+def _refusal(key: str, error: Exception) -> StoreError:
+    return AccessDeniedError(key, _WRONG_TIME if _SKEWED in str(error) else _REFUSED)
+
+
 def _from_generic(key: str, error: Exception) -> StoreError:
     """Listing reports every refusal as a generic error with the answer's status in its text.
 
     Deletion, which goes by DeleteObjects, reports one with the object's own code.
     """
     if _DENIED_OBJECT in str(error):
-        return AccessDeniedError(key, _REFUSED)
+        return _refusal(key, error)
     status = _STATUS.search(str(error))
     match int(status[1]) if status else None:
         case 401 | 403:
-            return AccessDeniedError(key, _REFUSED)
+            return _refusal(key, error)
         case 404:
             return StoreError(key, "there is no such bucket: check root and endpoint_url")
         case code if code is None or code in {408, 429} or code >= 500:

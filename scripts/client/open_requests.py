@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from scripts.client import queries
 from scripts.client.entries import Entry
@@ -10,6 +11,18 @@ from scripts.client.journal import Journal
 from scripts.client.spans import PAGE_KEYS, Page
 
 _MANY = 5000
+
+
+class OpenRequest(NamedTuple):
+    """As much of an entry as a listing needs: a sweep may see very many."""
+
+    item: str
+    key: str
+    request_id: str | None
+    digest: str | None
+    submitted_at: float
+    state: str
+    existed: bool
 
 
 class OpenRequests:
@@ -27,8 +40,9 @@ class OpenRequests:
         for row in self._journal.rows(queries.SELECT_LISTING_PAGES, {"page": PAGE_KEYS}):
             yield Page(until=row["until"], is_open=bool(row["is_open"]))
 
-    def of_keys(self, keys: Iterable[str]) -> list[Entry]:
-        return self._entries(queries.SELECT_OPEN_OF_KEYS, values=json.dumps(list(keys)))
+    def of_keys(self, keys: Iterable[str]) -> Iterator[OpenRequest]:
+        values = {"values": json.dumps(list(keys))}
+        return map(OpenRequest._make, self._journal.rows(queries.SELECT_OPEN_OF_KEYS, values))
 
     def longest_sent(self, *, before: float, now: float, limit: int) -> list[Entry]:
         """Those the service has had longest, since `before` or earlier."""

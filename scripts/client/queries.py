@@ -129,6 +129,11 @@ COUNT_STATES = "SELECT state, count(*) FROM entries GROUP BY state"
 
 LAST_SUBMIT = "SELECT max(nullif(submitted_at, 0)) FROM entries"
 
+SUCCEED = """
+UPDATE entries SET state = 'succeeded', code = NULL, message = NULL, ended_at = :ended_at
+WHERE item = :item AND request_id IS :request_id
+"""
+
 # Neighbours in the order in which the bucket lists their manifests.
 SELECT_LISTING_PAGES = """
 SELECT max(path) AS until, max(state IN ('sending', 'sent')) AS is_open
@@ -141,7 +146,8 @@ GROUP BY page ORDER BY page
 """
 
 SELECT_OPEN_OF_KEYS = """
-SELECT entries.* FROM json_each(:values) CROSS JOIN entries ON entries.key = value
+SELECT item, entries.key, request_id, digest, submitted_at, state, existed
+FROM json_each(:values) CROSS JOIN entries ON entries.key = value
 WHERE state IN ('sending', 'sent')
 """
 

@@ -1,5 +1,6 @@
 """Asking the service about the few requests that the bucket does not explain."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripts.client.api import AsyncApi, QueueStatus
@@ -16,6 +17,7 @@ ASKED_AT_ONCE = 20
 _YOUNG_SECONDS = 5.0
 _PATIENCE_SECONDS = 30.0
 _LONGEST_GAP_SECONDS = 60.0
+_FADING = 0.9
 _REMEMBERED_SECONDS = 3600.0  # the service forgets a request an hour after its end, not before
 
 
@@ -55,9 +57,10 @@ class Questions:
             self._queue = self._api.queue_status() if waiting else None
             self._queue_at = elapsed
 
-    def note_duration(self, seconds: float) -> None:
-        """How long a request took that has ended; the longest of late counts."""
-        self._usual_seconds = max(seconds, self._usual_seconds * 0.999)
+    def note_submits(self, times: Iterable[float]) -> None:
+        """When requests were sent that have ended now; the longest they took of late counts."""
+        longest_seconds = self._clock.now() - min(times)
+        self._usual_seconds = max(longest_seconds, self._usual_seconds * _FADING)
 
     def ask(self) -> None:
         """About those whose time is over, the longest waiting first."""

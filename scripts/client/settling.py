@@ -4,9 +4,11 @@ import threading
 from collections.abc import Callable, Sequence
 
 from model.artifacts.keys import manifest_key
+from scripts.client import queries
 from scripts.client.clock import Clock
 from scripts.client.entries import Entry, Settlement
 from scripts.client.journal import Journal
+from scripts.client.open_requests import OpenRequest
 from scripts.client.progress import Event, Progress
 from scripts.client.sightings import Seen
 from scripts.client.states import State
@@ -27,7 +29,9 @@ class Settler:
         clock: Clock,
         committed: Callable[[Sequence[str]], None],
     ) -> None:
-        self.counts = journal.counts()
+        self.planned = self.open = self.done = 0
+        self._counts: dict[State, int] = {}
+        self._failed = 0
         self._journal = journal
         self._progress = progress
         self._clock = clock
@@ -39,41 +43,30 @@ class Settler:
         """Others may have sent, and settled, more."""
         with self._lock:
             counts = self._journal.counts()
-            if counts != self.counts:
-                self.counts = counts
+            is_news, self._counts = counts != self._counts, counts
+            self.planned = counts.get(State.PLANNED, 0)
+            self.open = sum(count for state, count in counts.items() if state.is_open)
+            self.done = sum(count for state, count in counts.items() if state.is_final)
+            self._failed = self.done - counts.get(State.SUCCEEDED, 0)
+            if is_news:
                 self._tell()
 
-    @property
-    def open(self) -> int:
-        return sum(count for state, count in self.counts.items() if state.is_open)
-
-    @property
-    def planned(self) -> int:
-        return self.counts.get(State.PLANNED, 0)
-
-    @property
-    def done(self) -> int:
-        return sum(count for state, count in self.counts.items() if state.is_final)
-
     def succeed(self, seen: Sequence[Seen]) -> None:
-        settlements = [
-            Settlement(
-                item=one.entry.item,
-                state=State.SUCCEEDED,
-                request_id=one.entry.request_id,
-                ended_at=one.committed_at.timestamp(),
-            )
-            for one in seen
-        ]
-        self._journal.settle_many(settlements)
-        self._committed([manifest_key(one.entry.key or "") for one in seen])
+        """Their results are there."""
+        rows = (
+            {"item": one.item, "request_id": one.request_id, "ended_at": committed_at}
+            for one, committed_at in seen
+        )
+        self._journal.write(queries.SUCCEED, rows)
+        self._committed([manifest_key(one.key) for one, _ in seen])
         with self._lock:
-            for one in seen:
-                self._count(one.entry, State.SUCCEEDED)
+            for one, _ in seen:
+                self._count()
+                self._tell(item=one.item, state=State.SUCCEEDED)
 
     def end(
         self,
-        entry: Entry,
+        one: Entry | OpenRequest,
         state: State,
         *,
         code: str | None,
@@ -82,9 +75,9 @@ class Settler:
     ) -> None:
         """Without a result. `retryable` is None where no record in the bucket says it."""
         settlement = Settlement(
-            item=entry.item,
+            item=one.item,
             state=state,
-            request_id=entry.request_id,
+            request_id=one.request_id,
             code=code,
             message=message,
             retryable=may_be_retried(state, code) if retryable is None else retryable,
@@ -92,7 +85,9 @@ class Settler:
         )
         self._journal.settle_many([settlement])
         with self._lock:
-            self._count(entry, state, code=code, note=message)
+            self._count()
+            self._failed += 1
+            self._tell(item=one.item, state=state, code=code or "", note=message or "")
 
     def report_trouble(self, note: str) -> None:
         """Once, however long it lasts; an empty note ends it."""
@@ -101,12 +96,9 @@ class Settler:
                 self._tell(note=note)
             self._trouble = note
 
-    def _count(
-        self, entry: Entry, state: State, *, code: str | None = None, note: str | None = None
-    ) -> None:
-        self.counts[entry.state] = self.counts.get(entry.state, 0) - 1
-        self.counts[state] = self.counts.get(state, 0) + 1
-        self._tell(item=entry.item, state=state, code=code or "", note=note or "")
+    def _count(self) -> None:
+        self.open -= 1
+        self.done += 1
 
     def _tell(
         self, *, item: str | None = None, state: str = "", code: str = "", note: str = ""
@@ -114,12 +106,12 @@ class Settler:
         event = Event(
             phase="wait",
             done=self.done,
-            total=sum(self.counts.values()),
+            total=self.planned + self.open + self.done,
             item=item,
             state=state,
             code=code,
             note=note,
-            failed=self.done - self.counts.get(State.SUCCEEDED, 0),
+            failed=self._failed,
             in_flight=self.open,
         )
         self._progress(event)

@@ -2,17 +2,14 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from model.artifacts import Failure, Manifest, fingerprint
 from model.artifacts.errors import ManifestError, NotFoundError
 from model.artifacts.keys import manifest_key
 from scripts.client.bucket import Bucket
-from scripts.client.entries import Entry
 from scripts.client.naming import Naming
-from scripts.client.open_requests import OpenRequests
+from scripts.client.open_requests import OpenRequest, OpenRequests
 from scripts.client.spans import EVERYTHING, PAGE_KEYS, Span, spans
 from scripts.client.threads import in_threads
 
@@ -22,12 +19,11 @@ _FAILURES = "failures/"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
-    """There is a result under the key of an open request."""
+class Seen(NamedTuple):
+    """There is a result under the key of an open request; since when, by the bucket's clock."""
 
-    entry: Entry
-    committed_at: datetime
+    request: OpenRequest
+    committed_at: float
 
 
 class Sightings:
@@ -65,35 +61,35 @@ class Sightings:
         for some in _batched(listed):
             times = {_key(found.key): found.modified_at for found in some}
             there = self._requests.of_keys(times)
-            if there:
-                yield [Seen(entry=e, committed_at=times[e.key or ""]) for e in there]
+            yield [Seen(request, times[request.key].timestamp()) for request in there]
 
-    def is_result_of(self, entry: Entry, *, of_any_version: bool) -> bool:
-        """Whether the result under the entry's key is that of the entry's input.
+    def is_result_of(self, request: OpenRequest, *, of_any_version: bool) -> bool:
+        """Whether the result under the request's key is that of its input.
 
         And of the deployed model's version, as far as that is known, unless any will do.
         """
         try:
-            manifest = Manifest.from_bytes(self._bucket.get(manifest_key(entry.key or "")))
+            manifest = Manifest.from_bytes(self._bucket.get(manifest_key(request.key)))
         except (NotFoundError, ManifestError):
             return False
         if not of_any_version and self._model_version not in {None, manifest.model.version}:
             return False
-        expected = fingerprint(entry.digest or "", model_version=manifest.model.version)
+        expected = fingerprint(request.digest or "", model_version=manifest.model.version)
         return manifest.fingerprint == expected
 
-    def new_failures(self) -> Iterator[tuple[Entry, Failure]]:
+    def new_failures(self) -> Iterator[tuple[OpenRequest, Failure]]:
         """The failure records under open requests' keys, each of them once."""
         for some in _batched(self._bucket.keys(_FAILURES + self._prefix)):
             fresh = [path for path in some if hash(path) not in self._read]
-            by_key: dict[str, list[Entry]] = {}
-            for entry in self._requests.of_keys({_failed_key(path) for path in fresh}):
-                by_key.setdefault(entry.key or "", []).append(entry)
+            keys = {_failed_key(path) for path in fresh}
+            by_key = {request.key: request for request in self._requests.of_keys(keys)}
             of_open = [path for path in fresh if _failed_key(path) in by_key]
             for path, failure in in_threads(self._failure, of_open):
-                self._read.add(hash(path))
-                if failure is not None:
-                    yield from ((entry, failure) for entry in by_key.get(failure.key, ()))
+                request = by_key[_failed_key(path)]
+                if request.request_id is not None:  # else it is not known yet whose failure it is
+                    self._read.add(hash(path))
+                    if failure is not None:
+                        yield request, failure
 
     def _failure(self, path: str) -> tuple[str, Failure | None]:
         try:

@@ -9,7 +9,7 @@ from scripts.client.deployment import Deployment
 from scripts.client.entries import Entry
 from scripts.client.errors import ServiceUnavailableError
 from scripts.client.journal import Journal
-from scripts.client.open_requests import OpenRequests
+from scripts.client.open_requests import OpenRequest, OpenRequests
 from scripts.client.progress import Progress, silent
 from scripts.client.questions import Asked, Questions
 from scripts.client.settling import Settler
@@ -74,39 +74,41 @@ class Tracker:
                 if matches:
                     self._succeed([seen])
                 else:
-                    self._conflicts.add(seen.entry.item)
+                    self._conflicts.add(seen.request.item)
 
     def _see_results_of(self, span: Span) -> list[Seen]:
         """Settles what is certain; returns those that may be another input's result."""
         doubtful = []
         for some in self._sightings.results(span):
-            self._succeed([seen for seen in some if not seen.entry.existed])
-            doubtful += [seen for seen in some if seen.entry.existed and self._is_news(seen.entry)]
+            self._succeed([seen for seen in some if not seen.request.existed])
+            doubtful += [seen for seen in some if self._is_doubtful(seen.request)]
         return doubtful
 
-    def _is_news(self, entry: Entry) -> bool:
+    def _is_doubtful(self, request: OpenRequest) -> bool:
         """A conflict is looked at again only when the service claims success all the same."""
-        return entry.item not in self._conflicts or self._has_verdict(entry)
+        return bool(request.existed) and (
+            request.item not in self._conflicts or self._has_verdict(request)
+        )
 
     def _compare(self, seen: Seen) -> tuple[Seen, bool]:
         # The service's success is the word of the version that is really deployed.
-        said_so = self._has_verdict(seen.entry)
-        return seen, self._sightings.is_result_of(seen.entry, of_any_version=said_so)
+        said_so = self._has_verdict(seen.request)
+        return seen, self._sightings.is_result_of(seen.request, of_any_version=said_so)
 
-    def _has_verdict(self, entry: Entry) -> bool:
-        asked = self.questions.answers.get(entry.item)
+    def _has_verdict(self, request: OpenRequest) -> bool:
+        asked = self.questions.answers.get(request.item)
         return asked is not None and asked.verdict is not None
 
     def _see_failures(self) -> None:
-        for entry, failure in self._sightings.new_failures():
-            if not same_request(failure.request_id, entry.request_id):
+        for request, failure in self._sightings.new_failures():
+            if not same_request(failure.request_id, request.request_id):
                 continue  # it tells of an earlier request
             if not failure.retryable:
-                self._end(entry, State.FAILED, failure.code, failure.message, retryable=False)
+                self._end(request, State.FAILED, failure.code, failure.message, retryable=False)
                 continue
-            known = self._reasons.get(entry.item)
+            known = self._reasons.get(request.item)
             if known is None or failure.created_at > known.created_at:
-                self._reasons[entry.item] = failure
+                self._reasons[request.item] = failure
 
     def _judge(self) -> None:
         """Settle those on whom the service gave its last word before the listing."""
@@ -149,26 +151,26 @@ class Tracker:
             self.settler.report_trouble(f"{error}; still watching the bucket")
 
     def _succeed(self, seen: Sequence[Seen]) -> None:
-        now = self._clock.now()
-        for one in seen:
-            self.questions.note_duration(now - one.entry.submitted_at)
-            self._forget(one.entry)
-        if seen:
-            self.settler.succeed(seen)
+        if not seen:
+            return
+        self.questions.note_submits(request.submitted_at for request, _ in seen)
+        for request, _ in seen:
+            self._forget(request.item)
+        self.settler.succeed(seen)
 
     def _end(
         self,
-        entry: Entry,
+        one: Entry | OpenRequest,
         state: State,
         code: str | None,
         message: str | None,
         *,
         retryable: bool | None = None,
     ) -> None:
-        self._forget(entry)
-        self.settler.end(entry, state, code=code, message=message, retryable=retryable)
+        self._forget(one.item)
+        self.settler.end(one, state, code=code, message=message, retryable=retryable)
 
-    def _forget(self, entry: Entry) -> None:
-        self.questions.forget(entry.item)
-        self._conflicts.discard(entry.item)
-        self._reasons.pop(entry.item, None)
+    def _forget(self, item: str) -> None:
+        self.questions.forget(item)
+        self._conflicts.discard(item)
+        self._reasons.pop(item, None)

@@ -4,7 +4,7 @@ from model.artifacts.errors import OutboxError
 from scripts.client.accounting import Account, write_account
 from scripts.client.clock import SYSTEM_CLOCK, Clock
 from scripts.client.deployment import Deployment
-from scripts.client.errors import WaitTimeoutError
+from scripts.client.errors import UnauthorizedError, WaitTimeoutError
 from scripts.client.journal import Journal
 from scripts.client.progress import Progress, silent
 from scripts.client.tracking import Tracker
@@ -34,7 +34,9 @@ def wait(
     except WaitTimeoutError:
         raise
     except OutboxError as error:
-        error.add_note("`outbox wait` goes on from here")
+        refused = isinstance(error, UnauthorizedError)
+        remedy = "set BASETEN_API_KEY to a valid key; then " if refused else ""
+        error.add_note(f"{remedy}`outbox wait {journal.job}` goes on from here")
         raise
     account = Account.of(journal)
     write_account(account, deployment.bucket, clock=clock, progress=progress)

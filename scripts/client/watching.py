@@ -41,10 +41,10 @@ class Watch:
         try:
             self._tracker.look()
             self._answered_at = self._clock.elapsed()
-        except StoreUnavailableError as error:
+        except StoreUnavailableError:
             if began - self._answered_at >= _BUCKET_AWAY_SECONDS:
                 raise
-            settler.report_trouble(f"{error}; still trying")
+            settler.report_trouble("the bucket does not answer; still trying")
         self._look_seconds = self._clock.elapsed() - began
         if settler.done > done:
             self._pause_seconds = _FIRST_PAUSE_SECONDS
