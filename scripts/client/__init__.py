@@ -5,11 +5,14 @@ from scripts.client.batch import Batch
 from scripts.client.deployment import Deployment
 from scripts.client.entries import Entry
 from scripts.client.fetching import Fetched, FetchReport, fetch
-from scripts.client.items import Item, find_items
+from scripts.client.items import Item
 from scripts.client.journal import Journal
+from scripts.client.limits import Limits
 from scripts.client.naming import Naming
+from scripts.client.sending import Receipt
+from scripts.client.sources import Reading, find_items
 from scripts.client.states import State
-from scripts.client.submitting import Receipt, Submission, submit
+from scripts.client.submitting import Submission, resume, submit
 from scripts.client.waiting import wait
 
 __all__ = [
@@ -22,13 +25,16 @@ __all__ = [
     "Item",
     "JobStatus",
     "Journal",
+    "Limits",
     "Naming",
+    "Reading",
     "Receipt",
     "State",
     "Submission",
     "cancel",
     "fetch",
     "find_items",
+    "resume",
     "status",
     "submit",
     "wait",

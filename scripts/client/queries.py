@@ -125,3 +125,31 @@ ORDER BY entries.item LIMIT :page
 COUNT_STATES = "SELECT state, count(*) FROM entries GROUP BY state"
 
 LAST_SUBMIT = "SELECT max(nullif(submitted_at, 0)) FROM entries"
+
+COUNT_UNSENT = """
+SELECT count(*) FROM entries WHERE state IN ('planned', 'sending') OR code = 'NOT_SENT'
+"""
+
+CREATE_STAGE = """
+CREATE TABLE stage (
+    number INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, key TEXT UNIQUE, path TEXT NOT NULL,
+    size INTEGER NOT NULL, stored TEXT, inputs TEXT, labels TEXT, place TEXT NOT NULL
+)
+"""
+
+STAGE = """
+INSERT OR IGNORE INTO stage (item, key, path, size, stored, inputs, labels, place)
+VALUES (:item, :key, :path, :size, :stored, :inputs, :labels, :place)
+"""
+
+FIND_STAGED = "SELECT 1 FROM stage WHERE item = :item"
+
+FIND_RIVAL = """
+SELECT item, place FROM stage WHERE item = :item OR key = :key ORDER BY item <> :item LIMIT 1
+"""
+
+SELECT_PLANNED = """
+SELECT item, key, path, size, stored, inputs, labels, :options AS options FROM stage ORDER BY number
+"""
+
+SUM_PLANNED = "SELECT coalesce(sum(size), 0) FROM stage"
