@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from scripts.client import queries
+from scripts.client import following_queries as queries
 from scripts.client.api import AsyncApi
 from scripts.client.choosing import entries_named
 from scripts.client.clock import SYSTEM_CLOCK, Clock

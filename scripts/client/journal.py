@@ -126,6 +126,11 @@ class Journal:
         """What is to be sent, a page at a time: planned, or begun and never answered."""
         return map(Planned.of, self._pages(queries.SELECT_UNSENT, {}))
 
+    def unsent_count(self) -> int:
+        with translated(), self._lock:
+            (count,) = self._connection.execute(queries.COUNT_UNSENT).fetchone()
+            return int(count)
+
     def counts(self) -> dict[State, int]:
         """How many items are in each state that occurs."""
         with translated(), self._lock:

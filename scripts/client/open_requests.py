@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from scripts.client import queries
+from scripts.client import following_queries as queries
 from scripts.client.entries import Entry
 from scripts.client.journal import Journal
 from scripts.client.spans import PAGE_KEYS, Page

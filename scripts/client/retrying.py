@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scripts.client import queries
+from scripts.client import following_queries as queries
 from scripts.client.choosing import entries_named
 from scripts.client.journal import Journal
 from scripts.client.states import State

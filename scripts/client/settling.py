@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from model.artifacts.keys import manifest_key
-from scripts.client import queries
+from scripts.client import following_queries as queries
 from scripts.client.clock import Clock
 from scripts.client.entries import Entry, Settlement
 from scripts.client.journal import Journal

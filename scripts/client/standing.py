@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from scripts.client import queries
+from scripts.client import following_queries as queries
 from scripts.client.accounting import Account, write_account
 from scripts.client.api import QueueStatus
 from scripts.client.clock import SYSTEM_CLOCK, Clock

@@ -1,30 +1,12 @@
 """The steps of a job, from settings to result."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.client import opening
-from scripts.client.batch import Batch
 from scripts.client.fetching import FetchReport
 from scripts.client.fetching import fetch as fetch_results
-from scripts.client.items import find_items
 from scripts.client.progress import Progress
 from scripts.client.settings import Settings
-from scripts.client.submitting import Submission, plan
-from scripts.client.submitting import submit as submit_items
-
-
-def submit(
-    settings: Settings, paths: Sequence[Path], batch: Batch, progress: Progress
-) -> Submission:
-    items = find_items(paths)
-    # A wrong request is said before a journal is begun or a connection made.
-    plan(items, batch, naming=opening.naming(settings))
-    with (
-        opening.deployment(settings) as deployment,
-        opening.journal(settings, batch.job, create=True) as journal,
-    ):
-        return submit_items(items, batch, deployment=deployment, journal=journal, progress=progress)
 
 
 def fetch(settings: Settings, job: str, to: Path, progress: Progress) -> FetchReport:

@@ -1,4 +1,4 @@
-"""Following a job: wait, status, cancel, jobs."""
+"""Following a job: wait, status, cancel, retry, jobs."""
 
 import os
 
@@ -8,12 +8,15 @@ from scripts.client import exit_codes, job_rendering, opening, rendering
 from scripts.client.canceling import cancel as cancel_job
 from scripts.client.clock import SYSTEM_CLOCK
 from scripts.client.jobs import list_jobs
+from scripts.client.limits import Limits
 from scripts.client.options import expanded
 from scripts.client.progress_display import shown_progress
+from scripts.client.retrying import plan_again
 from scripts.client.settings import Overrides, read_settings
 from scripts.client.standing import status as job_status
 from scripts.client.waiting import wait as wait_for
 from scripts.commands.answering import Items, JobName, Json, Timeout, answer, finish
+from scripts.commands.sending import send
 
 app = typer.Typer()
 
@@ -63,6 +66,22 @@ def cancel(
         cancellation = cancel_job(journal, items or (), api=api, progress=progress)
     document = job_rendering.cancellation_document(job, cancellation)
     answer(as_json, document, job_rendering.cancellation_lines(cancellation))
+
+
+@app.command("retry", epilog=exit_codes.EXPLANATION)
+@expanded
+def retry(
+    connection: Overrides,
+    job: JobName,
+    limits: Limits,
+    items: Items = None,
+    as_json: Json = False,
+) -> None:
+    """Send again what failed and may succeed now; or the given items, whatever their reason."""
+    settings = read_settings(connection, os.environ)
+    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
+        plan_again(journal, items or ())
+        send(journal, deployment, limits, as_json=as_json)
 
 
 @app.command("jobs", epilog=exit_codes.EXPLANATION)
