@@ -22,7 +22,7 @@ def wait(
     connection: Overrides, job: JobName, timeout: Timeout = None, as_json: Json = False
 ) -> None:
     """Wait until the end of every item of the job is known."""
-    with shown_progress(quiet=as_json) as progress:
+    with shown_progress(as_json=as_json) as progress:
         entries = steps.wait(read_settings(connection, os.environ), job, timeout, progress)
     document = rendering.entries_document(job, entries)
     answer(as_json, document, rendering.entries_lines(job, entries))

@@ -29,7 +29,7 @@ def submit(
 ) -> None:
     """Send documents. Sending a job again is harmless: each result is made once."""
     settings, batch = read_settings(connection, os.environ), sending.batch()
-    with shown_progress(quiet=as_json) as progress:
+    with shown_progress(as_json=as_json) as progress:
         submission = steps.submit(settings, paths, batch, progress)
     document = rendering.submission_document(submission)
     answer(as_json, document, rendering.submission_lines(submission))
@@ -48,7 +48,7 @@ def run(
 ) -> None:
     """Submit, wait, fetch."""
     settings, batch = read_settings(connection, os.environ), sending.batch()
-    with shown_progress(quiet=as_json) as progress:
+    with shown_progress(as_json=as_json) as progress:
         sent = steps.submit(settings, paths, batch, progress).items
         entries = steps.wait(settings, batch.job, timeout, progress)
         report = steps.fetch(settings, batch.job, to, progress)
