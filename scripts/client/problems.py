@@ -59,4 +59,4 @@ def grouped_lines(problems: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, group in groups.kinds.items():
         yield from group.shown
         if group.more:
-            yield f"… and {group.more:,} more {name}; --json lists all"
+            yield f"and {group.more:,} more {name}; --json lists all"

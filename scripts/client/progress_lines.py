@@ -121,7 +121,7 @@ def problem_line(event: Event) -> str:
 def left_out(tally: Tally) -> list[str]:
     """What was counted without being told, by kind."""
     kinds = tally.problems.kinds.items()
-    return [f"… and {kind.more:,} more {name}" for name, kind in kinds if kind.more]
+    return [f"and {kind.more:,} more {name}" for name, kind in kinds if kind.more]
 
 
 def progress_document(tally: Tally) -> dict[str, Any]:

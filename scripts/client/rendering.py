@@ -9,6 +9,7 @@ from scripts.client.accounting import Cancellation, JobStatus
 from scripts.client.fetching import FetchReport
 from scripts.client.jobs import JobSummary
 from scripts.client.journal import Entry
+from scripts.client.problems import grouped_lines, kind_of
 from scripts.client.states import State
 from scripts.client.submitting import Receipt, Submission
 
@@ -80,15 +81,20 @@ def jobs_document(jobs: Iterable[JobSummary]) -> dict[str, Any]:
 
 
 def submission_lines(submission: Submission) -> list[str]:
-    lines = [f"{printable(one.item)}: {one.problem}" for one in submission.refused]
-    refused = f", {len(lines)} refused" if lines else ""
-    return [*lines, f"job {printable(submission.job)}: {len(submission.accepted)} sent{refused}"]
+    problems = (("refused", f"{printable(one.item)}: {one.problem}") for one in submission.refused)
+    refused = f", {len(submission.refused)} refused" if submission.refused else ""
+    last = f"job {printable(submission.job)}: {len(submission.accepted)} sent{refused}"
+    return [*grouped_lines(problems), last]
 
 
 def entries_lines(job: str, entries: Sequence[Entry]) -> list[str]:
-    """What did not succeed, one a line, and the counts."""
-    lines = [_entry_line(entry) for entry in entries if entry.state is not State.SUCCEEDED]
-    return [*lines, f"job {printable(job)}: {_sum(_counts(entries))}"]
+    """What did not succeed, some of each kind, and the counts."""
+    problems = (
+        (kind_of(entry.state.value, entry.code), _entry_line(entry))
+        for entry in entries
+        if entry.state is not State.SUCCEEDED
+    )
+    return [*grouped_lines(problems), f"job {printable(job)}: {_sum(_counts(entries))}"]
 
 
 def status_lines(status: JobStatus) -> list[str]:
@@ -97,11 +103,17 @@ def status_lines(status: JobStatus) -> list[str]:
 
 
 def fetch_lines(report: FetchReport, *, to: str) -> list[str]:
-    lines = [f"{printable(result.item)}: {result.problem}" for result in report.problems]
-    whole = len(report.results) - len(lines)
+    problems = [
+        (kind_of("wrong", result.code), f"{printable(result.item)}: {result.problem}")
+        for result in report.problems
+    ]
+    whole = len(report.results) - len(problems)
     files = sum(result.downloaded for result in report.results)
-    wrong = f", {len(lines)} wrong" if lines else ""
-    return [*lines, f"{whole} result(s) in {to}{wrong}; {files} file(s) came anew"]
+    wrong = f", {len(problems)} wrong" if problems else ""
+    return [
+        *grouped_lines(problems),
+        f"{whole} result(s) in {to}{wrong}; {files} file(s) came anew",
+    ]
 
 
 def cancellation_lines(cancellation: Cancellation) -> list[str]:

@@ -101,8 +101,13 @@ def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
         environment=overrides.environment or environ.get("OUTBOX_ENVIRONMENT") or "production",
         base_url=overrides.base_url or environ.get("OUTBOX_BASE_URL"),
         api_key=read_api_key(overrides.api_key_file, environ),
-        home=Path(environ.get("OUTBOX_HOME") or platformdirs.user_state_dir("outbox")),
+        home=state_directory(environ),
     )
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Where the journals are."""
+    return Path(environ.get("OUTBOX_HOME") or platformdirs.user_state_dir("outbox"))
 
 
 def _read_config(path: Path | None) -> Mapping[str, Any]:

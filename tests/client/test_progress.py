@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from scripts.client.problems import grouped_lines
 from scripts.client.progress import Event
 from scripts.client.progress_display import shown_progress
 from scripts.client.progress_lines import AsJson, AsText, Lines, summary
@@ -90,7 +91,7 @@ def test_problems_are_grouped_by_kind(lines, stream):
         "wait: 2.pdf: failed (INVALID_INPUT): pages: none",
         "wait: 3.pdf: failed (INVALID_INPUT): pages: none",
         "wait: 1000.pdf: expired (EXPIRED): waited too long",
-        "… and 997 more failed (INVALID_INPUT)",
+        "and 997 more failed (INVALID_INPUT)",
         "0:00:00 stored 0/1,000, 1,001 failed",
     ]
 
@@ -149,3 +150,10 @@ def test_whoever_stops_reading_stops_nothing(tally):
     tally.take(wait(1, 1))
     view.tell(wait(1, 1, state="failed"))
     view.close()
+
+
+def test_the_answer_names_some_of_each_kind_and_counts_the_rest():
+    problems = [("failed (INVALID_INPUT)", f"{n}.pdf: bad") for n in range(100_000)]
+    lines = list(grouped_lines([*problems, ("expired (EXPIRED)", "z.pdf: late")]))
+    assert lines[:5] == [f"{n}.pdf: bad" for n in range(5)]
+    assert lines[5:] == ["and 99,995 more failed (INVALID_INPUT); --json lists all", "z.pdf: late"]
