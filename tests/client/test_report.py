@@ -10,7 +10,6 @@ import tracemalloc
 from html.parser import HTMLParser
 
 import pytest
-from obstore.store import MemoryStore
 from PIL import Image
 
 from model.artifacts import Artifact, Failure, Manifest
@@ -27,8 +26,8 @@ HOSTILE = "<script>alert(1)</script>'\"><img src=x onerror=alert(2)>\x1b[2J\u202
 
 
 @pytest.fixture
-def bucket() -> Bucket:
-    return Bucket(MemoryStore(), root="s3://scans/outbox")
+def bucket(memory_bucket) -> Bucket:
+    return memory_bucket
 
 
 @pytest.fixture

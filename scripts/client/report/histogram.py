@@ -10,6 +10,7 @@ from scripts.client.report.measures import duration_text
 WIDTH, HEIGHT = 600, 130
 _TOP, _BASE = 8, 104
 _WIDEST_BAR = 60.0
+_LABEL_WIDTH = 110.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +41,7 @@ def histogram(bars: Sequence[Bar]) -> Chart:
     width = min(WIDTH / max(len(bars), 1), _WIDEST_BAR)
     columns = [_column(at, bar, width=width, most=most) for at, bar in enumerate(bars)]
     labels = [(round(at * width, 1), duration_text(bar.low)) for at, bar in enumerate(bars)]
-    step = math.ceil(len(labels) * 90 / WIDTH) if width < 90 else 1
+    step = math.ceil(_LABEL_WIDTH / width)
     return Chart(columns=columns, labels=labels[::step])
 
 
