@@ -9,7 +9,13 @@ from scripts.client.progress import Event, Phase
 from scripts.client.rendering import printable
 from scripts.client.tally import Tally
 
-DONE: dict[Phase, str] = {"submit": "sent", "wait": "stored", "fetch": "fetched", "read": "read"}
+DONE: dict[Phase, str] = {
+    "submit": "sent",
+    "wait": "stored",
+    "fetch": "fetched",
+    "cancel": "canceled",
+    "read": "read",
+}
 """What has become of an item that is through a phase."""
 
 _OFTEN_SECONDS, _SELDOM_SECONDS = 5.0, 30.0

@@ -10,7 +10,7 @@ from scripts.client.progress import Event, Phase
 _WINDOW_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.5
 _TOLD = 3
-_ORDER: tuple[Phase, ...] = ("submit", "wait", "fetch", "read")
+_ORDER: tuple[Phase, ...] = ("submit", "wait", "fetch", "cancel", "read")
 _PROBLEMS = frozenset({"failed", "expired", "canceled", "unknown"})
 
 
@@ -82,7 +82,9 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        return sum(step.failed for step in self.steps.values())
+        """What was refused when it was sent is counted again by those who wait for it."""
+        failed = {phase: step.failed for phase, step in self.steps.items()}
+        return max(failed.pop("submit", 0), failed.pop("wait", 0)) + sum(failed.values())
 
     @property
     def in_flight(self) -> int | None:

@@ -68,6 +68,13 @@ def test_phases_that_run_at_once_are_one_line_and_the_slowest_says_how_long(tall
     )
 
 
+def test_what_was_refused_is_counted_once(tally):
+    refused = {"item": "x", "state": "failed", "code": "REFUSED"}
+    tally.take(Event(phase="submit", done=2, total=2, **refused))
+    tally.take(Event(phase="wait", done=1, total=2, failed=1, in_flight=1))
+    assert summary(tally) == "0:00:00 sent 1/2, stored 0/2, 1 in flight, 1 failed"
+
+
 def test_a_hundred_thousand_results_are_a_handful_of_lines(lines, stream, time):
     for done in range(1, 100_001):
         time.now += 0.001

@@ -143,6 +143,34 @@ def test_every_failure_is_grouped_under_its_code_with_a_remedy(bucket, survey, p
     assert report.lines(survey())[0].startswith("30 without a result (KEY_CONFLICT): ")
 
 
+def test_the_account_tells_of_what_left_no_record(bucket, survey, page):
+    commit(bucket, "a.pdf")
+    fail(bucket, "bad.pdf", message="as the model said")
+    items = [
+        {"state": "expired", "item": "late.pdf", "key": None, "code": None, "message": None},
+        {"state": "failed", "item": "bad.pdf", "key": "job=march/bad.pdf", "code": "INVALID_INPUT"},
+        {"state": "unknown", "item": "a.pdf", "key": "job=march/a.pdf", "code": "NOT_SENT"},
+    ]
+    account = {
+        "schema": "outbox.job/v1",
+        "job": "march",
+        "written_at": (NOW + datetime.timedelta(hours=1)).isoformat(),
+        "total": 3,
+        "counts": {"succeeded": 0, "failed": 1, "expired": 1, "unknown": 1},
+        "not_succeeded": items,
+    }
+    bucket.create_new("jobs/march.json", json.dumps(account).encode())
+    groups = {group.code: group.examples for group in survey().failures}
+    assert groups == {"EXPIRED": [("late.pdf", "")], "INVALID_INPUT": [("bad.pdf", "")]}
+    assert "3 sent, 1 failed, 1 expired, 1 unknown" in page()
+
+
+def test_an_account_that_is_none_is_passed_over(bucket, survey):
+    commit(bucket, "a.pdf")
+    bucket.create_new("jobs/march.json", b'{"schema": "outbox.job/v2"}')
+    assert (survey().results, survey().account) == (1, None)
+
+
 class Parsed(HTMLParser):
     """The page's elements and attributes."""
 

@@ -17,6 +17,7 @@ from scripts.client.bucket import Bucket
 from scripts.client.errors import UnknownJobError
 from scripts.client.naming import Naming
 from scripts.client.progress import Event, Progress, silent
+from scripts.client.report.account import Account, read_account
 from scripts.client.report.distribution import Distribution
 from scripts.client.report.failed import Failed, FailedRequests, Group
 from scripts.client.stored_object import StoredObject
@@ -64,6 +65,7 @@ class Survey:
     sample: list[Sampled] = field(default_factory=list)
     failures: list[Group] = field(default_factory=list)
     recovered: int = 0
+    account: Account | None = None
 
     @property
     def failed(self) -> int:
@@ -101,10 +103,13 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
         if prefix != naming.prefix(f"{job}.other"):
             for path, data in reader.records(f"failures/{prefix}"):
                 _note_failure(failed, path, data, prefix=prefix)
+        seen.account = read_account(bucket, job)
+        for one in seen.account.failed() if seen.account else ():
+            failed.add(one)
         for path, data in reader.records(f"manifests/{prefix}"):
             _note_result(seen, failed, path, data)
         seen.failures, seen.recovered = failed.groups(), failed.recovered
-    if not seen.results and not seen.failures and not seen.unreadable:
+    if not (seen.results or seen.failures or seen.unreadable or seen.account):
         raise UnknownJobError(f"nothing of job {job!r} is in {bucket.root}")
     return seen
 
