@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scripts.client.progress import Event, Phase
-from scripts.client.progress_lines import (
+from scripts.client.progress_words import (
     DONE,
     clock,
     left_out,

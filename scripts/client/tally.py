@@ -14,6 +14,11 @@ _ORDER: tuple[Phase, ...] = ("submit", "wait", "fetch", "cancel", "read")
 _PROBLEMS = frozenset({"failed", "expired", "canceled", "unknown"})
 
 
+def _is_problem(event: Event) -> bool:
+    is_wish = event.phase == "cancel" and event.state == "canceled"
+    return event.item is not None and event.state in _PROBLEMS and not is_wish
+
+
 @dataclass(kw_only=True, slots=True)
 class Step:
     """One phase as far as it has come."""
@@ -70,7 +75,7 @@ class Tally:
         step.move(event, now)
         if event.phase == "wait":
             self._in_flight = event.in_flight
-        is_problem = event.item is not None and event.state in _PROBLEMS
+        is_problem = _is_problem(event)
         step.failed = step.failed + is_problem if event.failed is None else event.failed
         if is_problem:
             return self.problems.add(kind_of(event.state, event.code), event)

@@ -9,7 +9,8 @@ import pytest
 from scripts.client.problems import grouped_lines
 from scripts.client.progress import Event
 from scripts.client.progress_display import shown_progress
-from scripts.client.progress_lines import AsJson, AsText, Lines, summary
+from scripts.client.progress_lines import AsJson, AsText, Lines
+from scripts.client.progress_words import summary
 from scripts.client.rendering import printable
 from scripts.client.tally import Tally
 
@@ -101,6 +102,12 @@ def test_problems_are_grouped_by_kind(lines, stream):
         "and 997 more failed (INVALID_INPUT)",
         "0:00:00 stored 0/1,000, 1,001 failed",
     ]
+
+
+def test_what_was_canceled_on_purpose_is_no_problem(lines, stream):
+    lines(Event(phase="cancel", done=1, total=1, item="a", state="canceled"))
+    lines.close()
+    assert stream.getvalue() == "0:00:00 canceled 1/1\n"
 
 
 def test_trouble_of_the_service_is_told_at_once(lines, stream):

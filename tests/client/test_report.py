@@ -118,6 +118,23 @@ def test_results_failures_and_what_recovered_are_told_apart(bucket, survey):
     assert max(seen.slowest) == (20_000, "19.pdf")
 
 
+def test_odd_records_do_no_harm(bucket, survey, page):
+    """Times without a zone, texts without end, a model of its own for each result."""
+    commit(bucket, "a.pdf", created_at=NOW.replace(tzinfo=None))
+    for number in range(50):
+        commit(
+            bucket,
+            f"{number}.pdf",
+            predict=-1.0,
+            model=ModelInfo(name="m" * 999, version=f"{number}"),
+        )
+    for number in range(150):
+        fail(bucket, f"x{number}", code=f"{number:03}" * 100, message="m" * 100_000)
+    seen = survey()
+    assert (seen.first, seen.last, seen.failed) == (NOW, NOW, 150)
+    assert len(page()) < 200_000
+
+
 def test_quantiles_are_true_to_five_per_cent():
     timings = Distribution()
     for milliseconds in range(1, 100_001):

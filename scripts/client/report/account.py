@@ -10,6 +10,7 @@ from model.artifacts.errors import NotFoundError
 from model.artifacts.keys import escape
 from scripts.client.bucket import Bucket
 from scripts.client.report.failed import Failed
+from scripts.client.report.measures import in_utc
 
 _LARGEST_BYTES = 32 << 20
 
@@ -42,7 +43,7 @@ class Account(BaseModel):
                 code=one.code or one.state.upper(),
                 message=one.message or "",
                 retryable=one.retryable,
-                at=self.written_at.isoformat(),
+                at=in_utc(self.written_at).isoformat(),
             )
 
 

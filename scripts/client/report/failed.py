@@ -20,12 +20,13 @@ WHERE excluded.at > at
 """
 _GROUPS = """
 SELECT code, COUNT(*) AS count, MAX(retryable) AS retryable FROM failed
-GROUP BY code ORDER BY count DESC, code
+GROUP BY code ORDER BY count DESC, code LIMIT 100
 """
 _EXAMPLES = """
 SELECT item, message FROM failed WHERE code = :code ORDER BY item LIMIT :examples
 """
 EXAMPLES = 20
+_LONGEST = {"item": 300, "code": 60, "message": 600}  # characters
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +73,7 @@ class FailedRequests:
     def add(self, failed: Failed) -> None:
         """The latest reason for a key stays."""
         row = {name: getattr(failed, name) for name in Failed.__slots__}
+        row |= {name: row[name][:most] for name, most in _LONGEST.items()}
         self._connection.execute(_ADD, row)
 
     def succeeded(self, key: str) -> None:
@@ -79,7 +81,12 @@ class FailedRequests:
         deleted = self._connection.execute("DELETE FROM failed WHERE key = ?", (key,))
         self.recovered += deleted.rowcount
 
+    def count(self) -> int:
+        (count,) = self._connection.execute("SELECT COUNT(*) FROM failed").fetchone()
+        return int(count)
+
     def groups(self) -> list[Group]:
+        """The largest first, at most a hundred."""
         return [
             Group(
                 code=code,

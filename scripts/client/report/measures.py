@@ -1,4 +1,6 @@
-"""Durations and sizes as a person reads them."""
+"""Durations, sizes and moments as a person reads them."""
+
+from datetime import UTC, datetime
 
 
 def duration_text(milliseconds: float) -> str:
@@ -16,6 +18,16 @@ def bytes_text(size: float) -> str:
             return _rounded(size, unit)
         size /= 1000
     return _rounded(size, "TB")
+
+
+def time_text(moment: datetime) -> str:
+    """`2026-03-01 12:00:00 UTC`"""
+    return f"{in_utc(moment):%Y-%m-%d %H:%M:%S UTC}"
+
+
+def in_utc(moment: datetime) -> datetime:
+    """So that two can be compared; one without a time zone is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _rounded(number: float, unit: str) -> str:

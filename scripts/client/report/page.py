@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from scripts.client.rendering import printable
 from scripts.client.report.histogram import histogram
-from scripts.client.report.measures import bytes_text, duration_text
+from scripts.client.report.measures import bytes_text, duration_text, time_text
 from scripts.client.report.remedies import remedy
 from scripts.client.report.survey import Survey
 from scripts.client.report.thumbnails import Thumbnail
@@ -52,7 +52,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"printable": printable, "duration": duration_text, "size": bytes_text, "time": _time}
+    filters = {
+        "printable": printable,
+        "duration": duration_text,
+        "size": bytes_text,
+        "time": time_text,
+    }
     environment.filters |= filters
     environment.globals["remedy"] = remedy
     return environment
@@ -73,7 +78,3 @@ def _steps(seen: Survey) -> list[dict[str, Any]]:
 
 def _csp_digest(style: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
