@@ -23,10 +23,16 @@ INTERNAL = 70
 INTERRUPTED = 130
 
 EXPLANATION = """
-Exit codes: 0 all well · 1 some results failed, expired, were canceled or did not verify,
-or doctor found something wrong · 2 usage or bad input, nothing was sent ·
-3 configuration, credentials, service or bucket unreachable · 4 waiting timed out ·
-70 a fault of Outbox itself · 130 interrupted
+\b
+Exit codes:
+  0 all well
+  1 some results failed, expired, were canceled or did not verify,
+    or doctor found something wrong
+  2 usage or bad input, nothing was sent
+  3 configuration, credentials, service or bucket unreachable
+  4 waiting timed out
+  70 a fault of Outbox itself
+  130 interrupted
 """
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from scripts.client.accounting import Account, account_document
 from scripts.client.canceling import Cancellation
 from scripts.client.entries import Entry
+from scripts.client.problems import grouped_lines, kind_of
 from scripts.client.rendering import counted, printable
 from scripts.client.standing import JobStatus
 from scripts.client.states import State
@@ -17,8 +18,11 @@ def account_answer(account: Account, *, now: float) -> dict[str, Any]:
 
 
 def account_lines(account: Account) -> Iterator[str]:
-    """What did not succeed, one a line, and the counts."""
-    yield from map(_entry_line, account.not_succeeded())
+    """What did not succeed, some of each kind, and the counts."""
+    yield from grouped_lines(
+        (kind_of(entry.state.value, entry.code), _entry_line(entry))
+        for entry in account.not_succeeded()
+    )
     yield f"job {printable(account.job)}: {counted(account.counts)}"
     if planned := account.counts.get(State.PLANNED):
         yield f"{planned} not sent: `outbox resume {printable(account.job)}` sends them"

@@ -9,6 +9,7 @@ from scripts.client.entries import Entry
 from scripts.client.fetching import FetchReport
 from scripts.client.jobs import JobSummary
 from scripts.client.planning import Plan
+from scripts.client.problems import grouped_lines, kind_of
 from scripts.client.submitting import Submission
 
 
@@ -74,17 +75,24 @@ def jobs_document(jobs: Iterable[JobSummary]) -> dict[str, Any]:
 
 
 def submission_lines(submission: Submission) -> list[str]:
-    lines = [f"{printable(one.item)}: {one.problem}" for one in submission.refused]
-    refused = f", {len(lines)} refused" if lines else ""
-    return [*lines, f"job {printable(submission.job)}: {submission.sent} sent{refused}"]
+    problems = (("refused", f"{printable(one.item)}: {one.problem}") for one in submission.refused)
+    refused = f", {len(submission.refused)} refused" if submission.refused else ""
+    last = f"job {printable(submission.job)}: {submission.sent} sent{refused}"
+    return [*grouped_lines(problems), last]
 
 
 def fetch_lines(report: FetchReport, *, to: str) -> list[str]:
-    lines = [f"{printable(result.item)}: {result.problem}" for result in report.problems]
-    whole = len(report.results) - len(lines)
+    problems = [
+        (kind_of("wrong", result.code), f"{printable(result.item)}: {result.problem}")
+        for result in report.problems
+    ]
+    whole = len(report.results) - len(problems)
     files = sum(result.downloaded for result in report.results)
-    wrong = f", {len(lines)} wrong" if lines else ""
-    return [*lines, f"{whole} result(s) in {to}{wrong}; {files} file(s) came anew"]
+    wrong = f", {len(problems)} wrong" if problems else ""
+    return [
+        *grouped_lines(problems),
+        f"{whole} result(s) in {to}{wrong}; {files} file(s) came anew",
+    ]
 
 
 def jobs_lines(jobs: Sequence[JobSummary]) -> list[str]:

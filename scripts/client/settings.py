@@ -104,8 +104,13 @@ def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
         base_url=overrides.base_url or environ.get("OUTBOX_BASE_URL"),
         api_key=read_api_key(overrides.api_key_file, environ),
         input_roots=_input_roots(environ.get("OUTBOX_INPUT_ROOTS") or section.get("input_roots")),
-        home=Path(environ.get("OUTBOX_HOME") or platformdirs.user_state_dir("outbox")),
+        home=state_directory(environ),
     )
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Where the journals are."""
+    return Path(environ.get("OUTBOX_HOME") or platformdirs.user_state_dir("outbox"))
 
 
 def _read_config(path: Path | None) -> Mapping[str, Any]:

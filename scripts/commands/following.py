@@ -29,7 +29,7 @@ def wait(
     """Wait until the end of every item of the job is known."""
     settings = read_settings(connection, os.environ)
     with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
-        with shown_progress(quiet=as_json) as progress:
+        with shown_progress(as_json=as_json) as progress:
             account = wait_for(
                 journal, deployment=deployment, timeout_seconds=timeout, progress=progress
             )
@@ -61,7 +61,7 @@ def cancel(
     with (
         opening.journal(settings, job) as journal,
         opening.service(settings) as api,
-        shown_progress(quiet=as_json) as progress,
+        shown_progress(as_json=as_json) as progress,
     ):
         cancellation = cancel_job(journal, items or (), api=api, progress=progress)
     document = job_rendering.cancellation_document(job, cancellation)

@@ -17,7 +17,7 @@ app = typer.Typer()
 @expanded
 def fetch(connection: Overrides, job: JobName, to: Target, as_json: Json = False) -> None:
     """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
-    with shown_progress(quiet=as_json) as progress:
+    with shown_progress(as_json=as_json) as progress:
         report = steps.fetch(read_settings(connection, os.environ), job, to, progress)
     answer(as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to)))
     finish(failed=bool(report.problems) or not report.results)

@@ -42,7 +42,7 @@ def run(
         opening.journal(settings, batch.job, create=True) as journal,
     ):
         journal.plan(plan)
-        with shown_progress(quiet=as_json) as progress, stopped_by_interrupt() as stop:
+        with shown_progress(as_json=as_json) as progress, stopped_by_interrupt() as stop:
             done = run_job(
                 journal,
                 to,

@@ -74,7 +74,7 @@ def resume(connection: Overrides, job: JobName, limits: Limits, as_json: Json = 
 
 def send(journal: Journal, deployment: Deployment, limits: Limits, *, as_json: bool) -> None:
     """What is planned; answers how it went, and ends the command."""
-    with shown_progress(quiet=as_json) as progress, stopped_by_interrupt() as stop:
+    with shown_progress(as_json=as_json) as progress, stopped_by_interrupt() as stop:
         submission = send_planned(
             journal, deployment=deployment, progress=progress, limits=limits, stop=stop
         )

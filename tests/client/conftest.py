@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import stamina
+from obstore.store import MemoryStore
 from typer.testing import CliRunner
 
 from model.artifacts import KeyTemplate
@@ -51,6 +52,11 @@ def bucket_environment(seaweedfs: Server, monkeypatch) -> dict[str, str]:
 @pytest.fixture
 def bucket(seaweedfs: Server, bucket_environment, root: str) -> Bucket:
     return open_bucket(root, endpoint_url=seaweedfs.endpoint_url)
+
+
+@pytest.fixture
+def memory_bucket() -> Bucket:
+    return Bucket(MemoryStore(), root="s3://scans/outbox")
 
 
 @pytest.fixture
