@@ -6,6 +6,8 @@ from pathlib import Path
 from scripts.client import opening
 from scripts.client.fetching import FetchReport
 from scripts.client.fetching import fetch as fetch_results
+from scripts.client.indexing import IndexReport
+from scripts.client.indexing import index as index_results
 from scripts.client.items import find_items
 from scripts.client.journal import Entry
 from scripts.client.progress import Progress
@@ -50,3 +52,7 @@ def fetch(settings: Settings, job: str, to: Path, progress: Progress) -> FetchRe
         digests=opening.known_digests(settings, job),
         progress=progress,
     )
+
+
+def index(settings: Settings, job: str) -> IndexReport:
+    return index_results(job, bucket=opening.bucket(settings), naming=opening.naming(settings))
