@@ -1,12 +1,20 @@
-"""What the companion's commands call: `submit`, `wait`, `fetch`. Silent: its callers print."""
+"""What the companion's commands call: `submit`, `wait`, `fetch`, `index`; and `results`.
 
+`read_settings` reads what the commands read, and `opening` makes of it what the functions take.
+Silent: progress goes to a function of the caller's, what goes wrong is raised as an OutboxError.
+"""
+
+from scripts.client import opening
 from scripts.client.accounting import Cancellation, JobStatus, cancel, status
 from scripts.client.deployment import Deployment
 from scripts.client.fetching import Fetched, FetchReport, fetch
+from scripts.client.indexing import IndexReport, index
 from scripts.client.items import Item, find_items
 from scripts.client.journal import Entry, Journal
 from scripts.client.naming import Naming
 from scripts.client.request_body import Batch
+from scripts.client.result_reading import Result, results
+from scripts.client.settings import Overrides, Settings, read_settings
 from scripts.client.states import State
 from scripts.client.submitting import Receipt, Submission, submit
 from scripts.client.waiting import wait
@@ -18,16 +26,24 @@ __all__ = [
     "Entry",
     "FetchReport",
     "Fetched",
+    "IndexReport",
     "Item",
     "JobStatus",
     "Journal",
     "Naming",
+    "Overrides",
     "Receipt",
+    "Result",
+    "Settings",
     "State",
     "Submission",
     "cancel",
     "fetch",
     "find_items",
+    "index",
+    "opening",
+    "read_settings",
+    "results",
     "status",
     "submit",
     "wait",

@@ -5,8 +5,8 @@ from typing import Protocol
 
 
 class Ranges(Protocol):
-    def range(self, key: str, *, start: int, length: int) -> bytes:
-        """`length` bytes from `start`. Raises NotFoundError, StoreError."""
+    def get_range(self, key: str, *, start: int, length: int) -> memoryview:
+        """Bytes that the object has. Raises NotFoundError, StoreError."""
 
 
 class ObjectFile(io.RawIOBase):
@@ -35,7 +35,7 @@ class ObjectFile(io.RawIOBase):
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
         length = min(len(buffer), max(0, self._size - self._position))
         if length:
-            data = self._bucket.range(self._key, start=self._position, length=length)
+            data = self._bucket.get_range(self._key, start=self._position, length=length)
             length = len(data)
             buffer[:length] = data
             self._position += length

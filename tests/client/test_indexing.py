@@ -15,7 +15,7 @@ from scripts.client.bucket import Bucket
 from scripts.client.bucket_opening import open_bucket
 from scripts.client.errors import DamagedIndexError
 from scripts.client.indexing import index
-from scripts.client.results import results
+from scripts.client.result_reading import results
 from tests.client.committed import a_manifest, commit
 
 

@@ -7,7 +7,7 @@ import pytest
 from model.artifacts.errors import InvalidInputError
 from scripts.client.bucket_opening import open_bucket
 from scripts.client.indexing import index
-from scripts.client.results import results
+from scripts.client.result_reading import results
 from tests.client.committed import a_manifest, commit
 
 
