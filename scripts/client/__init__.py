@@ -6,17 +6,21 @@ Silent: progress goes to a function of the caller's, what goes wrong is raised a
 
 from scripts.client import opening
 from scripts.client.accounting import Cancellation, JobStatus, cancel, status
+from scripts.client.batch import Batch
 from scripts.client.deployment import Deployment
+from scripts.client.entries import Entry
 from scripts.client.fetching import Fetched, FetchReport, fetch
 from scripts.client.indexing import IndexReport, index
-from scripts.client.items import Item, find_items
-from scripts.client.journal import Entry, Journal
+from scripts.client.items import Item
+from scripts.client.journal import Journal
+from scripts.client.limits import Limits
 from scripts.client.naming import Naming
-from scripts.client.request_body import Batch
 from scripts.client.result_reading import Result, results
+from scripts.client.sending import Receipt
 from scripts.client.settings import Overrides, Settings, read_settings
+from scripts.client.sources import Reading, find_items
 from scripts.client.states import State
-from scripts.client.submitting import Receipt, Submission, submit
+from scripts.client.submitting import Submission, resume, submit
 from scripts.client.waiting import wait
 
 __all__ = [
@@ -30,8 +34,10 @@ __all__ = [
     "Item",
     "JobStatus",
     "Journal",
+    "Limits",
     "Naming",
     "Overrides",
+    "Reading",
     "Receipt",
     "Result",
     "Settings",
@@ -44,6 +50,7 @@ __all__ = [
     "opening",
     "read_settings",
     "results",
+    "resume",
     "status",
     "submit",
     "wait",

@@ -11,6 +11,7 @@ OutboxError (model.artifacts.errors)
 ├── UnsafePathError                       a name would leave the target directory
 ├── LocalFileError (OSError)              a file here cannot be written
 ├── DamagedIndexError (StoreError)        a part of a job's index is missing or cannot be read
+├── SendingStoppedError                   somebody asked to stop; the rest is not sent yet
 └── WaitTimeoutError (TimeoutError)       some results are still missing
 """
 
@@ -86,6 +87,15 @@ class DamagedIndexError(StoreError):
     def __init__(self, key: str, problem: str) -> None:
         folder = key.rpartition("/")[0]
         super().__init__(key, f"{problem}: delete {folder}/ and run `outbox index` again")
+
+
+class SendingStoppedError(OutboxError):
+    """Sending was asked to stop, and has; what is not sent is in the journal."""
+
+    code = "STOPPED"
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
 
 
 class WaitTimeoutError(OutboxError, TimeoutError):
