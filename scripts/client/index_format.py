@@ -48,10 +48,14 @@ def schema() -> "Schema":
 def row(manifest: Manifest) -> dict[str, Any]:
     """As `schema` has it. `result` is JSON text, null where there is none.
 
-    Fields of a manifest that this version does not know stay in the manifest alone.
+    Fields of a manifest that this version does not know stay in the manifest alone. Raises
+    ManifestError for a result that JSON cannot say.
     """
     record = manifest.model_dump(include=_SCALARS | {"model", "timings_ms", "artifacts"})
-    result = None if manifest.result is None else json.dumps(manifest.result)
+    try:
+        result = None if manifest.result is None else json.dumps(manifest.result, allow_nan=False)
+    except ValueError as error:
+        raise ManifestError("its result holds a number that JSON has not") from error
     return record | {
         "labels": list(manifest.labels.items()),
         "result": result,

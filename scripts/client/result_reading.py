@@ -40,11 +40,10 @@ def results(
 ) -> Iterator[Result]:
     """Every result of the job that was committed by now, after the cursor `since`.
 
-    The order is the index's, `outbox index` in its docstring: that of being found, not of being
-    made. It never changes, and a result committed late has its place after all that were found
-    before it, so that none is skipped and none comes twice. Whoever stores a result's cursor
-    together with what he made of it handles each exactly once; whoever stores it afterwards, at
-    least once.
+    They come in the order of the job's index: as they were found, and by key among those found at
+    once. A result keeps its place, and one committed late has its place after all that were found
+    before, so that none is skipped and none comes twice. Whoever stores a result's cursor together
+    with what he made of it handles each exactly once; whoever stores it afterwards, at least once.
 
     With `refresh` the index is brought up to date first, which needs the right to create below
     `index/`; without it, results come that somebody else has indexed. Raises InvalidInputError for

@@ -180,6 +180,9 @@ def test_what_is_no_manifest_of_ours_is_named_and_the_rest_is_indexed(outbox, bu
         "other": a_manifest(job, "x").to_bytes().replace(b"manifest/v1", b"manifest/v9"),
         "moved": a_manifest(job, "y").to_bytes(),
         "endless": b"[" * (17 << 20),
+        "infinite": a_manifest(job, "infinite")
+        .to_bytes()
+        .replace(b'"pages": 3', b'"pages": 1e999'),
     }
     for name, data in bad.items():
         bucket.create_new(manifest_key(f"job={job}/{name}"), data)
@@ -190,7 +193,7 @@ def test_what_is_no_manifest_of_ours_is_named_and_the_rest_is_indexed(outbox, bu
     named = {one["key"].rpartition("/")[2].removesuffix(".json") for one in report["problems"]}
     assert named == {"huge", *bad}
     assert items(bucket, job) == ["good"]
-    assert "5 wrong" in outbox("index", job).stdout
+    assert "6 wrong" in outbox("index", job).stdout
 
 
 def test_an_index_with_a_hole_is_refused_with_the_remedy(outbox, bucket, naming, job):
