@@ -7,7 +7,7 @@ import typer
 
 from scripts.client import exit_codes
 from scripts.client.command_group import CommandGroup
-from scripts.commands import following, results, sending, serving, upkeep
+from scripts.commands import following, results, running, sending, serving, upkeep
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (sending, following, results, serving, upkeep):
+for part in (sending, running, following, results, serving, upkeep):
     app.add_typer(part.app)
 
 

@@ -5,8 +5,9 @@ Silent: progress goes to a function of the caller's, what goes wrong is raised a
 """
 
 from scripts.client import opening
-from scripts.client.accounting import Cancellation, JobStatus, cancel, status
+from scripts.client.accounting import Account
 from scripts.client.batch import Batch
+from scripts.client.canceling import Cancellation, cancel
 from scripts.client.deployment import Deployment
 from scripts.client.entries import Entry
 from scripts.client.fetching import Fetched, FetchReport, fetch
@@ -19,11 +20,13 @@ from scripts.client.result_reading import Result, results
 from scripts.client.sending import Receipt
 from scripts.client.settings import Overrides, Settings, read_settings
 from scripts.client.sources import Reading, find_items
+from scripts.client.standing import JobStatus, status
 from scripts.client.states import State
 from scripts.client.submitting import Submission, resume, submit
 from scripts.client.waiting import wait
 
 __all__ = [
+    "Account",
     "Batch",
     "Cancellation",
     "Deployment",

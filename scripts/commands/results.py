@@ -4,8 +4,9 @@ import os
 
 import typer
 
-from scripts.client import exit_codes, rendering, steps
+from scripts.client import exit_codes, opening, rendering, steps
 from scripts.client.index_rendering import index_document, index_lines
+from scripts.client.indexing import index as index_job
 from scripts.client.options import expanded
 from scripts.client.progress_display import shown_progress
 from scripts.client.settings import Overrides, read_settings
@@ -28,6 +29,7 @@ def fetch(connection: Overrides, job: JobName, to: Target, as_json: Json = False
 @expanded
 def index(connection: Overrides, job: JobName, as_json: Json = False) -> None:
     """Add the job's new results to Parquet files in the bucket, one row each."""
-    report = steps.index(read_settings(connection, os.environ), job)
+    settings = read_settings(connection, os.environ)
+    report = index_job(job, bucket=opening.bucket(settings), naming=opening.naming(settings))
     answer(as_json, index_document(report), index_lines(report))
     finish(failed=bool(report.problems))
