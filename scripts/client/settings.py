@@ -1,5 +1,6 @@
 """What the companion is told by options, environment and config.yaml. Read once."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,7 +76,12 @@ class Settings:
         return self.root
 
 
-def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
+_NOTHING = Overrides()
+
+
+def read_settings(
+    overrides: Overrides = _NOTHING, environ: Mapping[str, str] = os.environ
+) -> Settings:
     """Options go before the environment's OUTBOX_…, which goes before config.yaml.
 
     Raises ConfigurationError, which names the setting.
