@@ -147,6 +147,17 @@ def test_the_client_makes_the_index_and_the_reader_reads_it(user, reading_as, se
         reader.create_new(part.replace("00000000", "00000001"), b"")
 
 
+def test_the_client_stores_a_jobs_account_and_the_reader_reads_it(user, reading_as, root):
+    user.may(printed(Purpose.CLIENT, root))
+    for account in (b"first", b"second"):
+        reading_as().put("jobs/j.json", account)
+
+    user.may(printed(Purpose.READER, root))
+    assert reading_as().get("jobs/j.json") == b"second"
+    with pytest.raises(AccessDeniedError):
+        reading_as().put("jobs/j.json", b"")
+
+
 def test_the_client_needs_every_action_of_its_policy(user, reading_as, service, root, tmp_path):
     service.submit(body("j"))
     document = tmp_path / "document"
