@@ -1,5 +1,6 @@
 """How a job stands right now."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from scripts.client import following_queries as queries
@@ -12,6 +13,7 @@ from scripts.client.progress import silent
 from scripts.client.tracking import Tracker
 
 _LOOKS = 3
+_PAUSE_SECONDS = 2.0
 _RATE_SECONDS = 60.0
 
 
@@ -59,11 +61,20 @@ def status(journal: Journal, *, deployment: Deployment, clock: Clock = SYSTEM_CL
 class Standing:
     """A job's status, again and again."""
 
-    def __init__(self, journal: Journal, *, deployment: Deployment, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, *, deployment: Deployment, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._journal = journal
         self._deployment = deployment
         self._clock = clock
         self._tracker = Tracker(journal, deployment=deployment, clock=clock)
+
+    def looks(self) -> Iterator[JobStatus]:
+        """One after the other, until nothing is pending."""
+        while (stands := self.look()).pending:
+            yield stands
+            self._clock.sleep(_PAUSE_SECONDS)
+        yield stands
 
     def look(self) -> JobStatus:
         """Raises ServiceError, StoreError, JournalError."""

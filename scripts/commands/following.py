@@ -1,6 +1,7 @@
 """Following a job: wait, status, cancel, retry, jobs."""
 
 import os
+from typing import Annotated
 
 import typer
 
@@ -11,14 +12,17 @@ from scripts.client.jobs import list_jobs
 from scripts.client.limits import Limits
 from scripts.client.options import expanded
 from scripts.client.progress_display import shown_progress
+from scripts.client.redrawing import redrawn
 from scripts.client.retrying import plan_again
 from scripts.client.settings import Overrides, read_settings
-from scripts.client.standing import status as job_status
+from scripts.client.standing import Standing
 from scripts.client.waiting import wait as wait_for
 from scripts.commands.answering import Items, JobName, Json, Timeout, answer, finish
 from scripts.commands.sending import send
 
 app = typer.Typer()
+
+Watched = Annotated[bool, typer.Option("--watch", help="Again and again, until the job ends.")]
 
 
 @app.command("wait", epilog=exit_codes.EXPLANATION)
@@ -40,12 +44,21 @@ def wait(
 
 @app.command("status", epilog=exit_codes.EXPLANATION)
 @expanded
-def status(connection: Overrides, job: JobName, as_json: Json = False) -> None:
-    """How the job stands: one look at the bucket, and at the queue for what is not there."""
+def status(
+    connection: Overrides, job: JobName, watch: Watched = False, as_json: Json = False
+) -> None:
+    """How the job stands: counts, rate, time left, the queue, and failures by their codes."""
     settings = read_settings(connection, os.environ)
-    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
-        stands = job_status(journal, deployment=deployment)
-    answer(as_json, job_rendering.status_document(stands), list(job_rendering.status_lines(stands)))
+    with (
+        opening.journal(settings, job) as journal,
+        opening.deployment(settings) as deployment,
+        redrawn(in_place=watch and not as_json) as show,
+    ):
+        standing = Standing(journal, deployment=deployment)
+        for stands in standing.looks() if watch else [standing.look()]:
+            document = job_rendering.status_document(stands)
+            lines = job_rendering.status_lines(stands)
+            show(rendering.as_json(document) if as_json else "\n".join(lines))
 
 
 @app.command("cancel", epilog=exit_codes.EXPLANATION)

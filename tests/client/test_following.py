@@ -185,3 +185,22 @@ def test_many_are_canceled_the_latest_first_and_what_is_planned_without_a_call(
     assert "r-i0499" in asked[:8]
     assert Account.of(journal).counts == {State.CANCELED: 599, State.SENT: 1}
     assert plan_again(journal) == 0
+
+
+def test_status_may_be_watched_until_the_job_ends(
+    outbox, journal, deployment, service, documents, time, job
+):
+    service.held = True
+    items = list(find_items([documents]))
+    submit(items, Batch(job=job), deployment=deployment, journal=journal, clock=time.clock)
+    looks = []
+    answer = service.queue_status
+
+    def queue_status():
+        looks.append(service.run_queued() if looks else None)
+        return answer()
+
+    service.queue_status = queue_status
+    result = outbox("status", job, "--watch")
+    first, last = result.stdout.splitlines()[0], result.stdout.splitlines()[-1]
+    assert (first, last) == (f"job {job}: 3 sent", f"job {job}: 3 succeeded")

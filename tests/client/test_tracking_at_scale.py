@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scripts.client import Journal
+from scripts.client import Journal, wait
+from scripts.client.api import RequestStatus
 from tests.client.filling import fill_bucket, fill_journal, manifests
 from tests.end_to_end.s3_proxy import running_proxy
 
@@ -52,3 +55,31 @@ def test_a_hundred_thousand_results_take_110_calls_and_5_seconds(sweep_of, seawe
 def test_memory_hardly_grows_with_the_job(sweep_of, seaweedfs):
     small, large = (sweep_of(n)(seaweedfs.endpoint_url)["rss_bytes"] for n in (2_000, 20_000))
     assert large - small <= 30 << 20
+
+
+def test_a_result_is_shown_soon_after_its_commit(journal, deployment, bucket, service):
+    """A job of 1,000 whose results come over 20 seconds; most are shown within two."""
+    items = [f"scan-{number:04d}.pdf" for number in range(1_000)]
+    fill_journal(journal, items, submitted_at=time.time())
+    service.statuses.update((f"r-{item}", RequestStatus(status="QUEUED")) for item in items)
+    committed, shown = {}, {}
+
+    def commit_all():
+        began = time.monotonic()
+        for number, (item, path) in enumerate(zip(items, manifests(journal, items), strict=True)):
+            time.sleep(max(0, began + number / 50 - time.monotonic()))
+            bucket.create_new(path, b"{}")
+            committed[item] = time.monotonic()
+
+    def note(event):
+        if event.item is not None:
+            shown[event.item] = time.monotonic()
+
+    with ThreadPoolExecutor(1) as pool:
+        committing = pool.submit(commit_all)
+        account = wait(journal, deployment=deployment, progress=note)
+        committing.result()
+    assert account.succeeded
+    delays = [shown[item] - committed[item] for item in items]
+    sys.stderr.write(f"median {statistics.median(delays):.2f} max {max(delays):.2f}\n")
+    assert statistics.median(delays) <= 2
