@@ -11,7 +11,7 @@ from scripts.client.batch import Batch
 from scripts.client.clock import SYSTEM_CLOCK, Clock
 from scripts.client.deployment import Deployment
 from scripts.client.entries import Entry
-from scripts.client.errors import SendingStoppedError
+from scripts.client.errors import SendingStoppedError, UnknownJobError
 from scripts.client.items import Item
 from scripts.client.journal import Journal
 from scripts.client.limits import DEFAULT_LIMITS, Limits
@@ -73,6 +73,8 @@ def resume(
     Raises ServiceError, StoreError and JournalError, and SendingStoppedError once `stop` is set,
     after what is under way; then resume again.
     """
+    if not journal.counts():
+        raise UnknownJobError(f"nothing of job {journal.job!r} was noted yet: submit it again")
     stop = stop or threading.Event()
     submission, total = Submission(job=journal.job, began_at=clock.now()), journal.unsent_count()
     progress(Event(phase="submit", done=0, total=total))

@@ -1,6 +1,7 @@
 """FakeService over HTTP, for the official SDK; answers can be scripted to go wrong first."""
 
 import contextlib
+import itertools
 import json
 import re
 import threading
@@ -24,6 +25,7 @@ class Faults:
     queue: list[tuple[int, str]] = field(default_factory=list)
     submits: list[tuple[int, str]] = field(default_factory=list)
     lost: Container[int] = ()
+    accepted: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     paths: list[str] = field(default_factory=list)
 
 
@@ -40,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(status, text.encode())
             return
         request_id = self.service.submit(json.loads(body))
-        if len(self.service.bodies) in self.faults.lost:
+        if next(self.faults.accepted) in self.faults.lost:
             self.close_connection = True
         else:
             self._answer(201, {"request_id": request_id})
