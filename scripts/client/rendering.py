@@ -49,6 +49,7 @@ def fetch_document(report: FetchReport) -> dict[str, Any]:
     results = [
         {
             "item": result.item,
+            "key": result.key,
             "folder": str(result.folder),
             "files": result.files,
             "downloaded": result.downloaded,
@@ -97,7 +98,9 @@ def status_lines(status: JobStatus) -> list[str]:
 
 
 def fetch_lines(report: FetchReport, *, to: str) -> list[str]:
-    lines = [f"{printable(result.item)}: {result.problem}" for result in report.problems]
+    lines = [
+        f"{printable(result.key)}: {printable(result.problem or '')}" for result in report.problems
+    ]
     whole = len(report.results) - len(lines)
     files = sum(result.downloaded for result in report.results)
     wrong = f", {len(lines)} wrong" if lines else ""

@@ -10,6 +10,7 @@ from scripts.client.items import find_items
 from scripts.client.journal import Entry
 from scripts.client.progress import Progress
 from scripts.client.request_body import Batch
+from scripts.client.selection import EVERYTHING, Selection
 from scripts.client.settings import Settings
 from scripts.client.submitting import Submission, plan
 from scripts.client.submitting import submit as submit_items
@@ -41,12 +42,19 @@ def wait(
         )
 
 
-def fetch(settings: Settings, job: str, to: Path, progress: Progress) -> FetchReport:
+def fetch(
+    settings: Settings,
+    job: str,
+    to: Path,
+    progress: Progress,
+    selection: Selection = EVERYTHING,
+) -> FetchReport:
     return fetch_results(
         job,
         to,
         bucket=opening.bucket(settings),
         naming=opening.naming(settings),
+        selection=selection,
         digests=opening.known_digests(settings, job),
         progress=progress,
     )

@@ -1,8 +1,8 @@
 """Doing the same with many items, a few at a time."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TypeVar
 
 WORKERS = 8
@@ -11,22 +11,38 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def in_threads(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    workers: int = WORKERS,
+    stop: Callable[[], None] | None = None,
+) -> Iterator[R]:
     """Results as they come, in any order; few items are taken ahead of the results.
 
-    The first error is raised, after what is under way; the rest is not begun.
+    The first error is raised, after what is under way, which `stop` may cut short; the rest is
+    not begun.
     """
-    with ThreadPoolExecutor(WORKERS) as pool:
-        pending: set[Future[R]] = set()
+    ended: SimpleQueue[Future[R]] = SimpleQueue()
+    pending: set[Future[R]] = set()
+    with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
-                pending.add(pool.submit(function, item))
-                if len(pending) >= 2 * WORKERS:
-                    done, pending = wait_for(pending, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
+                future = pool.submit(function, item)
+                pending.add(future)
+                future.add_done_callback(ended.put)
+                if len(pending) >= 2 * workers:
+                    yield _next(ended, pending)
             while pending:
-                done, pending = wait_for(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield _next(ended, pending)
         finally:
             for future in pending:
                 future.cancel()
+            if stop is not None:
+                stop()
+
+
+def _next(ended: "SimpleQueue[Future[R]]", pending: set[Future[R]]) -> R:
+    future = ended.get()
+    pending.remove(future)
+    return future.result()
