@@ -11,6 +11,7 @@ OutboxError (model.artifacts.errors)
 ├── UnsafePathError                       a name would leave the target directory
 ├── LocalFileError (OSError)              a file here cannot be written
 │   └── TargetError                       nor can any other: the disk is full or read-only
+├── SendingStoppedError                   somebody asked to stop; the rest is not sent yet
 └── WaitTimeoutError (TimeoutError)       some results are still missing
 """
 
@@ -82,6 +83,15 @@ class TargetError(LocalFileError):
     """The directory or its disk takes no files at all; the message says the remedy."""
 
     code = "TARGET_ERROR"
+
+
+class SendingStoppedError(OutboxError):
+    """Sending was asked to stop, and has; what is not sent is in the journal."""
+
+    code = "STOPPED"
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
 
 
 class WaitTimeoutError(OutboxError, TimeoutError):

@@ -8,6 +8,7 @@ from model.artifacts.errors import (
 )
 from scripts.client.errors import (
     JournalError,
+    SendingStoppedError,
     ServiceError,
     TargetError,
     UnknownJobError,
@@ -34,6 +35,8 @@ def exit_code(error: OutboxError) -> int:
     match error:
         case WaitTimeoutError():
             return TIMED_OUT
+        case SendingStoppedError():
+            return INTERRUPTED
         case InvalidInputError() | UnknownJobError():
             return BAD_INPUT
         case ConfigurationError() | ServiceError() | StoreError() | JournalError() | TargetError():

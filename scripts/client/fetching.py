@@ -66,7 +66,7 @@ def fetch(
     tally = _Tally(FetchReport(job=job), total=len(paths) if isinstance(paths, Sized) else 0)
     progress(Event(phase="fetch", done=0, total=tally.total))
     try:
-        for result in in_threads(fetcher.fetch, paths, workers=_WORKERS, stop=downloader.stop):
+        for result in in_threads(fetcher.fetch, paths, workers=_WORKERS, halt=downloader.stop):
             if (event := tally.add(result)) is not None:
                 progress(event)
         tally.check_any()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from scripts.client import exit_codes, rendering
-from scripts.client.journal import Entry
+from scripts.client.entries import Entry
 from scripts.client.states import State
 
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")]
