@@ -10,13 +10,15 @@ from scripts.client.batch import Batch
 from scripts.client.canceling import Cancellation, cancel
 from scripts.client.deployment import Deployment
 from scripts.client.entries import Entry
-from scripts.client.fetching import Fetched, FetchReport, fetch
+from scripts.client.fetcher import Fetched
+from scripts.client.fetching import FetchReport, fetch
 from scripts.client.indexing import IndexReport, index
 from scripts.client.items import Item
 from scripts.client.journal import Journal
 from scripts.client.limits import Limits
 from scripts.client.naming import Naming
 from scripts.client.result_reading import Result, results
+from scripts.client.selection import Selection
 from scripts.client.sending import Receipt
 from scripts.client.settings import Overrides, Settings, read_settings
 from scripts.client.sources import Reading, find_items
@@ -43,6 +45,7 @@ __all__ = [
     "Reading",
     "Receipt",
     "Result",
+    "Selection",
     "Settings",
     "State",
     "Submission",

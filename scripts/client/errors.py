@@ -10,6 +10,7 @@ OutboxError (model.artifacts.errors)
 │   └── UnknownJobError (LookupError)     nothing was submitted under this name
 ├── UnsafePathError                       a name would leave the target directory
 ├── LocalFileError (OSError)              a file here cannot be written
+│   └── TargetError                       nor can any other: the disk is full or read-only
 ├── DamagedIndexError (StoreError)        a part of a job's index is missing or cannot be read
 ├── SendingStoppedError                   somebody asked to stop; the rest is not sent yet
 └── WaitTimeoutError (TimeoutError)       some results are still missing
@@ -77,6 +78,12 @@ class LocalFileError(OutboxError, OSError):
     """A file on this machine cannot be read or written."""
 
     code = "LOCAL_FILE_ERROR"
+
+
+class TargetError(LocalFileError):
+    """The directory or its disk takes no files at all; the message says the remedy."""
+
+    code = "TARGET_ERROR"
 
 
 class DamagedIndexError(StoreError):

@@ -10,6 +10,7 @@ from scripts.client.errors import (
     JournalError,
     SendingStoppedError,
     ServiceError,
+    TargetError,
     UnknownJobError,
     WaitTimeoutError,
 )
@@ -29,7 +30,7 @@ Exit codes:
   1 some results failed, expired, were canceled or did not verify,
     or doctor found something wrong
   2 usage or bad input, nothing was sent
-  3 configuration, credentials, service or bucket unreachable
+  3 configuration, credentials, disk, service or bucket unusable
   4 waiting timed out
   70 a fault of Outbox itself
   130 interrupted
@@ -44,7 +45,7 @@ def exit_code(error: OutboxError) -> int:
             return INTERRUPTED
         case InvalidInputError() | UnknownJobError():
             return BAD_INPUT
-        case ConfigurationError() | ServiceError() | StoreError() | JournalError():
+        case ConfigurationError() | ServiceError() | StoreError() | JournalError() | TargetError():
             return NOT_POSSIBLE
         case _:
             return SOME_FAILED

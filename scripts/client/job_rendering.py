@@ -67,7 +67,8 @@ def status_lines(status: JobStatus) -> Iterator[str]:
 
 
 def cancellation_document(job: str, cancellation: Cancellation) -> dict[str, Any]:
-    return {"job": job, "canceled": cancellation.canceled, "too_late": cancellation.too_late}
+    canceled, too_late = sorted(cancellation.canceled), sorted(cancellation.too_late)
+    return {"job": job, "canceled": canceled, "too_late": too_late}
 
 
 def cancellation_lines(cancellation: Cancellation) -> list[str]:

@@ -11,6 +11,8 @@ import typer
 
 from model.artifacts.errors import InvalidInputError
 from scripts.client.batch import Batch
+from scripts.client.layout import FLAT, FOLDERS, Layout
+from scripts.client.selection import Selection
 from scripts.client.settings import Settings
 from scripts.client.sources import Reading
 from scripts.client.stored_documents import stored_items
@@ -85,6 +87,46 @@ class SourceOptions:
             stored=functools.partial(stored_items, settings),
             stdin=stdin.buffer,
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetching:
+    """What `fetch` says about the files it wants."""
+
+    only: list[str] = field(
+        default_factory=list,
+        metadata={
+            "metavar": "NAME",
+            "help": "Artifacts, such as text.txt or 'pages/*'; manifest.json counts. Repeatable.",
+        },
+    )
+    include: list[str] = field(
+        default_factory=list,
+        metadata={"metavar": "GLOB", "help": "Items to fetch, such as 'scans/*'. Repeatable."},
+    )
+    exclude: list[str] = field(
+        default_factory=list, metadata={"metavar": "GLOB", "help": "Items to leave. Repeatable."}
+    )
+    flat: bool = field(
+        default=False, metadata={"help": "No folders: ITEM.ARTIFACT, all side by side."}
+    )
+    output_template: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "PATH",
+            "help": "Below --to, such as '{labels.team}/{item}/{artifact}'; also {key} {job}"
+            " {request_id} {model} {environment}.",
+        },
+    )
+
+    def selection(self) -> Selection:
+        """Raises InvalidInputError, which names the option."""
+        if self.flat and self.output_template is not None:
+            raise InvalidInputError("--flat", "and --output-template exclude each other")
+        layout = FLAT if self.flat else FOLDERS
+        if self.output_template is not None:
+            layout = Layout.parse(self.output_template)
+        return Selection(only=self.only, include=self.include, exclude=self.exclude, layout=layout)
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:

@@ -48,6 +48,7 @@ def fetch_document(report: FetchReport) -> dict[str, Any]:
     results = [
         {
             "item": result.item,
+            "key": result.key,
             "folder": str(result.folder),
             "files": result.files,
             "downloaded": result.downloaded,
@@ -83,7 +84,10 @@ def submission_lines(submission: Submission) -> list[str]:
 
 def fetch_lines(report: FetchReport, *, to: str) -> list[str]:
     problems = [
-        (kind_of("wrong", result.code), f"{printable(result.item)}: {result.problem}")
+        (
+            kind_of("wrong", result.code),
+            f"{printable(result.key)}: {printable(result.problem or '')}",
+        )
         for result in report.problems
     ]
     whole = len(report.results) - len(problems)
