@@ -7,16 +7,22 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from scripts.client import exit_codes, rendering
-from scripts.client.journal import Entry
-from scripts.client.states import State
+from scripts.client.completion import known_jobs
 
-JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")]
+JobName = Annotated[
+    str, typer.Argument(metavar="JOB", help="The job's name.", autocompletion=known_jobs)
+]
 Items = Annotated[
     list[str] | None, typer.Argument(metavar="[ITEM]...", help="All of them by default.")
 ]
 Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait for results.")]
 Target = Annotated[Path, typer.Option("--to", help="The directory the results go into.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="One JSON document on stdout; progress, if any, as JSON lines on stderr."
+    ),
+]
 
 
 def answer(as_json: bool, document: dict[str, Any], lines: Sequence[str]) -> None:
@@ -25,7 +31,3 @@ def answer(as_json: bool, document: dict[str, Any], lines: Sequence[str]) -> Non
 
 def finish(*, failed: bool) -> NoReturn:
     raise typer.Exit(exit_codes.SOME_FAILED if failed else exit_codes.OK)
-
-
-def any_failed(entries: Sequence[Entry]) -> bool:
-    return any(entry.state is not State.SUCCEEDED for entry in entries)
