@@ -2,10 +2,11 @@
 
 import sys
 
-from scripts.bench import cold_start, memory, ocr, slot, store, store_memory
+from scripts.bench import client, cold_start, memory, ocr, slot, store, store_memory
 
 USAGE = """usage: python -m scripts.bench NAME
 
+client        fetching and uploading, against s5cmd, rclone and aws; --quick, or some names
 cold-start    seconds that opening a store adds to a model's start, and bare SDK imports
 memory        peak memory of the Truss server for a short document and a long one
 ocr           seconds per page through the model and through bare rapidocr
@@ -17,6 +18,8 @@ store-memory  peak memory of storing a small file and a large one in S3
 
 def main(arguments: list[str]) -> None:
     match arguments:
+        case ["client", *rest]:
+            report = client.measure(rest)
         case ["ocr"]:
             report = ocr.measure()
         case ["cold-start"]:
