@@ -1,6 +1,7 @@
 """What the deployment decides: `model_metadata.outbox` of config.yaml, secrets, environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,10 @@ _ENVIRONMENT_PREFIX = "OUTBOX_"
 _GCP_TOKEN_FILE = "B10_OIDC_TOKEN_PATH"  # noqa: S105 - a variable's name
 _TOKEN_FILES = (_GCP_TOKEN_FILE, "AWS_WEB_IDENTITY_TOKEN_FILE")
 _SECRETS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+
+def _places(value: Any) -> Any:
+    return tuple(filter(None, re.split(r"[\s,]+", value))) if isinstance(value, str) else value
 
 
 def _tags(value: Any) -> Any:
@@ -52,6 +57,8 @@ class Settings(BaseModel):
     gcs_part_bytes: int = Field(default=8 << 20, gt=0, multiple_of=256 << 10)
     """Files over 8 MiB travel in parts of this size, one in memory at a time."""
     max_document_bytes: int = Field(default=100 << 20, gt=0)
+    input_roots: Annotated[tuple[str, ...], BeforeValidator(_places)] = ()
+    """Further places (`s3://bucket/archive`) whose objects `document.input` may name; read only."""
     url_hosts: Annotated[tuple[str, ...], BeforeValidator(parse_hosts)] = ()
     """Whose https addresses a document may have: names, or `*.example.com`. None: off."""
     url_timeout_seconds: float = Field(default=60.0, gt=0)
