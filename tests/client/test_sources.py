@@ -164,6 +164,7 @@ def test_documents_of_a_further_root_go_by_their_full_address(
     from scripts.client.bucket_opening import open_bucket
 
     open_bucket(further, endpoint_url=seaweedfs.endpoint_url).create("a.txt", b"x")
+    service.held = True
     outbox("submit", further, "--job", job, OUTBOX_INPUT_ROOTS=further)
     (body,) = service.bodies.values()
     assert body["model_input"]["document"] == {"input": f"{further}/a.txt"}
