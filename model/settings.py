@@ -1,6 +1,7 @@
 """What the deployment decides: `model_metadata.outbox` of config.yaml, secrets, environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -16,6 +17,10 @@ from model.s3_settings import S3Settings
 _ENVIRONMENT_PREFIX = "OUTBOX_"
 
 
+def _places(value: Any) -> Any:
+    return tuple(filter(None, re.split(r"[\s,]+", value))) if isinstance(value, str) else value
+
+
 class Settings(S3Settings, GcsSettings):
     """One field per setting; the environment's `OUTBOX_<FIELD>` goes before config.yaml."""
 
@@ -25,6 +30,8 @@ class Settings(S3Settings, GcsSettings):
     version: str = "1"
     """Part of every fingerprint: raise it when equal input should give a new result."""
     max_document_bytes: int = Field(default=100 << 20, gt=0)
+    input_roots: Annotated[tuple[str, ...], BeforeValidator(_places)] = ()
+    """Further places (`s3://bucket/archive`) whose objects `document.input` may name; read only."""
     url_hosts: Annotated[tuple[str, ...], BeforeValidator(parse_hosts)] = ()
     """Whose https addresses a document may have: names, or `*.example.com`. None: off."""
     url_timeout_seconds: float = Field(default=60.0, gt=0)

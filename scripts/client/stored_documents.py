@@ -15,7 +15,8 @@ def stored_items(settings: Settings, address: str) -> Iterator[Item]:
     Raises InvalidInputError where the model could not read them, or there are none, and StoreError.
     """
     root, place = settings.require_root().rstrip("/"), address.rstrip("/")
-    if not any(place.startswith(f"{one.rstrip('/')}/") for one in (root, *settings.input_roots)):
+    further = any(f"{place}/".startswith(f"{one}/") for one in settings.input_roots)
+    if not further and not place.startswith(f"{root}/"):
         raise InvalidInputError(
             "PATH",
             f"{address}: the model reads what is below its root ({root}/...) alone; copy the"
