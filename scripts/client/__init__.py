@@ -1,14 +1,18 @@
 """What the companion's commands call: `submit`, `wait`, `fetch`. Silent: its callers print."""
 
 from scripts.client.accounting import Cancellation, JobStatus, cancel, status
+from scripts.client.batch import Batch
 from scripts.client.deployment import Deployment
+from scripts.client.entries import Entry
 from scripts.client.fetching import Fetched, FetchReport, fetch
-from scripts.client.items import Item, find_items
-from scripts.client.journal import Entry, Journal
+from scripts.client.items import Item
+from scripts.client.journal import Journal
+from scripts.client.limits import Limits
 from scripts.client.naming import Naming
-from scripts.client.request_body import Batch
+from scripts.client.sending import Receipt
+from scripts.client.sources import Reading, find_items
 from scripts.client.states import State
-from scripts.client.submitting import Receipt, Submission, submit
+from scripts.client.submitting import Submission, resume, submit
 from scripts.client.waiting import wait
 
 __all__ = [
@@ -21,13 +25,16 @@ __all__ = [
     "Item",
     "JobStatus",
     "Journal",
+    "Limits",
     "Naming",
+    "Reading",
     "Receipt",
     "State",
     "Submission",
     "cancel",
     "fetch",
     "find_items",
+    "resume",
     "status",
     "submit",
     "wait",

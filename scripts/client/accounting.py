@@ -7,8 +7,9 @@ from model.artifacts.errors import InvalidInputError
 from scripts.client.api import AsyncApi
 from scripts.client.clock import SYSTEM_CLOCK, Clock
 from scripts.client.deployment import Deployment
+from scripts.client.entries import Entry
 from scripts.client.errors import UnknownRequestError
-from scripts.client.journal import Entry, Journal
+from scripts.client.journal import Journal
 from scripts.client.progress import silent
 from scripts.client.states import State
 from scripts.client.tracking import Tracker
@@ -51,7 +52,7 @@ def status(journal: Journal, *, deployment: Deployment, clock: Clock = SYSTEM_CL
     if any(item.verdict for item in tracker.open.values()):
         tracker.look()
     service = {name: item.status for name, item in tracker.open.items() if item.status}
-    return JobStatus(job=journal.job, entries=journal.entries(), service=service)
+    return JobStatus(job=journal.job, entries=list(journal.entries()), service=service)
 
 
 def cancel(journal: Journal, items: Sequence[str] = (), *, api: AsyncApi) -> Cancellation:

@@ -10,6 +10,7 @@ OutboxError (model.artifacts.errors)
 │   └── UnknownJobError (LookupError)     nothing was submitted under this name
 ├── UnsafePathError                       a name would leave the target directory
 ├── LocalFileError (OSError)              a file here cannot be written
+├── SendingStoppedError                   somebody asked to stop; the rest is not sent yet
 └── WaitTimeoutError (TimeoutError)       some results are still missing
 """
 
@@ -75,6 +76,15 @@ class LocalFileError(OutboxError, OSError):
     """A file on this machine cannot be read or written."""
 
     code = "LOCAL_FILE_ERROR"
+
+
+class SendingStoppedError(OutboxError):
+    """Sending was asked to stop, and has; what is not sent is in the journal."""
+
+    code = "STOPPED"
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
 
 
 class WaitTimeoutError(OutboxError, TimeoutError):

@@ -6,7 +6,13 @@ from model.artifacts.errors import (
     OutboxError,
     StoreError,
 )
-from scripts.client.errors import JournalError, ServiceError, UnknownJobError, WaitTimeoutError
+from scripts.client.errors import (
+    JournalError,
+    SendingStoppedError,
+    ServiceError,
+    UnknownJobError,
+    WaitTimeoutError,
+)
 
 OK = 0
 SOME_FAILED = 1
@@ -34,6 +40,8 @@ def exit_code(error: OutboxError) -> int:
     match error:
         case WaitTimeoutError():
             return TIMED_OUT
+        case SendingStoppedError():
+            return INTERRUPTED
         case InvalidInputError() | UnknownJobError():
             return BAD_INPUT
         case ConfigurationError() | ServiceError() | StoreError() | JournalError():

@@ -1,17 +1,18 @@
 """The commands' answers as text and as JSON."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from scripts.client.accounting import Cancellation, JobStatus
+from scripts.client.entries import Entry
 from scripts.client.fetching import FetchReport
 from scripts.client.jobs import JobSummary
-from scripts.client.journal import Entry
+from scripts.client.planning import Plan
 from scripts.client.problems import grouped_lines, kind_of
 from scripts.client.states import State
-from scripts.client.submitting import Receipt, Submission
+from scripts.client.submitting import Submission
 
 
 def as_json(document: dict[str, Any]) -> str:
@@ -19,15 +20,30 @@ def as_json(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1)
 
 
-def submission_document(submission: Submission) -> dict[str, Any]:
-    def receipt(one: Receipt) -> dict[str, Any]:
-        return {"item": one.item, "key": one.key, "request_id": one.request_id}
-
+def submission_document(submission: Submission, accepted: Iterable[Entry]) -> dict[str, Any]:
+    names = ("item", "key", "request_id")
     return {
         "job": submission.job,
-        "accepted": [receipt(one) for one in submission.accepted],
+        "accepted": [{name: getattr(one, name) for name in names} for one in accepted],
         "refused": [{"item": one.item, "problem": one.problem} for one in submission.refused],
     }
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """Streams nothing: as large as the plan."""
+    items = [
+        {"item": one.item.name, "key": one.key, "size": one.item.size, "from": one.item.place}
+        for one in plan
+    ]
+    return {"job": plan.batch.job, "items": items, "bytes": plan.size_bytes}
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """An item a line, and the sum."""
+    for one in plan:
+        yield f"{one.item.size:>12}  {one.key or '(with the id)'}  {printable(one.item.place)}"
+    same = f", {plan.repeated} the same as another" if plan.repeated else ""
+    yield f"job {printable(plan.batch.job)}: {plan.count} to send, {plan.size_bytes} bytes{same}"
 
 
 def entries_document(job: str, entries: Sequence[Entry]) -> dict[str, Any]:
@@ -83,7 +99,7 @@ def jobs_document(jobs: Iterable[JobSummary]) -> dict[str, Any]:
 def submission_lines(submission: Submission) -> list[str]:
     problems = (("refused", f"{printable(one.item)}: {one.problem}") for one in submission.refused)
     refused = f", {len(submission.refused)} refused" if submission.refused else ""
-    last = f"job {printable(submission.job)}: {len(submission.accepted)} sent{refused}"
+    last = f"job {printable(submission.job)}: {submission.sent} sent{refused}"
     return [*grouped_lines(problems), last]
 
 

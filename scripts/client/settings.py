@@ -62,6 +62,8 @@ class Settings:
     base_url: str | None
     api_key: str | None = field(repr=False)
     home: Path
+    input_roots: tuple[str, ...] = ()
+    """The deployed model's: further places in which documents may lie."""
 
     def require_root(self) -> str:
         """Raises ConfigurationError where no bucket is named."""
@@ -102,6 +104,7 @@ def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
         base_url=overrides.base_url or environ.get("OUTBOX_BASE_URL"),
         api_key=read_api_key(overrides.api_key_file, environ),
         home=state_directory(environ),
+        input_roots=_input_roots(environ.get("OUTBOX_INPUT_ROOTS") or section.get("input_roots")),
     )
 
 
@@ -121,6 +124,11 @@ def _read_config(path: Path | None) -> Mapping[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError("config", f"{path} cannot be read as YAML") from error
     return config if isinstance(config, dict) else {}
+
+
+def _input_roots(value: Any) -> tuple[str, ...]:
+    places = re.split(r"[\s,]+", value) if isinstance(value, str) else value or ()
+    return tuple(str(place).rstrip("/") for place in places if place)
 
 
 def _section(config: Mapping[str, Any]) -> Mapping[str, Any]:

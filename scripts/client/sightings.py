@@ -6,7 +6,7 @@ from model.artifacts import Failure, Manifest, fingerprint
 from model.artifacts.errors import ManifestError, NotFoundError
 from model.artifacts.keys import manifest_key
 from scripts.client.bucket import Bucket
-from scripts.client.journal import Entry
+from scripts.client.entries import Entry
 from scripts.client.threads import in_threads
 
 

@@ -4,29 +4,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.client import opening
+from scripts.client.batch import Batch
+from scripts.client.entries import Entry
 from scripts.client.fetching import FetchReport
 from scripts.client.fetching import fetch as fetch_results
-from scripts.client.items import find_items
-from scripts.client.journal import Entry
+from scripts.client.planning import planned
 from scripts.client.progress import Progress
-from scripts.client.request_body import Batch
 from scripts.client.settings import Settings
-from scripts.client.submitting import Submission, plan
-from scripts.client.submitting import submit as submit_items
+from scripts.client.sources import find_items
+from scripts.client.submitting import Submission
+from scripts.client.submitting import resume as send
 from scripts.client.waiting import wait as wait_for
 
 
 def submit(
     settings: Settings, paths: Sequence[Path], batch: Batch, progress: Progress
 ) -> Submission:
-    items = find_items(paths)
     # A wrong request is said before a journal is begun or a connection made.
-    plan(items, batch, naming=opening.naming(settings))
     with (
+        planned(find_items(paths), batch, naming=opening.naming(settings)) as plan,
         opening.deployment(settings) as deployment,
         opening.journal(settings, batch.job, create=True) as journal,
     ):
-        return submit_items(items, batch, deployment=deployment, journal=journal, progress=progress)
+        journal.plan(plan)
+        return send(journal, deployment=deployment, progress=progress)
 
 
 def wait(

@@ -6,8 +6,9 @@ from model.artifacts import Failure
 from model.artifacts.errors import KeyConflictError
 from scripts.client.clock import Clock
 from scripts.client.deployment import Deployment
+from scripts.client.entries import Entry
 from scripts.client.errors import ServiceUnavailableError, UnknownRequestError
-from scripts.client.journal import Entry, Journal
+from scripts.client.journal import Journal
 from scripts.client.progress import Event, Progress
 from scripts.client.sightings import Sightings
 from scripts.client.states import State

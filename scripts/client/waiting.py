@@ -2,8 +2,9 @@
 
 from scripts.client.clock import SYSTEM_CLOCK, Clock
 from scripts.client.deployment import Deployment
+from scripts.client.entries import Entry
 from scripts.client.errors import WaitTimeoutError
-from scripts.client.journal import Entry, Journal
+from scripts.client.journal import Journal
 from scripts.client.progress import Event, Progress, silent
 from scripts.client.tracking import Tracker
 
@@ -32,7 +33,7 @@ def wait(
         before = len(tracker.open)
         tracker.look()
         if not tracker.open:
-            return journal.entries()
+            return list(journal.entries())
         remaining = None if deadline is None else deadline - clock.now()
         if remaining is not None and remaining <= 0:
             raise WaitTimeoutError(journal.job, pending=len(tracker.open))

@@ -8,7 +8,7 @@ import typer
 
 from scripts.client import exit_codes, rendering
 from scripts.client.completion import known_jobs
-from scripts.client.journal import Entry
+from scripts.client.entries import Entry
 from scripts.client.states import State
 
 JobName = Annotated[

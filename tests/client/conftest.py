@@ -95,7 +95,7 @@ class SteppingTime:
 
     @property
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep)
+        return Clock(now=lambda: self.now, sleep=self.sleep, elapsed=lambda: self.now)
 
 
 @pytest.fixture

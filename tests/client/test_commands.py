@@ -143,7 +143,7 @@ def test_a_failed_item_is_exit_1_and_its_reason_is_shown(outbox, documents, job,
 
 
 def test_a_refused_request_is_reported_and_the_others_go_on(outbox, documents, job, faults):
-    faults.queue.append((400, '{"error": "not this one"}'))
+    faults.submits.append((400, '{"error": "not this one"}'))
     result = outbox("submit", documents, "--job", job, "--json")
 
     assert result.exit_code == 1

@@ -9,6 +9,7 @@ from model.artifacts import Failure
 from model.artifacts.writing import record_failure
 from scripts.client import Batch, Deployment, Journal, State, find_items, status, submit, wait
 from scripts.client.api import RequestStatus
+from scripts.client.entries import Begun, Planned
 from scripts.client.errors import ServiceUnavailableError, WaitTimeoutError
 from tests.client.fake_service import MODEL
 
@@ -215,14 +216,11 @@ def test_a_conflict_stays_open_until_the_request_has_ended(
 def test_a_request_whose_answer_was_lost_is_found_by_its_key(
     documents, deployment, journal, time, service
 ):
-    journal.begin_submit(
-        "a.txt",
-        key=f"job={journal.job}/a.txt",
-        digest="0" * 64,
-        path=documents / "a.txt",
-        size=5,
-        submitted_at=time.now,
-        existed=False,
+    key = f"job={journal.job}/a.txt"
+    (item,) = find_items([documents / "a.txt"])
+    journal.plan([Planned(item=item, batch=Batch(job=journal.job), key=key)])
+    journal.begin_submits(
+        [Begun(item="a.txt", key=key, digest="0" * 64, size=5, submitted_at=time.now)]
     )
     (before,) = journal.entries()
     (entry,) = wait(journal, deployment=deployment, timeout_seconds=300, clock=time.clock)
@@ -315,4 +313,4 @@ def test_status_counts_what_is_open_by_the_services_word(sent, deployment, journ
 def test_a_job_of_another_bucket_has_a_journal_of_its_own(tmp_path):
     for root in ("s3://one", "s3://two"):
         with Journal.opened(tmp_path, job="J", root=root, create=True) as journal:
-            assert journal.entries() == []
+            assert list(journal.entries()) == []
