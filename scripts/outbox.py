@@ -8,7 +8,7 @@ import typer
 from scripts.client import exit_codes, guide
 from scripts.client.command_group import CommandGroup
 from scripts.client.command_help import Command
-from scripts.commands import following, report, results, sending, serving, upkeep
+from scripts.commands import following, report, results, running, sending, serving, upkeep
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (sending, following, results, report, serving, upkeep):
+for part in (sending, running, following, results, report, serving, upkeep):
     for command in part.app.registered_commands:
         command.cls = Command
     app.add_typer(part.app)

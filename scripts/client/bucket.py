@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import obstore
 import stamina
 from obstore import exceptions
-from obstore.store import S3Store
+from obstore.store import LocalStore, S3Store
 
 from model.artifacts.errors import (
     AccessDeniedError,
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
 _REFUSED = "the bucket refuses these credentials: check them and what they allow"
+_SKEWED = "RequestTimeTooSkewed"
+_WRONG_TIME = "this machine's clock differs too much from the bucket's: set it, by NTP for example"
 _STATUS = re.compile(r"status code: (\d{3})")
 _DENIED_OBJECT = "(code: AccessDenied)"
 _ABSENT = (FileNotFoundError, exceptions.NotFoundError)
@@ -51,12 +53,29 @@ class Bucket:
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Every object below `prefix`; what lies below a common prefix comes in one piece."""
+        return self.objects_between(prefix, after=None, until=None)
+
+    def objects_between(
+        self, prefix: str, *, after: str | None, until: str | None
+    ) -> Iterator[StoredObject]:
+        """Those whose keys come after the one bound and not after the other, in byte order.
+
+        Only where the bucket `lists_in_order` does this cost fewer calls than listing everything.
+        """
         with _translated(prefix):
-            for page in obstore.list(self._store, prefix):
+            for page in obstore.list(self._store, prefix, offset=after):
                 for meta in page:
-                    yield StoredObject(
-                        key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
-                    )
+                    if until is None or meta["path"] <= until:
+                        yield StoredObject(
+                            key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
+                        )
+                if self.lists_in_order and until is not None and page[-1]["path"] >= until:
+                    return
+
+    @property
+    def lists_in_order(self) -> bool:
+        """Whether listings come sorted and can begin anywhere; a directory's do not."""
+        return not isinstance(self._store, LocalStore)
 
     @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
     def get(self, key: str) -> bytes:
@@ -91,6 +110,12 @@ class Bucket:
             obstore.put(self._store, key, data, mode="create")
 
     @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    def put(self, key: str, data: bytes) -> None:
+        """Store `data` in place of what is there: for what is derived, below jobs/ and index/."""
+        with _translated(key):
+            obstore.put(self._store, key, data)
+
+    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
     def upload(self, key: str, path: Path) -> None:
         """Stream a large file in parts; readers see all of it or nothing."""
         with _translated(key):
@@ -117,7 +142,7 @@ def _translated(key: str) -> Iterator[None]:
     except _EXISTS as error:
         raise AlreadyExistsError(key) from error
     except _DENIED as error:
-        raise AccessDeniedError(key, _REFUSED) from error
+        raise _refusal(key, error) from error
     except exceptions.GenericError as error:
         raise _from_generic(key, error) from error
     except exceptions.BaseError as error:
@@ -126,17 +151,21 @@ def _translated(key: str) -> Iterator[None]:
         raise StoreUnavailableError(key, error.strerror or type(error).__name__) from error
 
 
+def _refusal(key: str, error: Exception) -> StoreError:
+    return AccessDeniedError(key, _WRONG_TIME if _SKEWED in str(error) else _REFUSED)
+
+
 def _from_generic(key: str, error: Exception) -> StoreError:
     """Listing reports every refusal as a generic error with the answer's status in its text.
 
     Deletion, which goes by DeleteObjects, reports one with the object's own code.
     """
     if _DENIED_OBJECT in str(error):
-        return AccessDeniedError(key, _REFUSED)
+        return _refusal(key, error)
     status = _STATUS.search(str(error))
     match int(status[1]) if status else None:
         case 401 | 403:
-            return AccessDeniedError(key, _REFUSED)
+            return _refusal(key, error)
         case 404:
             return StoreError(key, "there is no such bucket: check root and endpoint_url")
         case code if code is None or code in {408, 429} or code >= 500:

@@ -17,6 +17,7 @@ class Entry:
     """One item as it stands. `existed`: its key may hold an earlier result, so compare.
 
     `attempts` counts its submits, `submitted_at` is the latest (0: none); `digest` is None before.
+    `retryable`, `ended_at`: of the end it came to; meaningless while its state is not final.
     """
 
     item: str
@@ -31,6 +32,8 @@ class Entry:
     existed: bool
     code: str | None
     message: str | None
+    retryable: bool | None
+    ended_at: float | None
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Self:
@@ -96,13 +99,18 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settlement:
-    """What has become of an item's request; it counts while that request is the latest."""
+    """What has become of an item's request; it counts while that request is the latest.
+
+    `retryable`: whether sending it again may help. `ended_at` in seconds since the epoch.
+    """
 
     item: str
     state: State
     request_id: str | None
     code: str | None = None
     message: str | None = None
+    retryable: bool | None = None
+    ended_at: float | None = None
 
 
 def as_row(record: Begun | Accepted | Settlement) -> Mapping[str, object]:

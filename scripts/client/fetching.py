@@ -1,6 +1,6 @@
 """Bringing a job's results here: verified, complete, never half a file under its name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,15 +55,17 @@ def fetch(
     naming: Naming,
     digests: Mapping[str, str] | None = None,
     progress: Progress = silent,
+    paths: Sequence[str] | None = None,
 ) -> FetchReport:
     """Every committed result of the job into a folder of its own below `to`.
 
     The folder is the key below the job's prefix. What is there and whole stays as it is.
-    `digests` (input digests by key, from the journal) unmask results of another input.
+    `digests` (input digests by key, from the journal) unmask results of another input. `paths` are
+    the manifests to fetch; without them, the bucket is listed.
     A result that is wrong is reported and leaves nothing; raises StoreError where the bucket is.
     """
     prefix = f"manifests/{naming.prefix(job)}"
-    paths = list(bucket.keys(prefix))
+    paths = list(bucket.keys(prefix)) if paths is None else paths
     fetcher = _Fetcher(job, to, bucket=bucket, prefix=prefix, digests=digests or {})
     report = FetchReport(job=job)
     progress(Event(phase="fetch", done=0, total=len(paths)))

@@ -74,19 +74,19 @@ class Journal:
 
     def mark_existing(self, keys: Iterable[str]) -> None:
         """These keys hold results already; what is planned for them is to be compared."""
-        self._write(queries.MARK_EXISTING, [{"key": key} for key in keys])
+        self.write(queries.MARK_EXISTING, [{"key": key} for key in keys])
 
     def begin_submits(self, begun: Iterable[Begun]) -> None:
         """Before requests are sent: from here on they may have been."""
-        self._write(queries.BEGIN_SUBMIT, map(as_row, begun))
+        self.write(queries.BEGIN_SUBMIT, map(as_row, begun))
 
     def end_submits(self, accepted: Iterable[Accepted]) -> None:
         """The service has taken the requests."""
-        self._write(queries.END_SUBMIT, map(as_row, accepted))
+        self.write(queries.END_SUBMIT, map(as_row, accepted))
 
     def settle_many(self, settlements: Iterable[Settlement]) -> None:
         """What has become of requests; nothing where one is no longer its item's latest."""
-        self._write(queries.SETTLE, map(as_row, settlements))
+        self.write(queries.SETTLE, map(as_row, settlements))
 
     def settle(
         self,
@@ -148,11 +148,15 @@ class Journal:
             start = page[-1]["item"] + "\0"  # the next name there can be
 
     def _found(self, query: str, values: Iterable[str]) -> list[Entry]:
-        with translated(), self._lock:
-            found = self._connection.execute(query, {"values": json.dumps(list(values))})
-            return [Entry.of(row) for row in found]
+        return [Entry.of(row) for row in self.rows(query, {"values": json.dumps(list(values))})]
 
-    def _write(self, query: str, rows: Iterable[Mapping[str, object]]) -> None:
+    def rows(self, query: str, values: Mapping[str, object]) -> list[sqlite3.Row]:
+        """What a query of `queries` finds, all at once."""
+        with translated(), self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def write(self, query: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """One statement of `queries` for each of the rows, in one transaction."""
         with self._transaction() as connection:
             connection.executemany(query, rows)
 

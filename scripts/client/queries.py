@@ -26,7 +26,9 @@ CREATE TABLE entries (
     state        TEXT NOT NULL,
     existed      INTEGER NOT NULL,  -- the key may hold an earlier result: compare fingerprints
     code         TEXT,
-    message      TEXT
+    message      TEXT,
+    retryable    INTEGER,           -- whether sending what has ended again may help
+    ended_at     REAL               -- seconds since the epoch, by the clock of who ended it
 ) WITHOUT ROWID;
 CREATE INDEX entries_by_state ON entries (state, item);
 CREATE INDEX entries_by_key ON entries (key);
@@ -84,7 +86,8 @@ WHERE item = :item
 
 # Not where the item has been submitted again since.
 SETTLE = """
-UPDATE entries SET state = :state, code = :code, message = :message
+UPDATE entries SET state = :state, code = :code, message = :message,
+    retryable = :retryable, ended_at = :ended_at
 WHERE item = :item AND request_id IS :request_id
 """
 

@@ -1,13 +1,12 @@
-"""Sending a job: submit and resume; and run, which also waits and fetches."""
+"""Sending a job: submit and resume."""
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from scripts.client import exit_codes, opening, rendering, steps
+from scripts.client import exit_codes, opening, rendering
 from scripts.client.deployment import Deployment
 from scripts.client.journal import Journal
 from scripts.client.limits import Limits
@@ -17,15 +16,12 @@ from scripts.client.progress_display import shown_progress
 from scripts.client.settings import Overrides, read_settings
 from scripts.client.sources import find_items
 from scripts.client.submitting import accepted
-from scripts.client.submitting import resume as send
-from scripts.commands.answering import JobName, Json, Target, Timeout, answer, any_failed, finish
+from scripts.client.submitting import resume as send_planned
+from scripts.commands.answering import JobName, Json, answer, finish
 from scripts.commands.stopping import stopped_by_interrupt
 
 app = typer.Typer()
 
-Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Files, and folders of files.")
-]
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -60,7 +56,7 @@ def submit(
             opening.journal(settings, batch.job, create=True) as journal,
         ):
             journal.plan(plan)
-            _send(journal, deployment, limits, as_json=as_json)
+            send(journal, deployment, limits, as_json=as_json)
 
 
 @app.command("resume", epilog=exit_codes.EXPLANATION)
@@ -73,12 +69,13 @@ def resume(connection: Overrides, job: JobName, limits: Limits, as_json: Json = 
         opening.journal(settings, job) as journal,
         opening.deployment(settings) as deployment,
     ):
-        _send(journal, deployment, limits, as_json=as_json)
+        send(journal, deployment, limits, as_json=as_json)
 
 
-def _send(journal: Journal, deployment: Deployment, limits: Limits, *, as_json: bool) -> None:
+def send(journal: Journal, deployment: Deployment, limits: Limits, *, as_json: bool) -> None:
+    """What is planned; answers how it went, and ends the command."""
     with shown_progress(as_json=as_json) as progress, stopped_by_interrupt() as stop:
-        submission = send(
+        submission = send_planned(
             journal, deployment=deployment, progress=progress, limits=limits, stop=stop
         )
     sent = accepted(journal, submission) if as_json else ()
@@ -93,26 +90,3 @@ def _show(plan: Plan, *, as_json: bool) -> None:
         return
     for line in rendering.plan_lines(plan):
         typer.echo(line)
-
-
-@app.command("run", epilog=exit_codes.EXPLANATION)
-@expanded
-def run(
-    connection: Overrides,
-    paths: Paths,
-    to: Target,
-    sending: Sending,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
-    """Submit, wait, fetch."""
-    settings, batch = read_settings(connection, os.environ), sending.batch()
-    with shown_progress(as_json=as_json) as progress:
-        began_at = steps.submit(settings, paths, batch, progress).began_at
-        entries = steps.wait(settings, batch.job, timeout, progress)
-        report = steps.fetch(settings, batch.job, to, progress)
-    entries = [entry for entry in entries if entry.submitted_at >= began_at]
-    document = rendering.entries_document(batch.job, entries) | rendering.fetch_document(report)
-    lines = rendering.entries_lines(batch.job, entries) + rendering.fetch_lines(report, to=str(to))
-    answer(as_json, document, lines)
-    finish(failed=any_failed(entries) or bool(report.problems))

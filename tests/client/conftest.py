@@ -85,6 +85,7 @@ class SteppingTime:
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
+        self.set_by = 0.0
         self.slept: list[float] = []
         self.on_sleep = lambda: None
 
@@ -93,9 +94,13 @@ class SteppingTime:
         self.slept.append(seconds)
         self.on_sleep()
 
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock; no time has passed."""
+        self.set_by += seconds
+
     @property
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep, elapsed=lambda: self.now)
+        return Clock(now=lambda: self.now + self.set_by, sleep=self.sleep, elapsed=lambda: self.now)
 
 
 @pytest.fixture

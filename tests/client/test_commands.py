@@ -155,7 +155,8 @@ def test_a_refused_request_is_reported_and_the_others_go_on(outbox, documents, j
 def test_cancel_tells_queued_from_running(outbox, documents, job, service):
     service.held = True
     outbox("submit", documents, "--job", job)
-    assert json.loads(outbox("status", job, "--json").stdout)["counts"] == {"queued": 3}
+    stands = json.loads(outbox("status", job, "--json").stdout)
+    assert (stands["counts"], stands["queue"]) == ({"sent": 3}, {"queued": 3, "in_progress": 0})
 
     assert outbox("cancel", job, "a.txt").stdout == "1 canceled\n"
     assert outbox("cancel", job, "zzz").exit_code == 2
@@ -225,7 +226,7 @@ def test_ctrl_c_is_exit_130_and_no_traceback(
     assert process.returncode == 130
     assert rest.splitlines()[-1].startswith("outbox: interrupted")
     assert "Traceback" not in rest
-    assert json.loads(outbox("status", job, "--json").stdout)["counts"] == {"queued": 3}
+    assert json.loads(outbox("status", job, "--json").stdout)["counts"] == {"sent": 3}
 
 
 def test_the_exit_codes_are_in_the_help(outbox):
