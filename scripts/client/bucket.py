@@ -83,6 +83,12 @@ class Bucket:
         with _translated(key):
             return bytes(obstore.get(self._store, key).bytes())
 
+    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    def get_range(self, key: str, *, start: int, length: int) -> memoryview:
+        """Bytes that the object has, not copied. Raises NotFoundError, StoreError."""
+        with _translated(key):
+            return memoryview(obstore.get_range(self._store, key, start=start, length=length))
+
     def chunks(self, key: str) -> Iterator[bytes]:
         """The object's bytes, about a mebibyte at a time. Raises NotFoundError, StoreError."""
         with _translated(key):

@@ -1,5 +1,6 @@
 """What the companion is told by options, environment and config.yaml. Read once."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,7 +76,12 @@ class Settings:
         return self.root
 
 
-def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
+_NOTHING = Overrides()
+
+
+def read_settings(
+    overrides: Overrides = _NOTHING, environ: Mapping[str, str] = os.environ
+) -> Settings:
     """Options go before the environment's OUTBOX_…, which goes before config.yaml.
 
     Raises ConfigurationError, which names the setting.
@@ -103,8 +109,8 @@ def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
         environment=overrides.environment or environ.get("OUTBOX_ENVIRONMENT") or "production",
         base_url=overrides.base_url or environ.get("OUTBOX_BASE_URL"),
         api_key=read_api_key(overrides.api_key_file, environ),
-        home=state_directory(environ),
         input_roots=_input_roots(environ.get("OUTBOX_INPUT_ROOTS") or section.get("input_roots")),
+        home=state_directory(environ),
     )
 
 

@@ -8,8 +8,6 @@ import typer
 
 from scripts.client import exit_codes, rendering
 from scripts.client.completion import known_jobs
-from scripts.client.entries import Entry
-from scripts.client.states import State
 
 JobName = Annotated[
     str, typer.Argument(metavar="JOB", help="The job's name.", autocompletion=known_jobs)
@@ -33,7 +31,3 @@ def answer(as_json: bool, document: dict[str, Any], lines: Sequence[str]) -> Non
 
 def finish(*, failed: bool) -> NoReturn:
     raise typer.Exit(exit_codes.SOME_FAILED if failed else exit_codes.OK)
-
-
-def any_failed(entries: Sequence[Entry]) -> bool:
-    return any(entry.state is not State.SUCCEEDED for entry in entries)

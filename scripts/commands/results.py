@@ -1,10 +1,12 @@
-"""What a job has given: fetch."""
+"""What a job has given: fetch, index."""
 
 import os
 
 import typer
 
-from scripts.client import exit_codes, rendering, steps
+from scripts.client import exit_codes, opening, rendering, steps
+from scripts.client.index_rendering import index_document, index_lines
+from scripts.client.indexing import index as index_job
 from scripts.client.options import expanded
 from scripts.client.progress_display import shown_progress
 from scripts.client.settings import Overrides, read_settings
@@ -21,3 +23,13 @@ def fetch(connection: Overrides, job: JobName, to: Target, as_json: Json = False
         report = steps.fetch(read_settings(connection, os.environ), job, to, progress)
     answer(as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to)))
     finish(failed=bool(report.problems) or not report.results)
+
+
+@app.command("index", epilog=exit_codes.EXPLANATION)
+@expanded
+def index(connection: Overrides, job: JobName, as_json: Json = False) -> None:
+    """Add the job's new results to Parquet files in the bucket, one row each."""
+    settings = read_settings(connection, os.environ)
+    report = index_job(job, bucket=opening.bucket(settings), naming=opening.naming(settings))
+    answer(as_json, index_document(report), index_lines(report))
+    finish(failed=bool(report.problems))
