@@ -16,6 +16,7 @@ from model.artifacts.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     NotFoundError,
+    ObjectTooLargeError,
     StoreError,
     StoreUnavailableError,
 )
@@ -78,10 +79,16 @@ class Bucket:
         return not isinstance(self._store, LocalStore)
 
     @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
-    def get(self, key: str) -> bytes:
-        """The whole object, for small ones. Raises NotFoundError, StoreError."""
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        """The whole object, for small ones; of one with more than `max_bytes`, not a byte.
+
+        Raises NotFoundError, ObjectTooLargeError, StoreError.
+        """
         with _translated(key):
-            return bytes(obstore.get(self._store, key).bytes())
+            found = obstore.get(self._store, key)
+            if max_bytes is not None and found.meta["size"] > max_bytes:
+                raise ObjectTooLargeError(key, max_bytes=max_bytes)
+            return bytes(found.bytes())
 
     @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
     def get_range(self, key: str, *, start: int, length: int) -> memoryview:
