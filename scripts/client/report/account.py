@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.artifacts.errors import NotFoundError, ObjectTooLargeError
-from model.artifacts.keys import escape
+from scripts.client.accounting import account_key
 from scripts.client.bucket import Bucket
 from scripts.client.report.failed import Failed
 from scripts.client.report.measures import in_utc
@@ -50,7 +50,7 @@ class Account(BaseModel):
 def read_account(bucket: Bucket, job: str) -> Account | None:
     """None where there is none that can be read. Raises StoreError."""
     try:
-        data = bucket.get(f"jobs/{escape(job)}.json", max_bytes=_LARGEST_BYTES)
+        data = bucket.get(account_key(job), max_bytes=_LARGEST_BYTES)
         return Account.model_validate_json(data)
     except (NotFoundError, ObjectTooLargeError, ValidationError):
         return None
