@@ -22,6 +22,7 @@ def account_lines(account: Account) -> Iterator[str]:
     yield from grouped_lines(
         (kind_of(entry.state.value, entry.code), _entry_line(entry))
         for entry in account.not_succeeded()
+        if entry.state is not State.PLANNED
     )
     yield f"job {printable(account.job)}: {counted(account.counts)}"
     if planned := account.counts.get(State.PLANNED):

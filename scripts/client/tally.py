@@ -21,9 +21,10 @@ def _is_problem(event: Event) -> bool:
 
 @dataclass(kw_only=True, slots=True)
 class Step:
-    """One phase as far as it has come."""
+    """One phase as far as it has come; `known` of its `total` have been heard of."""
 
     done: int = 0
+    known: int = 0
     total: int = 0
     failed: int = 0
     began_at: float
@@ -32,12 +33,19 @@ class Step:
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     def move(self, event: Event, now: float) -> None:
-        self.done, self.total = event.done, event.total
-        self.ended_at = now if 0 < self.total <= self.done else None
+        self.done, self.known = event.done, event.total
+        self.expect(event.total, now)
         if not self.samples or now - self.samples[-1][0] >= _SAMPLE_SECONDS:
             self.samples.append((now, self.done))
         while now - self.samples[0][0] > _WINDOW_SECONDS and len(self.samples) > 1:
             self.samples.popleft()
+
+    def expect(self, total: int, now: float) -> None:
+        self.total = total
+        if not 0 < total <= self.done:
+            self.ended_at = None
+        elif self.ended_at is None:
+            self.ended_at = now
 
     def rate(self, now: float) -> float | None:
         """Items a second: lately while it goes on, on the whole once it is over."""
@@ -77,9 +85,16 @@ class Tally:
             self._in_flight = event.in_flight
         is_problem = _is_problem(event)
         step.failed = step.failed + is_problem if event.failed is None else event.failed
+        self._expect_fetches(now)
         if is_problem:
             return self.problems.add(kind_of(event.state, event.code), event)
         return bool(event.note)
+
+    def _expect_fetches(self, now: float) -> None:
+        """While results are fetched as they come, as many will come as have not failed."""
+        waiting, fetching = self.steps.get("wait"), self.steps.get("fetch")
+        if waiting and fetching:
+            fetching.expect(max(fetching.known, waiting.total - waiting.failed), now)
 
     @property
     def seconds(self) -> float:

@@ -64,9 +64,17 @@ def test_phases_that_run_at_once_are_one_line_and_the_slowest_says_how_long(tall
     tally.take(wait(10, 50))
     tally.take(Event(phase="fetch", done=0, total=10))
     assert summary(tally) == (
-        "0:00:10 sent 49/50, stored 10/50, fetched 0/10, 39 in flight, 1 failed, 1.0/s,"
+        "0:00:10 sent 49/50, stored 10/50, fetched 0/50, 39 in flight, 1 failed, 1.0/s,"
         " 0:00:40 left"
     )
+
+
+def test_fetching_ends_with_the_results_there_are(tally, time):
+    tally.take(Event(phase="fetch", done=2, total=2, item="a", state="fetched"))
+    tally.take(Event(phase="wait", done=2, total=3, failed=0, in_flight=1))
+    assert summary(tally) == "0:00:00 stored 2/3, fetched 2/3, 1 in flight"
+    tally.take(Event(phase="wait", done=3, total=3, failed=1, in_flight=0))
+    assert summary(tally) == "0:00:00 stored 2/3, fetched 2/2, 1 failed"
 
 
 def test_what_was_refused_is_counted_once(tally):

@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 import io
+import itertools
 import json
 import re
 import tracemalloc
@@ -20,6 +21,7 @@ from scripts.client.bucket import Bucket
 from scripts.client.errors import UnknownJobError
 from scripts.client.report.distribution import Distribution
 from scripts.client.report.failed import Failed, FailedRequests
+from scripts.client.report.histogram import histogram
 
 NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 MODEL = ModelInfo(name="ocr", version="1")
@@ -147,6 +149,18 @@ def test_quantiles_are_true_to_five_per_cent():
     empty = Distribution()
     empty.add(float("nan"))
     assert (empty.quantile(0.5), empty.bars()) == (0, [])
+
+
+@pytest.mark.parametrize("decades", range(9))
+def test_a_histograms_labels_stand_apart_and_inside(decades):
+    timings = Distribution()
+    for milliseconds in (1, 10**decades):
+        timings.add(milliseconds)
+    chart = histogram(timings.bars())
+    places = [x for x, _ in chart.labels] + [chart.width]
+    assert places[0] == 0
+    assert all(after - before >= 90 for before, after in itertools.pairwise(places))
+    assert all(column.x + column.width <= chart.width for column in chart.columns)
 
 
 def test_every_failure_is_grouped_under_its_code_with_a_remedy(bucket, survey, page):

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model.artifacts.errors import NotFoundError
-from model.artifacts.keys import escape
+from model.artifacts.errors import NotFoundError, ObjectTooLargeError
+from scripts.client.accounting import account_key
 from scripts.client.bucket import Bucket
 from scripts.client.report.failed import Failed
 from scripts.client.report.measures import in_utc
@@ -49,12 +49,8 @@ class Account(BaseModel):
 
 def read_account(bucket: Bucket, job: str) -> Account | None:
     """None where there is none that can be read. Raises StoreError."""
-    data = bytearray()
     try:
-        for chunk in bucket.chunks(f"jobs/{escape(job)}.json"):
-            data += chunk
-            if len(data) > _LARGEST_BYTES:
-                return None
-        return Account.model_validate_json(bytes(data))
-    except (NotFoundError, ValidationError):
+        data = bucket.get(account_key(job), max_bytes=_LARGEST_BYTES)
+        return Account.model_validate_json(data)
+    except (NotFoundError, ObjectTooLargeError, ValidationError):
         return None

@@ -40,9 +40,13 @@ def histogram(bars: Sequence[Bar]) -> Chart:
     most = max((bar.count for bar in bars), default=1)
     width = min(WIDTH / max(len(bars), 1), _WIDEST_BAR)
     columns = [_column(at, bar, width=width, most=most) for at, bar in enumerate(bars)]
-    labels = [(round(at * width, 1), duration_text(bar.low)) for at, bar in enumerate(bars)]
-    step = math.ceil(_LABEL_WIDTH / width)
-    return Chart(columns=columns, labels=labels[::step])
+    every = math.ceil(_LABEL_WIDTH / width)
+    labels = [
+        (round(at * width, 1), duration_text(bar.low))
+        for at, bar in enumerate(bars)
+        if at % every == 0 and at * width + _LABEL_WIDTH <= WIDTH
+    ]
+    return Chart(columns=columns, labels=labels)
 
 
 def _column(at: int, bar: Bar, *, width: float, most: int) -> Column:

@@ -53,16 +53,13 @@ def thumbnails(sample: Iterable[Sampled], *, bucket: Bucket) -> list[Thumbnail]:
 def _read(result: Sampled, page: Artifact, *, bucket: Bucket) -> bytes | None:
     if page.size > _LARGEST_BYTES:
         return None
-    data = bytearray()
     try:
-        for chunk in bucket.chunks(artifact_key(result.key, result.attempt, page.name)):
-            data += chunk
-            if len(data) > page.size:
-                break
+        key = artifact_key(result.key, result.attempt, page.name)
+        data = bucket.get(key, max_bytes=page.size)
         check_artifact(page, size=len(data), sha256=hashlib.sha256(data).hexdigest())
     except OutboxError:
         return None
-    return bytes(data)
+    return data
 
 
 def _scaled(result: Sampled, page: Artifact, data: bytes) -> Thumbnail | None:
