@@ -1,4 +1,4 @@
-"""Indexers that are killed, and jobs that are large."""
+"""Indexers that are killed."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.tiny_truss import PROJECT
 from tests.waiting import until
 
 INDEXER = """
-import resource, sys
+import sys
 from model.artifacts import KeyTemplate
 from scripts.client import Naming, index
 from scripts.client.bucket_opening import open_bucket
@@ -20,7 +20,6 @@ from scripts.client.bucket_opening import open_bucket
 root, part_rows = sys.argv[1:]
 naming = Naming(template=KeyTemplate.parse("job={job}/{item}"))
 index("j", bucket=open_bucket(root), naming=naming, part_rows=int(part_rows))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
@@ -29,9 +28,9 @@ def bucket(tmp_path):
     return open_bucket(f"file://{tmp_path}/results")
 
 
-def start(bucket, part_rows=10_000) -> subprocess.Popen:
+def start(bucket, part_rows) -> subprocess.Popen:
     command = [sys.executable, "-c", INDEXER, bucket.root, str(part_rows)]
-    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=PROJECT)
 
 
 def _wait_for(seen, pair) -> None:
@@ -53,21 +52,8 @@ def test_two_indexers_killed_again_and_again_index_each_result_once(bucket):
         for one in pair:
             one.kill()
             killed += one.wait() == -9
-            one.stdout.close()
     last = start(bucket, part_rows=10)
-    last.communicate(timeout=120)
+    last.wait(timeout=120)
     assert last.returncode == 0
     assert killed > 3
     assert items(bucket, "j") == sorted(f"{g}-{n}" for g in range(6) for n in range(200))
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_job(bucket):
-    def peak_mib() -> float:
-        out, _ = start(bucket).communicate(timeout=240)
-        return int(out) / 1024
-
-    commit(bucket, *(a_manifest("j", f"few-{n}") for n in range(12_000)))
-    few = peak_mib()
-    commit(bucket, *(a_manifest("j", f"many-{n}") for n in range(48_000)))
-    assert peak_mib() < few + 30
