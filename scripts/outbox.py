@@ -8,7 +8,7 @@ import typer
 from scripts.client import exit_codes, guide
 from scripts.client.command_group import CommandGroup
 from scripts.client.command_help import Command
-from scripts.commands import following, report, results, running, sending, serving, upkeep
+from scripts.commands import following, report, results, running, sending, serving, upkeep, webhooks
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -22,6 +22,7 @@ for part in (sending, running, following, results, report, serving, upkeep):
     for command in part.app.registered_commands:
         command.cls = Command
     app.add_typer(part.app)
+app.add_typer(webhooks.app, name="webhook")
 
 
 def main() -> None:

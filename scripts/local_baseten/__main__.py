@@ -4,6 +4,7 @@ The API key is the environment's BASETEN_API_KEY; without one every key is accep
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import threading
 from pathlib import Path
 
 from scripts.local_baseten.errors import LocalBasetenError
+from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.serving import serve
 
 
@@ -26,7 +28,7 @@ def main() -> None:
             state_directory=arguments.state_directory,
             bucket_directory=arguments.bucket,
             api_key=os.environ.get("BASETEN_API_KEY"),
-            concurrency_target=arguments.concurrency_target,
+            settings=ServiceSettings(**arguments.settings),
         )
     except (LocalBasetenError, OSError) as error:
         sys.exit(str(error))
@@ -39,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bucket", type=Path, metavar="DIRECTORY")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--concurrency-target", type=int, default=1)
+    parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON")
     parser.add_argument("--end-with-stdin", action="store_true", help="end when its input does")
     return parser
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from scripts.local_baseten.answers import ApiError
+from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.job import Job, Status
 from scripts.local_baseten.request_body import read_body
 from scripts.local_baseten.request_queue import RequestQueue
@@ -28,21 +29,20 @@ class AsyncApi:
     def __init__(
         self,
         queue: RequestQueue,
+        commits: GroupCommit,
         *,
         on_submit: Callable[[], None],
         clock: Callable[[], float] = time.time,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._queue = queue
+        self._commits = commits
         self._on_submit = on_submit
         self._clock = clock
         self._max_waiting = max_waiting
 
     async def submit(self, request: Request) -> Response:
         submission = parse_submission(await read_body(request, max_bytes=MAX_BODY_BYTES))
-        waiting = self._queue.count(Status.QUEUED) + self._queue.count(Status.IN_PROGRESS)
-        if waiting >= self._max_waiting:
-            raise ApiError(429, "rate_limited", f"{waiting} requests are queued or running already")
         now = self._clock()
         job = Job(
             request_id=uuid.uuid4().hex,
@@ -53,15 +53,16 @@ class AsyncApi:
             status_at=now,
             expires_at=now + submission.max_time_in_queue_seconds,
             retry=submission.retry,
+            webhook_endpoint=submission.webhook_endpoint,
         )
-        self._queue.add(job)
+        await self._commits(self._add, job)
         self._on_submit()
         logger.info("accepted", extra={"request_id": job.request_id, "status": job.status})
         headers = {"X-Baseten-Request-Id": job.request_id}
         return JSONResponse({"request_id": job.request_id}, status_code=201, headers=headers)
 
     async def status(self, request: Request) -> Response:
-        job = self._find(request)
+        job = await self._find(request)
         errors = [] if job.error is None else [job.error]
         return JSONResponse(
             {
@@ -69,7 +70,7 @@ class AsyncApi:
                 "model_id": MODEL_ID,
                 "deployment_id": job.deployment_id,
                 "status": job.status,
-                "webhook_status": "NO_WEBHOOK_PROVIDED",
+                "webhook_status": job.webhook_status,
                 "created_at": _timestamp(job.created_at),
                 "status_at": _timestamp(job.status_at),
                 "errors": [{"code": error.code, "message": error.message} for error in errors],
@@ -77,8 +78,8 @@ class AsyncApi:
         )
 
     async def cancel(self, request: Request) -> Response:
-        job = self._find(request)
-        canceled = self._queue.cancel(job.request_id)
+        job = await self._find(request)
+        canceled = await self._commits(self._queue.cancel, job.request_id)
         if canceled:
             logger.info("canceled", extra={"request_id": job.request_id, "status": "CANCELED"})
         message = "Canceled." if canceled else f"Only queued requests can be canceled: {job.status}"
@@ -87,18 +88,26 @@ class AsyncApi:
         )
 
     async def queue_status(self, request: Request) -> Response:
+        counts = await self._commits(self._queue.counts)
         return JSONResponse(
             {
                 "model_id": MODEL_ID,
                 "deployment_id": _deployment(request),
-                "num_queued_requests": self._queue.count(Status.QUEUED),
-                "num_in_progress_requests": self._queue.count(Status.IN_PROGRESS),
+                "num_queued_requests": counts[Status.QUEUED],
+                "num_in_progress_requests": counts[Status.IN_PROGRESS],
             }
         )
 
-    def _find(self, request: Request) -> Job:
+    def _add(self, job: Job) -> None:
+        counts = self._queue.counts()
+        waiting = counts[Status.QUEUED] + counts[Status.IN_PROGRESS]
+        if waiting >= self._max_waiting:
+            raise ApiError(429, "rate_limited", f"{waiting} requests are queued or running already")
+        self._queue.add(job)
+
+    async def _find(self, request: Request) -> Job:
         request_id, _, _ = str(request.path_params["request_id"]).partition(":")
-        job = self._queue.find(request_id)
+        job = await self._commits(self._queue.find, request_id)
         if job is None:
             message = "No such request; one is known for an hour after its end."
             raise ApiError(404, "client_error", message)

@@ -2,8 +2,11 @@
 
 LocalBasetenError
 ├── BucketError                  the bucket's server does not come up
+├── QueueVersionError            the queue's file was made by another version
 ├── StateDirectoryInUseError     another stand-in runs on the directory
+├── TooManySecretsError          two webhook secrets are active already
 ├── TrussError                   truss refuses the Truss it was given
+├── UnknownSecretError           no active webhook secret has this id
 └── NotRunningError              the stand-in ended, or its model does not come up
 """
 
@@ -18,6 +21,16 @@ class BucketError(LocalBasetenError):
     """Ends with the server's last words."""
 
 
+class QueueVersionError(LocalBasetenError):
+    """What it holds is not looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} was made by another version: finish its requests there, or delete it"
+        )
+
+
 class StateDirectoryInUseError(LocalBasetenError):
     """Two stand-ins would take the same requests."""
 
@@ -26,12 +39,27 @@ class StateDirectoryInUseError(LocalBasetenError):
         super().__init__(f"{path} is in use by another stand-in: end it, or choose another")
 
 
+class TooManySecretsError(LocalBasetenError):
+    """One secret is rotated at a time."""
+
+    def __init__(self) -> None:
+        super().__init__("two webhook secrets are active: wait for one's end, or expire it")
+
+
 class TrussError(LocalBasetenError):
     """The directory is no Truss, or its config.yaml is wrong."""
 
     def __init__(self, path: Path, problem: str) -> None:
         self.path = path
         super().__init__(f"{path} is not a Truss that can be served: {problem}")
+
+
+class UnknownSecretError(LocalBasetenError):
+    """It was never there, or has expired."""
+
+    def __init__(self, secret_id: str) -> None:
+        self.secret_id = secret_id
+        super().__init__(f"no active webhook secret has the id {secret_id!r}: list them")
 
 
 class NotRunningError(LocalBasetenError):

@@ -15,6 +15,17 @@ class Status(StrEnum):
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
     CANCELED = "CANCELED"
+    WEBHOOK_FAILED = "WEBHOOK_FAILED"
+
+
+class WebhookStatus(StrEnum):
+    """Baseten's names for where the delivery of a request's result stands."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    NO_WEBHOOK_PROVIDED = "NO_WEBHOOK_PROVIDED"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +40,8 @@ class JobError:
 class Job:
     """Times are seconds since 1970. `attempts` counts those that have ended.
 
-    `model_input` is the JSON text the model is sent.
+    `model_input` is the JSON text the model is sent; `started_at` is when the model was first
+    asked; `claims` counts how often the request was claimed, and so names the claim.
     """
 
     request_id: str
@@ -41,5 +53,26 @@ class Job:
     retry: RetryPolicy
     status: Status = Status.QUEUED
     status_at: float
+    started_at: float | None = None
     attempts: int = 0
+    claims: int = 0
     error: JobError | None = None
+    webhook_endpoint: str | None = None
+    webhook_status: WebhookStatus = WebhookStatus.NO_WEBHOOK_PROVIDED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """A finished request's result on its way to the request's webhook.
+
+    `data` is the model's answer as JSON text, None where there is an error. `ended_at` is when the
+    request ended, `attempts` counts the deliveries that have failed.
+    """
+
+    request_id: str
+    deployment_id: str
+    endpoint: str
+    data: str | None
+    error: JobError | None
+    ended_at: float
+    attempts: int

@@ -18,31 +18,31 @@ _MESSAGE_CHARACTERS = 1_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """One attempt's end: no error, or one that a repetition may mend or not."""
+    """One attempt's end: no error, or one that a repetition may mend or not.
+
+    `data` is what the model answered, where it succeeded.
+    """
 
     error: JobError | None = None
     may_be_retried: bool = False
+    data: str | None = None
 
 
-SUCCEEDED = Outcome()
+LOST = "The connection to the model was lost before it answered."
+TOO_LONG = "The model did not answer in time."
 
+# As the service in front of a server that crashed would answer: 503.
 CONNECTION_LOST = Outcome(
-    error=JobError(
-        code="MODEL_PREDICT_ERROR",
-        message="The connection to the model was lost before it answered.",
-    ),
-    may_be_retried=True,
+    error=JobError(code="MODEL_UNAVAILABLE", message=LOST), may_be_retried=True
 )
 
-TIMED_OUT = Outcome(
-    error=JobError(code="MODEL_PREDICT_TIMEOUT", message="The model did not answer in time.")
-)
+TIMED_OUT = Outcome(error=JobError(code="MODEL_PREDICT_TIMEOUT", message=TOO_LONG))
 
 
 def outcome_of(status: int, body: bytes) -> Outcome:
     """The outcome of an answer of the model's server, in Baseten's codes."""
     if status < 400:
-        return SUCCEEDED
+        return Outcome(data=body.decode(errors="replace"))
     code = _CODES.get(status, "MODEL_PREDICT_ERROR")
     error = JobError(code=code, message=f"The model answered {status}: {_message(body)}")
     return Outcome(error=error, may_be_retried=status in _RETRYABLE)

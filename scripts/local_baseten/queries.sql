@@ -1,91 +1,205 @@
 -- Every statement the queue runs, each under its name.
+--
+-- A request's phase is what the queue does with it, and due_at when the next thing happens by
+-- itself: ready (expires, where it is QUEUED), delayed (ready again), running (its claim expires),
+-- ended (is forgotten). 9e999 is never.
 
 -- name: create_requests
-CREATE TABLE IF NOT EXISTS requests (
+CREATE TABLE requests (
     sequence INTEGER PRIMARY KEY,
     request_id TEXT NOT NULL UNIQUE,
     deployment_id TEXT NOT NULL,
-    model_input TEXT NOT NULL,
     priority INTEGER NOT NULL,
     status TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    due_at REAL NOT NULL,
     created_at REAL NOT NULL,
     status_at REAL NOT NULL,
+    started_at REAL,
     expires_at REAL NOT NULL,
     max_attempts INTEGER NOT NULL,
     initial_delay_ms INTEGER NOT NULL,
     max_delay_ms INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    due_at REAL NOT NULL,
-    is_running INTEGER NOT NULL DEFAULT 0,
+    claims INTEGER NOT NULL DEFAULT 0,
     error_code TEXT,
-    error_message TEXT
+    error_message TEXT,
+    webhook_endpoint TEXT,
+    webhook_status TEXT NOT NULL,
+    model_input TEXT NOT NULL
 ) STRICT
 
--- name: create_waiting
-CREATE INDEX IF NOT EXISTS waiting ON requests (priority, sequence)
-WHERE is_running = 0 AND status IN ('QUEUED', 'IN_PROGRESS')
+-- name: create_ready
+CREATE INDEX ready ON requests (priority, sequence) WHERE phase = 'ready'
 
--- name: create_by_status
-CREATE INDEX IF NOT EXISTS by_status ON requests (status, status_at)
+-- name: create_due
+CREATE INDEX due ON requests (phase, due_at)
 
--- name: recover
+-- name: create_counts
+-- Kept by the triggers below: counting a hundred thousand rows takes its time.
+CREATE TABLE counts (status TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT
+
+-- name: create_count_added
+CREATE TRIGGER count_added AFTER INSERT ON requests BEGIN
+    INSERT INTO counts VALUES (new.status, 1)
+    ON CONFLICT (status) DO UPDATE SET count = count + 1;
+END
+
+-- name: create_count_moved
+CREATE TRIGGER count_moved AFTER UPDATE OF status ON requests WHEN old.status != new.status BEGIN
+    UPDATE counts SET count = count - 1 WHERE status = old.status;
+    INSERT INTO counts VALUES (new.status, 1)
+    ON CONFLICT (status) DO UPDATE SET count = count + 1;
+END
+
+-- name: create_count_forgotten
+CREATE TRIGGER count_forgotten AFTER DELETE ON requests BEGIN
+    UPDATE counts SET count = count - 1 WHERE status = old.status;
+END
+
+-- name: create_deliveries
+CREATE TABLE deliveries (
+    sequence INTEGER PRIMARY KEY REFERENCES requests (sequence),
+    is_running INTEGER NOT NULL DEFAULT 0,
+    due_at REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    data TEXT
+) STRICT
+
+-- name: create_deliveries_due
+CREATE INDEX deliveries_due ON deliveries (due_at) WHERE is_running = 0
+
+-- name: recover_requests
 -- What ran when the process ended is taken up again; it has used no attempt.
-UPDATE requests SET is_running = 0 WHERE is_running = 1
+UPDATE requests SET phase = 'ready', due_at = 9e999 WHERE phase = 'running'
+
+-- name: recover_deliveries
+UPDATE deliveries SET is_running = 0 WHERE is_running = 1
 
 -- name: add
 INSERT INTO requests (
-    request_id, deployment_id, model_input, priority, status, created_at, status_at, expires_at,
-    max_attempts, initial_delay_ms, max_delay_ms, due_at
+    request_id, deployment_id, priority, status, phase, due_at, created_at, status_at, expires_at,
+    max_attempts, initial_delay_ms, max_delay_ms, webhook_endpoint, webhook_status, model_input
 ) VALUES (
-    :request_id, :deployment_id, :model_input, :priority, 'QUEUED', :created_at, :created_at,
-    :expires_at, :max_attempts, :initial_delay_ms, :max_delay_ms, :created_at
+    :request_id, :deployment_id, :priority, 'QUEUED', 'ready', :expires_at, :created_at,
+    :created_at, :expires_at, :max_attempts, :initial_delay_ms, :max_delay_ms, :webhook_endpoint,
+    iif(:webhook_endpoint IS NULL, 'NO_WEBHOOK_PROVIDED', 'PENDING'), :model_input
 )
 
 -- name: claim
+-- Left to itself, SQLite sorts all that waits.
 UPDATE requests SET
-    is_running = 1,
-    status_at = CASE status WHEN 'QUEUED' THEN :now ELSE status_at END,
+    phase = 'running', due_at = :claimed_until, claims = claims + 1,
+    started_at = coalesce(started_at, :now),
+    status_at = iif(status = 'QUEUED', :now, status_at),
     status = 'IN_PROGRESS'
 WHERE sequence = (
-    SELECT sequence FROM requests
-    WHERE is_running = 0 AND status IN ('QUEUED', 'IN_PROGRESS') AND due_at <= :now
-    ORDER BY priority, sequence LIMIT 1
+    SELECT sequence FROM requests INDEXED BY ready
+    WHERE phase = 'ready' ORDER BY priority, sequence LIMIT 1
 )
 RETURNING *
 
 -- name: next_due
-SELECT MIN(due_at) FROM requests WHERE is_running = 0 AND status IN ('QUEUED', 'IN_PROGRESS')
+SELECT iif(
+    EXISTS (SELECT 1 FROM requests WHERE phase = 'ready'), -9e999,
+    (SELECT min(due_at) FROM requests WHERE phase = 'delayed')
+)
 
 -- name: put_back
-UPDATE requests SET is_running = 0, due_at = :due_at WHERE request_id = :request_id
+UPDATE requests SET phase = 'delayed', due_at = :due_at
+WHERE request_id = :request_id AND phase = 'running' AND claims = :claims
 
 -- name: retry
 UPDATE requests SET
-    is_running = 0, attempts = attempts + 1, due_at = :due_at,
+    phase = 'delayed', due_at = :due_at, attempts = attempts + 1,
     error_code = :error_code, error_message = :error_message
-WHERE request_id = :request_id
+WHERE request_id = :request_id AND phase = 'running' AND claims = :claims
 
 -- name: finish
--- The input is not kept any longer than it is needed.
+-- The input is not kept any longer than it is needed, the request not before its webhook is done.
 UPDATE requests SET
-    is_running = 0, attempts = attempts + 1, status = :status, status_at = :now, model_input = '',
+    phase = 'ended', due_at = iif(webhook_endpoint IS NULL, :forget_at, 9e999),
+    attempts = attempts + 1, status = :status, status_at = :now, model_input = '',
     error_code = :error_code, error_message = :error_message
-WHERE request_id = :request_id
+WHERE request_id = :request_id AND phase = 'running' AND claims = :claims
+
+-- name: add_delivery
+INSERT INTO deliveries (sequence, due_at, data)
+SELECT sequence, :now, :data FROM requests
+WHERE request_id = :request_id AND webhook_endpoint IS NOT NULL
 
 -- name: cancel
-UPDATE requests SET status = 'CANCELED', status_at = :now, model_input = ''
+UPDATE requests SET
+    phase = 'ended', due_at = :forget_at, status = 'CANCELED', status_at = :now, model_input = '',
+    webhook_status = iif(webhook_status = 'PENDING', 'CANCELED', webhook_status)
 WHERE request_id = :request_id AND status = 'QUEUED'
 
 -- name: expire
-UPDATE requests SET status = 'EXPIRED', status_at = expires_at, model_input = ''
-WHERE status = 'QUEUED' AND expires_at <= :now
+UPDATE requests SET
+    phase = 'ended', due_at = expires_at + :known_seconds, status = 'EXPIRED',
+    status_at = expires_at, model_input = '',
+    webhook_status = iif(webhook_status = 'PENDING', 'CANCELED', webhook_status)
+WHERE phase = 'ready' AND due_at <= :now
+
+-- name: wake_delayed
+UPDATE requests SET phase = 'ready', due_at = 9e999 WHERE phase = 'delayed' AND due_at <= :now
+
+-- name: take_back
+UPDATE requests SET phase = 'ready', due_at = 9e999 WHERE phase = 'running' AND due_at <= :now
 
 -- name: forget
-DELETE FROM requests
-WHERE status IN ('SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELED') AND status_at <= :before
+DELETE FROM requests WHERE phase = 'ended' AND due_at <= :now
+
+-- name: vacuum
+-- The file gives back what is free, a little each time; one that keeps a size is not touched.
+PRAGMA incremental_vacuum (64)
 
 -- name: find
 SELECT * FROM requests WHERE request_id = :request_id
 
+-- name: recent
+-- Without the input: it can be long.
+SELECT
+    request_id, deployment_id, priority, status, created_at, status_at, started_at, expires_at,
+    max_attempts, initial_delay_ms, max_delay_ms, attempts, claims, error_code, error_message,
+    webhook_endpoint, webhook_status, '' AS model_input
+FROM requests ORDER BY sequence DESC LIMIT :limit
+
+-- name: counts
+SELECT status, count FROM counts
+
 -- name: count
-SELECT COUNT(*) FROM requests WHERE status = :status
+SELECT count FROM counts WHERE status = :status
+
+-- name: claim_delivery
+UPDATE deliveries SET is_running = 1
+WHERE sequence = (
+    SELECT sequence FROM deliveries WHERE is_running = 0 AND due_at <= :now
+    ORDER BY due_at LIMIT 1
+)
+RETURNING sequence
+
+-- name: find_delivery
+SELECT
+    request_id, deployment_id, webhook_endpoint AS endpoint, data, error_code, error_message,
+    status_at AS ended_at, deliveries.attempts
+FROM deliveries JOIN requests USING (sequence) WHERE sequence = :sequence
+
+-- name: next_delivery_due
+SELECT min(due_at) FROM deliveries WHERE is_running = 0
+
+-- name: retry_delivery
+UPDATE deliveries SET is_running = 0, due_at = :due_at, attempts = attempts + 1
+WHERE sequence = (SELECT sequence FROM requests WHERE request_id = :request_id)
+
+-- name: delete_delivery
+DELETE FROM deliveries
+WHERE sequence = (SELECT sequence FROM requests WHERE request_id = :request_id)
+
+-- name: end_delivery
+-- Of a request that has failed anyway, the status stays.
+UPDATE requests SET
+    webhook_status = :webhook_status, due_at = :forget_at,
+    status_at = iif(status = 'SUCCEEDED' AND :webhook_status = 'FAILED', :now, status_at),
+    status = iif(status = 'SUCCEEDED' AND :webhook_status = 'FAILED', 'WEBHOOK_FAILED', status)
+WHERE request_id = :request_id AND phase = 'ended' AND webhook_status = 'PENDING'

@@ -1,20 +1,23 @@
 """The stand-in as a child process: for tests, and for a demonstration in one command."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Unpack
 
 from scripts.local_baseten.errors import NotRunningError
+from scripts.local_baseten.service_settings import ServiceOptions, ServiceSettings
 from scripts.local_baseten.serving import ANY_KEY
 from scripts.local_baseten.state_directory import Processes, StateDirectory
 
 _READY_SECONDS = 120.0
-_STOP_SECONDS = 20.0
+_STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _FAILED_STARTS = 3
 _LOG = "stand-in.log"
@@ -45,21 +48,23 @@ def running_locally(
     state_directory: Path,
     bucket_directory: Path | None = None,
     api_key: str | None = None,
-    concurrency_target: int = 1,
     port: int = 0,
     environment: Mapping[str, str] | None = None,
+    **options: Unpack[ServiceOptions],
 ) -> Iterator[LocalBaseten]:
     """Start the stand-in, wait until its model is ready; end both with the block or this process.
 
     A state directory can be used again, also after a kill -9: what it had accepted is taken up.
-    `environment` is added to this process's own. Raises NotRunningError.
+    `environment` is added to this process's own, `options` are those of ServiceSettings. Raises
+    NotRunningError.
     """
+    settings = ServiceSettings(**options)
     state_directory = state_directory.resolve()
     state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [
         *(sys.executable, "-m", "scripts.local_baseten", str(truss_directory.resolve())),
         *("--end-with-stdin", f"--state-directory={state_directory}", f"--port={port}"),
-        f"--concurrency-target={concurrency_target}",
+        f"--settings={json.dumps(asdict(settings))}",
         *([f"--bucket={bucket_directory.resolve()}"] if bucket_directory else []),
     ]
     variables = {**os.environ, **(environment or {})}
@@ -67,7 +72,8 @@ def running_locally(
     if api_key is not None:
         variables["BASETEN_API_KEY"] = api_key
     log = state_directory / _LOG
-    with _process(command, variables, log) as process:
+    stop_seconds = settings.finish_seconds + _STOP_SECONDS
+    with _process(command, variables, log, stop_seconds=stop_seconds) as process:
         processes = _wait_until_ready(process, StateDirectory(state_directory), log)
         yield LocalBaseten(
             base_url=processes.base_url,
@@ -80,7 +86,7 @@ def running_locally(
 
 @contextlib.contextmanager
 def _process(
-    command: list[str], environment: Mapping[str, str], log: Path
+    command: list[str], environment: Mapping[str, str], log: Path, *, stop_seconds: float
 ) -> Iterator[subprocess.Popen[bytes]]:
     log.touch(mode=0o600)  # it begins with the keys
     with log.open("ab") as output:
@@ -98,7 +104,7 @@ def _process(
         assert process.stdin is not None
         process.stdin.close()
         try:
-            process.wait(_STOP_SECONDS)
+            process.wait(stop_seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

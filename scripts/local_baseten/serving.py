@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import uvloop
+
 from scripts.local_baseten.bucket import Bucket, running_bucket
 from scripts.local_baseten.logs import log_to_stderr
+from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.stand_in import StandIn
 from scripts.local_baseten.state_directory import StateDirectory
 from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
+
+DEFAULTS = ServiceSettings()
 
 ANY_KEY = "local"
 """What the environment names as API key where none is asked for: every key is accepted."""
@@ -26,7 +31,7 @@ def serve(
     state_directory: Path,
     bucket_directory: Path | None = None,
     api_key: str | None = None,
-    concurrency_target: int = 1,
+    settings: ServiceSettings = DEFAULTS,
 ) -> None:
     """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
 
@@ -49,9 +54,10 @@ def serve(
             environment=_model_environment(bucket),
             bucket_pid=bucket.pid if bucket else None,
             api_key=api_key,
-            concurrency_target=concurrency_target,
+            settings=settings,
         )
-        asyncio.run(stand_in.run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(stand_in.run())
         _ignore_signals()  # The bucket still takes a second; a second Ctrl-C changes nothing.
 
 

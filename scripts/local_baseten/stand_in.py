@@ -1,30 +1,35 @@
 """The parts of the stand-in, put together."""
 
-import asyncio
 import contextlib
-import logging
 import os
-import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
-import uvicorn
 
-from scripts.local_baseten.api import AsyncApi
+from scripts.local_baseten.api import MODEL_ID, AsyncApi
 from scripts.local_baseten.application import create_application
+from scripts.local_baseten.database import Database
+from scripts.local_baseten.deliveries import Deliveries
+from scripts.local_baseten.deployment import Deployment
+from scripts.local_baseten.ending import Ending, run_until_ended
+from scripts.local_baseten.group_commit import GroupCommit
+from scripts.local_baseten.http_server import HttpServer
+from scripts.local_baseten.model_client import ModelClient
 from scripts.local_baseten.request_queue import RequestQueue
+from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.slots import Slots
-from scripts.local_baseten.state_directory import Processes, StateDirectory
+from scripts.local_baseten.state_directory import Processes, ServerProcess, StateDirectory
 from scripts.local_baseten.sync_predict import SyncPredict
 from scripts.local_baseten.truss_layout import TrussLayout
 from scripts.local_baseten.truss_server import TrussServer
+from scripts.local_baseten.webhook_attempt import DeliveryPolicy, webhook_client
+from scripts.local_baseten.webhook_deliverer import WebhookDeliverer
+from scripts.local_baseten.webhook_secrets import WebhookSecrets
 from scripts.local_baseten.worker import Worker
 
-logger = logging.getLogger(__name__)
-
-_STOP_SECONDS = 1
+_CLAIM_MARGIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,81 +46,105 @@ class StandIn:
     environment: Mapping[str, str] = field(repr=False)
     bucket_pid: int | None
     api_key: str | None = field(repr=False)
-    concurrency_target: int
+    settings: ServiceSettings
 
     async def run(self) -> None:
-        """Serve until SIGINT or SIGTERM; what runs then is taken up at the next start."""
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        # A kept connection could be one that the server is just closing: that would cost a
-        # request an attempt. And no proxy stands between this process and its child.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        timeout = httpx.Timeout(None, connect=5)
-        with contextlib.closing(RequestQueue.open(self.state.queue)) as queue:
-            async with httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client:
-                await self._run_parts(queue, client, stop)
+        """Serve until SIGINT or SIGTERM; what does not finish then is so at the next start."""
+        with contextlib.closing(Database.open(self.state.queue)) as database:
+            async with (
+                GroupCommit(database) as commits,
+                ModelClient() as model,
+                webhook_client() as webhooks,
+            ):
+                deliverer = self._deliverer(database, commits, webhooks)
+                await self._run_parts(database, commits, model, deliverer)
 
     async def _run_parts(
-        self, queue: RequestQueue, client: httpx.AsyncClient, stop: asyncio.Event
+        self,
+        database: Database,
+        commits: GroupCommit,
+        model: ModelClient,
+        deliverer: WebhookDeliverer,
     ) -> None:
-        server = TrussServer(
-            self.layout,
-            client,
-            environment=self.environment,
-            state_directory=self.state.path,
-            on_change=lambda: self._tell(server),
+        settings = self.settings
+        queue = RequestQueue(
+            database,
+            known_seconds=settings.known_seconds,
+            claim_seconds=settings.run_seconds + _CLAIM_MARGIN_SECONDS,
         )
-        slots = Slots(self.concurrency_target)
-        worker = Worker(queue, server, client, slots=slots)
-        api = AsyncApi(queue, on_submit=worker.wake)
-        sync = SyncPredict(server, client, slots=slots)
-        http = _HttpServer(_http_settings(create_application(api, sync, api_key=self.api_key)))
-        parts = [
-            asyncio.create_task(server.run()),
-            asyncio.create_task(worker.run()),
-            asyncio.create_task(http.serve([self.listener])),
-        ]
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([*parts, stopped], return_when=asyncio.FIRST_COMPLETED)
-        logger.info("stopping; what is queued or runs is taken up at the next start")
-        http.should_exit = True
-        await asyncio.wait(parts[2:], timeout=2 * _STOP_SECONDS)
-        failed = [part for part in parts if part.done() and part.exception() is not None]
-        for part in (*parts, stopped):
-            part.cancel()
-        await asyncio.gather(*parts, stopped, return_exceptions=True)
-        for part in failed:
-            part.result()
 
-    def _tell(self, server: TrussServer) -> None:
+        def changed() -> None:
+            slots.hand_out()
+            self._tell(servers)
+
+        servers = [self._server(number, model, changed) for number in range(settings.replicas)]
+        slots = Slots(servers, per_server=settings.concurrency_target)
+        deployment = Deployment(
+            servers, slots, scale_to_zero_seconds=settings.scale_to_zero_seconds
+        )
+        worker = Worker(
+            queue,
+            commits,
+            model,
+            slots=slots,
+            run_seconds=settings.run_seconds,
+            on_end=deliverer.wake,
+        )
+        api = AsyncApi(queue, commits, on_submit=worker.wake)
+        sync = SyncPredict(model, slots=slots, run_seconds=settings.run_seconds)
+        application = create_application(api, sync, api_key=self.api_key)
+        http = HttpServer(application, finish_seconds=settings.finish_seconds)
+
+        def finish() -> None:
+            http.should_exit = True
+            worker.finish()
+            deliverer.finish()
+
+        await run_until_ended(
+            [deployment.run()],
+            [worker.run(), deliverer.run(), http.run_on(self.listener)],
+            Ending.on_signals(),
+            finish=finish,
+            finish_seconds=settings.finish_seconds,
+        )
+
+    def _deliverer(
+        self, database: Database, commits: GroupCommit, client: httpx.AsyncClient
+    ) -> WebhookDeliverer:
+        return WebhookDeliverer(
+            Deliveries(database, known_seconds=self.settings.known_seconds),
+            commits,
+            client,
+            model_id=MODEL_ID,
+            secrets=WebhookSecrets(self.state.webhook_secrets).signing,
+            policy=DeliveryPolicy(delays_seconds=self.settings.webhook_delays_seconds),
+        )
+
+    def _server(
+        self, number: int, model: ModelClient, on_change: Callable[[], None]
+    ) -> TrussServer:
+        return TrussServer(
+            self.layout,
+            model,
+            environment=self.environment,
+            state_directory=self.state.path / "servers" / str(number),
+            on_change=on_change,
+        )
+
+    def _tell(self, servers: Sequence[TrussServer]) -> None:
         self.state.write_processes(
             Processes(
                 base_url=self.base_url,
                 stand_in=os.getpid(),
                 bucket=self.bucket_pid,
-                truss_server=server.pid,
-                model_url=server.model_url,
-                model_is_ready=server.is_ready,
-                failed_starts=server.failed_starts,
+                servers=tuple(
+                    ServerProcess(
+                        pid=server.pid,
+                        url=server.url,
+                        is_ready=server.is_ready,
+                        failed_starts=server.failed_starts,
+                    )
+                    for server in servers
+                ),
             )
         )
-
-
-class _HttpServer(uvicorn.Server):
-    """Leaves the signals alone: they end all parts, not this one first."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _http_settings(application: object) -> uvicorn.Config:
-    return uvicorn.Config(
-        application,  # type: ignore[arg-type]
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )

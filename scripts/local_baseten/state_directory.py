@@ -7,26 +7,55 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from scripts.local_baseten import tether
 from scripts.local_baseten.errors import StateDirectoryInUseError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Processes:
-    """What runs, by process id; as JSON in `processes.json`.
+class ServerProcess:
+    """A Truss server; `url` is empty before its first start, `pid` None while it does not run."""
 
-    `model_url` is the Truss server itself (its `/metrics`), empty before its first start;
-    `failed_starts` counts those since it was last ready.
-    """
+    pid: int | None
+    url: str
+    is_ready: bool
+    failed_starts: int
+    """Since it was last ready."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Processes:
+    """What runs, by process id; as JSON in `processes.json`."""
 
     base_url: str
     stand_in: int
     bucket: int | None
-    truss_server: int | None
-    model_url: str
-    model_is_ready: bool
-    failed_starts: int
+    servers: tuple[ServerProcess, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        fields = json.loads(text)
+        servers = tuple(ServerProcess(**server) for server in fields.pop("servers"))
+        return cls(**fields, servers=servers)
+
+    @property
+    def truss_server(self) -> int | None:
+        """The first server's process."""
+        return self.servers[0].pid
+
+    @property
+    def model_url(self) -> str:
+        """The first server's address; its `/metrics` too."""
+        return self.servers[0].url
+
+    @property
+    def model_is_ready(self) -> bool:
+        return all(server.is_ready for server in self.servers)
+
+    @property
+    def failed_starts(self) -> int:
+        return max(server.failed_starts for server in self.servers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +67,10 @@ class StateDirectory:
     @property
     def queue(self) -> Path:
         return self.path / "queue.sqlite3"
+
+    @property
+    def webhook_secrets(self) -> Path:
+        return self.path / "webhook-secrets.json"
 
     @property
     def truss(self) -> Path:
@@ -58,7 +91,7 @@ class StateDirectory:
     def read_processes(self) -> Processes | None:
         """None before the first start."""
         try:
-            return Processes(**json.loads((self.path / "processes.json").read_text()))
+            return Processes.parse((self.path / "processes.json").read_text())
         except FileNotFoundError:
             return None
 

@@ -3,13 +3,14 @@
 import asyncio
 import uuid
 
-import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from scripts.local_baseten.answers import ApiError
-from scripts.local_baseten.slots import Slots
-from scripts.local_baseten.worker import RUN_SECONDS, ModelServer
+from scripts.local_baseten.model_client import ModelCaller, ModelLostError, ModelRefusedError
+from scripts.local_baseten.outcome import LOST, TOO_LONG
+from scripts.local_baseten.service_settings import RUN_SECONDS
+from scripts.local_baseten.slots import ModelServer, Slots
 
 READY_SECONDS = 60.0
 """How long a call waits for a model that is not up."""
@@ -18,13 +19,15 @@ READY_SECONDS = 60.0
 class SyncPredict:
     """Forwards bodies as they are, and the model's answers as they come."""
 
-    def __init__(self, server: ModelServer, client: httpx.AsyncClient, *, slots: Slots) -> None:
-        self._server = server
-        self._client = client
+    def __init__(
+        self, model: ModelCaller, *, slots: Slots, run_seconds: float = RUN_SECONDS
+    ) -> None:
+        self._model = model
         self._slots = slots
+        self._run_seconds = run_seconds
 
     async def answer(self, request: Request) -> Response:
-        """Raises ApiError 502 or 503. A caller who hangs up is gone for the model too."""
+        """Raises ApiError 503 and 504. A caller who hangs up is gone for the model too."""
         body = await request.body()
         forwarded = asyncio.create_task(self._forward(request, body))
         gone = asyncio.create_task(_hang_up(request))
@@ -39,34 +42,43 @@ class SyncPredict:
 
     async def _forward(self, request: Request, body: bytes) -> Response:
         request_id = uuid.uuid4().hex
-        headers = {
-            "content-type": request.headers.get("content-type", "application/json"),
-            "x-baseten-request-id": request_id,
-        }
-        async with self._slots.held(urgent=True):
-            url = await self._ready_url()
-            try:
-                async with asyncio.timeout(RUN_SECONDS):
-                    answer = await self._client.post(
-                        f"{url}/v1/models/model:predict", content=body, headers=headers
-                    )
-            except (httpx.TransportError, TimeoutError) as error:
-                message = "The connection to the model was lost before it answered."
-                raise ApiError(502, "application_error", message) from error
+        content_type = request.headers.get("content-type", "application/json")
+        server = await self._slot()
+        try:
+            async with asyncio.timeout(self._run_seconds):
+                answer = await self._model.predict(
+                    server.url, body, request_id=request_id, content_type=content_type
+                )
+        except (ModelRefusedError, ModelLostError) as error:
+            raise ApiError(503, "model_unavailable", LOST) from error
+        except TimeoutError as error:
+            raise ApiError(504, "model_predict_timeout", TOO_LONG) from error
+        finally:
+            self._slots.release(server)
         return Response(
-            answer.content,
-            status_code=answer.status_code,
+            answer.body,
+            status_code=answer.status,
             headers={"x-baseten-request-id": request_id},
-            media_type=answer.headers.get("content-type"),
+            media_type=answer.content_type,
         )
 
-    async def _ready_url(self) -> str:
+    async def _slot(self) -> ModelServer:
+        turn = asyncio.create_task(self._slots.acquire(urgent=True))
         try:
-            async with asyncio.timeout(READY_SECONDS):
-                return await self._server.url()
-        except TimeoutError:
-            message = "The model is not up; see the log of `outbox serve`."
-            raise ApiError(503, "model_not_ready", message) from None
+            await self._await_turn(turn)
+            return turn.result()
+        except BaseException:
+            if not turn.cancel():  # too late: the slot is there
+                self._slots.release(turn.result())
+            raise
+
+    async def _await_turn(self, turn: asyncio.Task[ModelServer]) -> None:
+        """For as long as the model is up and busy; for one that is not up, not so long."""
+        while not turn.done():
+            await asyncio.wait({turn}, timeout=READY_SECONDS)
+            if not turn.done() and not self._slots.is_up:
+                message = "The model is not up; see the log of `outbox serve`."
+                raise ApiError(503, "model_not_ready", message)
 
 
 async def _hang_up(request: Request) -> None:

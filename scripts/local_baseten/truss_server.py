@@ -1,14 +1,12 @@
 """The model's server, kept up: started, watched, and started again when it dies."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import httpx
-
 from scripts.local_baseten.logs import ModelLine
+from scripts.local_baseten.model_client import ModelClient
 from scripts.local_baseten.truss_layout import TrussLayout
 from scripts.local_baseten.truss_process import TrussProcess, running_truss
 
@@ -16,7 +14,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_DELAY_SECONDS = 0.2
 _DOUBLINGS = 7  # to some 25 seconds
-_POLL_SECONDS = 0.05
+_STARTING_SECONDS = 0.05
+_RUNNING_SECONDS = 1.0
 
 
 class TrussServer:
@@ -25,7 +24,7 @@ class TrussServer:
     def __init__(
         self,
         layout: TrussLayout,
-        client: httpx.AsyncClient,
+        client: ModelClient,
         *,
         environment: Mapping[str, str],
         state_directory: Path,
@@ -33,23 +32,15 @@ class TrussServer:
     ) -> None:
         self.pid: int | None = None
         self.failed_starts = 0
+        self.url = ""
+        self.is_ready = False
         self._layout = layout
         self._client = client
         self._environment = environment
         self._state_directory = state_directory
         self._on_change = on_change
-        self._ready = asyncio.Event()
-        self.model_url = ""
+        self._was_ready = False
         self._last_error = ""
-
-    @property
-    def is_ready(self) -> bool:
-        return self._ready.is_set()
-
-    async def url(self) -> str:
-        """The address of a server whose model is loaded, as soon as there is one."""
-        await self._ready.wait()
-        return self.model_url
 
     async def run(self) -> None:
         """Keep the server up until cancelled; then it is ended."""
@@ -65,41 +56,45 @@ class TrussServer:
 
     async def _live(self) -> bool:
         """One server's life. Returns whether it was ever ready."""
-        self._last_error = "its server said nothing"
+        self._last_error, self._was_ready = "its server said nothing", False
         try:
             async with running_truss(
                 self._layout, environment=self._environment, state_directory=self._state_directory
             ) as truss:
-                self.pid, self.model_url = truss.process.pid, truss.url
+                self.pid, self.url = truss.process.pid, truss.url
                 self._on_change()
                 return await self._watch(truss)
         finally:
-            self._ready.clear()
-            self.pid = None
+            self.pid, self.is_ready = None, False
             self._on_change()
 
     async def _watch(self, truss: TrussProcess) -> bool:
         log = asyncio.create_task(self._relay(truss.log))
-        readiness = asyncio.create_task(self._await_readiness())
+        readiness = asyncio.create_task(self._follow_readiness())
         try:
             await truss.process.wait()
             # What the model has started may hold the log open.
             await asyncio.wait([log], timeout=1)
-            return self.is_ready
+            return self._was_ready
         finally:
             readiness.cancel()
             log.cancel()
 
-    async def _await_readiness(self) -> None:
-        ready = False
-        while not ready:
-            await asyncio.sleep(_POLL_SECONDS)
-            with contextlib.suppress(httpx.TransportError):
-                answer = await self._client.get(f"{self.model_url}/v1/models/model", timeout=5)
-                ready = answer.is_success
-        self.failed_starts = 0
-        self._ready.set()
-        logger.info("the model is ready")
+    async def _follow_readiness(self) -> None:
+        """A model may say at any time that it is not ready; one that says nothing is busy."""
+        while True:
+            await asyncio.sleep(_RUNNING_SECONDS if self.is_ready else _STARTING_SECONDS)
+            answer = await self._client.is_ready(self.url)
+            if answer is not None and answer != self.is_ready:
+                self._says(is_ready=answer)
+
+    def _says(self, *, is_ready: bool) -> None:
+        self.is_ready = is_ready
+        if is_ready:
+            self.failed_starts, self._was_ready = 0, True
+            logger.info("the model is ready")
+        else:
+            logger.warning("the model says that it is not ready")
         self._on_change()
 
     async def _relay(self, log: asyncio.StreamReader) -> None:

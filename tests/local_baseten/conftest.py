@@ -1,6 +1,7 @@
 """A stand-in in front of the real Truss server, and one without any server at all."""
 
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,12 @@ import pytest
 
 from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.application import create_application
+from scripts.local_baseten.database import Database
+from scripts.local_baseten.group_commit import GroupCommit
+from scripts.local_baseten.job import Job
+from scripts.local_baseten.model_client import ModelClient
 from scripts.local_baseten.request_queue import RequestQueue
+from scripts.local_baseten.retry import RetryPolicy
 from scripts.local_baseten.running import LocalBaseten, running_locally
 from scripts.local_baseten.slots import Slots
 from scripts.local_baseten.sync_predict import SyncPredict
@@ -54,39 +60,63 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def queue(tmp_path: Path, clock: Clock) -> Iterator[RequestQueue]:
-    queue = RequestQueue.open(tmp_path / "queue.sqlite3", clock=clock)
-    with contextlib.closing(queue):
-        yield queue
+def database(tmp_path: Path) -> Iterator[Database]:
+    with contextlib.closing(Database.open(tmp_path / "queue.sqlite3")) as database:
+        yield database
 
 
-class NoServer:
-    """A model that never comes up."""
+@pytest.fixture
+def queue(database: Database, clock: Clock) -> RequestQueue:
+    return RequestQueue(database, clock=clock)
 
-    is_ready = False
 
-    async def url(self) -> str:
-        raise AssertionError("nothing in these tests reaches the model")
+@pytest.fixture
+def add(queue, clock):
+    def add(
+        name: str,
+        *,
+        priority: int = 0,
+        max_time_in_queue_seconds: float = 600,
+        webhook: str | None = None,
+        text: str = "",
+    ) -> Job:
+        job = Job(
+            request_id=name,
+            deployment_id="production",
+            model_input=json.dumps({"name": name, "text": text}),
+            priority=priority,
+            created_at=clock(),
+            status_at=clock(),
+            expires_at=clock() + max_time_in_queue_seconds,
+            retry=RetryPolicy(max_attempts=4, initial_delay_ms=5, max_delay_ms=6),
+            webhook_endpoint=webhook,
+        )
+        queue.add(job)
+        return job
+
+    return add
 
 
 @dataclass
 class Bare:
     """The API on a queue that nobody works on."""
 
+    database: Database
     queue: RequestQueue
     clock: Callable[[], float]
     submitted: list[str] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
     async def client(self, *, key: str | None = None, max_waiting: int = 5_000) -> AsyncIterator:
-        api = AsyncApi(
-            self.queue,
-            on_submit=lambda: self.submitted.append("one"),
-            clock=self.clock,
-            max_waiting=max_waiting,
-        )
-        async with httpx.AsyncClient() as upstream:
-            sync = SyncPredict(NoServer(), upstream, slots=Slots(1))
+        async with GroupCommit(self.database) as commits, ModelClient() as model:
+            api = AsyncApi(
+                self.queue,
+                commits,
+                on_submit=lambda: self.submitted.append("one"),
+                clock=self.clock,
+                max_waiting=max_waiting,
+            )
+            sync = SyncPredict(model, slots=Slots([], per_server=1))
             transport = httpx.ASGITransport(create_application(api, sync, api_key=key))
             async with httpx.AsyncClient(
                 transport=transport,
@@ -97,5 +127,5 @@ class Bare:
 
 
 @pytest.fixture
-def bare(queue: RequestQueue, clock: Clock) -> Bare:
-    return Bare(queue, clock)
+def bare(database: Database, queue: RequestQueue, clock: Clock) -> Bare:
+    return Bare(database, queue, clock)

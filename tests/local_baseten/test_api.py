@@ -168,12 +168,24 @@ def test_the_bounds_reach_the_queue(submit, bare, clock):
     )
 
 
-@pytest.mark.parametrize("endpoint", ["https://example.com/hook", "http://localhost:80/hook"])
-def test_a_webhook_is_not_promised(submit, endpoint):
-    answer = submit(webhook_endpoint=endpoint)
+def test_a_webhook_is_pending_until_its_request_has_ended(call, submit):
+    request_id = submit(webhook_endpoint="http://localhost:8400/hook").json()["request_id"]
 
-    assert answer.status_code == 400
-    assert "delivers no webhooks" in answer.json()["error"]
+    status = call("GET", f"/async_request/{request_id}").json()
+
+    assert (status["status"], status["webhook_status"]) == ("QUEUED", "PENDING")
+
+
+@pytest.mark.parametrize("how", ["cancel", "expire"])
+def test_the_webhook_of_a_request_that_never_ran_is_canceled(call, submit, clock, how):
+    endpoint = "https://example.com/hook"
+    answer = submit(webhook_endpoint=endpoint, max_time_in_queue_seconds=10)
+    path = f"/async_request/{answer.json()['request_id']}"
+    if how == "cancel":
+        call("DELETE", path)
+    clock.now += 10
+
+    assert call("GET", path).json()["webhook_status"] == "CANCELED"
 
 
 def test_a_field_it_does_not_know_is_ignored(submit):

@@ -1,32 +1,14 @@
 import contextlib
-import json
+import sqlite3
 
 import pytest
 
-from scripts.local_baseten.job import Job, JobError, Status
-from scripts.local_baseten.request_queue import RequestQueue
-from scripts.local_baseten.retry import RetryPolicy
+from scripts.local_baseten.database import Database
+from scripts.local_baseten.errors import QueueVersionError
+from scripts.local_baseten.job import JobError, Status
+from scripts.local_baseten.request_queue import CLAIM_SECONDS, RequestQueue
 
 ERROR = JobError(code="MODEL_PREDICT_ERROR", message="no")
-
-
-@pytest.fixture
-def add(queue, clock):
-    def add(name: str, *, priority: int = 0, max_time_in_queue_seconds: float = 600) -> Job:
-        job = Job(
-            request_id=name,
-            deployment_id="production",
-            model_input=json.dumps({"name": name}),
-            priority=priority,
-            created_at=clock(),
-            status_at=clock(),
-            expires_at=clock() + max_time_in_queue_seconds,
-            retry=RetryPolicy(max_attempts=4, initial_delay_ms=5, max_delay_ms=6),
-        )
-        queue.add(job)
-        return job
-
-    return add
 
 
 def claimed(queue: RequestQueue) -> list[str]:
@@ -170,7 +152,7 @@ def test_a_request_is_known_for_an_hour_after_its_end(queue, clock, add):
 
 
 def test_what_ran_when_the_queue_was_last_open_waits_again_with_all_its_attempts(
-    tmp_path, clock, queue, add
+    tmp_path, clock, database, queue, add
 ):
     add("queued")
     add("retrying")
@@ -178,9 +160,10 @@ def test_what_ran_when_the_queue_was_last_open_waits_again_with_all_its_attempts
     order = [queue.claim(), queue.claim(), queue.claim()]
     queue.put_back(order[0], delay_seconds=0)
     queue.retry(order[1], ERROR, delay_seconds=5)
-    queue.close()
+    database.close()
 
-    with contextlib.closing(RequestQueue.open(tmp_path / "queue.sqlite3", clock=clock)) as reopened:
+    with contextlib.closing(Database.open(tmp_path / "queue.sqlite3")) as again:
+        reopened = RequestQueue(again, clock=clock)
         first, second = reopened.claim(), reopened.claim()
         assert reopened.claim() is None
         clock.now += 5
@@ -188,6 +171,69 @@ def test_what_ran_when_the_queue_was_last_open_waits_again_with_all_its_attempts
 
     assert [job.request_id for job in (first, second, third)] == ["queued", "running", "retrying"]
     assert [job.attempts for job in (first, second, third)] == [0, 0, 1]
+
+
+def test_an_expired_claim_is_taken_back_and_its_owner_not_heard(queue, clock, add):
+    add("a")
+    lost = queue.claim()
+    clock.now += CLAIM_SECONDS - 1
+    assert queue.claim() is None
+    clock.now += 1
+
+    again = queue.claim()
+
+    assert (again.request_id, again.attempts) == ("a", 0)
+    assert not queue.succeed(lost)
+    assert not queue.fail(lost, ERROR)
+    assert not queue.retry(lost, ERROR, delay_seconds=0)
+    assert not queue.put_back(lost, delay_seconds=0)
+    assert queue.find("a").status == Status.IN_PROGRESS
+    assert queue.succeed(again)
+    assert not queue.succeed(again)
+
+
+def test_when_a_request_was_first_asked_of_the_model_is_kept(queue, clock, add):
+    add("a")
+    clock.now += 5
+    first = queue.claim()
+    queue.retry(first, ERROR, delay_seconds=1)
+    clock.now += 1
+    queue.succeed(queue.claim())
+
+    assert queue.find("a").started_at == first.started_at == clock.now - 1
+
+
+def test_the_latest_come_first_and_without_their_input(queue, add):
+    for name in "abc":
+        add(name)
+
+    assert [(job.request_id, job.model_input) for job in queue.recent(2)] == [("c", ""), ("b", "")]
+
+
+def test_the_file_gives_back_what_is_free(tmp_path, queue, clock, add):
+    path = tmp_path / "queue.sqlite3"
+    for hour in range(6):
+        for number in range(100):
+            add(f"{hour} {number}", text="x" * 5_000)
+            queue.succeed(queue.claim())
+        clock.now += 3_600
+        if hour == 0:
+            first = path.stat().st_size
+    for _ in range(20):
+        add(f"{clock.now}")
+        queue.succeed(queue.claim())
+        clock.now += 3_600
+
+    assert path.stat().st_size <= first
+    assert (path.parent / "queue.sqlite3-wal").stat().st_size <= 17 << 20
+
+
+def test_a_file_of_another_version_is_left_alone(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "old")) as old:
+        old.execute("CREATE TABLE requests (request_id TEXT)")
+
+    with pytest.raises(QueueVersionError, match="was made by another version"):
+        Database.open(tmp_path / "old")
 
 
 def test_counts_are_by_status(queue, add):
@@ -198,9 +244,9 @@ def test_counts_are_by_status(queue, add):
     assert (queue.count(Status.QUEUED), queue.count(Status.IN_PROGRESS)) == (2, 1)
 
 
-def test_an_answer_given_is_on_disk(tmp_path, queue):
+def test_an_answer_given_is_on_disk(database):
     pragmas = [
-        queue._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        database._connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("journal_mode", "synchronous")
     ]
 

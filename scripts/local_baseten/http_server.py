@@ -1,0 +1,31 @@
+"""The application's HTTP server, as one part among others."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+class HttpServer(uvicorn.Server):
+    """`finish_seconds` bound what calls may take that are open when `should_exit` is set."""
+
+    def __init__(self, application: ASGIApp, *, finish_seconds: float) -> None:
+        settings = uvicorn.Config(
+            application,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=max(1, round(finish_seconds)),
+        )
+        super().__init__(settings)
+
+    async def run_on(self, listener: socket.socket) -> None:
+        await self.serve([listener])
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Left alone: they end all parts, not this one first."""
+        yield

@@ -1,0 +1,84 @@
+"""Calls of the model's server, over connections that are kept."""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import aiohttp
+
+# Shorter than the five seconds after which the server closes an idle connection: a request sent
+# on one that is just being closed would cost an attempt.
+_KEPT_SECONDS = 2.0
+_CONNECT_SECONDS = 5.0
+
+
+class ModelRefusedError(Exception):
+    """The request could not be sent: nothing listens there."""
+
+
+class ModelLostError(Exception):
+    """The connection ended before the answer was complete; the model may have begun."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    content_type: str | None
+
+
+class ModelCaller(Protocol):
+    """Asks a model's server. Cancelled, it hangs up, which the model is told."""
+
+    async def predict(
+        self, url: str, body: str | bytes, *, request_id: str, content_type: str
+    ) -> Answer:
+        """Raises ModelRefusedError and ModelLostError; the time is the caller's to bound."""
+        ...
+
+
+class ModelClient:
+    """Over HTTP, to servers on this machine: no proxy stands between. Use `async with`."""
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def predict(
+        self, url: str, body: str | bytes, *, request_id: str, content_type: str
+    ) -> Answer:
+        headers = {"content-type": content_type, "x-baseten-request-id": request_id}
+        try:
+            async with self._session.post(
+                f"{url}/v1/models/model:predict", data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                return Answer(
+                    status=answer.status,
+                    body=await answer.read(),
+                    content_type=answer.headers.get("content-type"),
+                )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise ModelRefusedError(str(error)) from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise ModelLostError(str(error)) from error
+
+    async def is_ready(self, url: str) -> bool | None:
+        """Whether the model says so; None where it says nothing."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=_CONNECT_SECONDS)
+            async with self._session.get(f"{url}/v1/models/model", timeout=timeout) as answer:
+                return answer.ok
+        except (aiohttp.ClientError, ConnectionError, TimeoutError):
+            return None
