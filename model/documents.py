@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from model.artifacts import ObjectStore
@@ -16,10 +17,17 @@ _UNSAFE_SEGMENT = re.compile(r"\.{0,2}\Z|.*[\x00-\x1f\x7f\\]", re.DOTALL)
 
 
 def place_document(
-    document: Document, path: Path, *, store: ObjectStore, downloader: Downloader, max_bytes: int
+    document: Document,
+    path: Path,
+    *,
+    store: ObjectStore,
+    downloader: Downloader,
+    max_bytes: int,
+    input_stores: Sequence[ObjectStore] = (),
 ) -> None:
     """Write the document's bytes to the new file `path`.
 
+    `input_stores` are further places from which `input` may name an object, by its full address.
     Raises InvalidInputError, DocumentUnavailableError, and StoreError where the store itself fails.
     """
     claimed = None
@@ -31,9 +39,10 @@ def place_document(
         sha256 = downloader.download(document.url, path, max_bytes=max_bytes)
     else:
         field = "document.input"
-        key = object_key(document.input or "", root=store.root)
-        claimed = _CLAIM_CHECK.match(key)
-        sha256 = _fetch(key, store, path, max_bytes=max_bytes)
+        source = _source(document.input or "", store, input_stores)
+        key = object_key(document.input or "", root=source.root)
+        claimed = _CLAIM_CHECK.match(key) if source is store else None
+        sha256 = _fetch(key, source, path, max_bytes=max_bytes)
     if path.stat().st_size == 0:
         raise InvalidInputError(field, "is empty; send a document's bytes")
     if {document.sha256, claimed[1] if claimed else None} - {None, sha256}:
@@ -42,13 +51,20 @@ def place_document(
         )
 
 
+def _source(address: str, store: ObjectStore, input_stores: Sequence[ObjectStore]) -> ObjectStore:
+    """The store whose root the address begins with; the model's own where there is none."""
+    places = (store, *input_stores)
+    return next((one for one in places if address.startswith(f"{one.root}/")), store)
+
+
 def object_key(address: str, *, root: str) -> str:
     """The key under `root` that a request's `input` names. Raises InvalidInputError."""
     key = address.removeprefix(f"{root}/")
     if "://" in key or any(_UNSAFE_SEGMENT.match(segment) for segment in key.split("/")):
         raise InvalidInputError(
             "document.input",
-            "must name an object under this model's root, by its key (inputs/...) or full address",
+            "must name an object under this model's root, by its key (inputs/...) or full address,"
+            " or one under its input_roots by its full address",
         )
     return key
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import fastapi
 
-from model import inference, metrics
-from model.artifacts import KeyTemplate, Manifest, open_store
+from model import inference
+from model.artifacts import KeyTemplate, Manifest
 from model.artifacts.probing import probe
-from model.artifacts.stores import RetryingStore
 from model.downloads import Downloader
 from model.execution import Execution
 from model.failures import without_causes
 from model.outbox import Outbox
-from model.settings import gcs_options, model_info, read_settings, s3_options
+from model.places import open_place, patient
+from model.settings import model_info, read_settings
 from model.uploads import BoundedExecutor
 
 
@@ -37,18 +37,12 @@ class Model:
     @without_causes()
     def load(self) -> None:
         settings = read_settings(self._config)
-        bucket = open_store(
-            settings.root,
-            s3=s3_options(settings, self._secrets),
-            gcs=gcs_options(settings, self._secrets),
-        )
+        bucket = open_place(settings.root, settings, self._secrets)
+        further = (open_place(root, settings, self._secrets) for root in settings.input_roots)
         safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
         self._outbox = Outbox(
-            store=RetryingStore(
-                bucket,
-                timeout_seconds=settings.store_timeout_seconds,
-                on_retry=metrics.STORE_RETRIES.inc,
-            ),
+            store=patient(bucket, settings),
+            input_stores=tuple(patient(place, settings) for place in further),
             template=KeyTemplate.parse(settings.key_template),
             model=model_info(settings, self._config, self._environment),
             inference=inference.load(settings.inference, self._data_directory),

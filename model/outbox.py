@@ -53,6 +53,7 @@ class Outbox:
     uploads: BoundedExecutor
     max_document_bytes: int
     downloader: Downloader = field(default_factory=Downloader)
+    input_stores: tuple[ObjectStore, ...] = ()
     unsafe_commit: bool = False
 
     def prepare(self, model_input: Any, *, request_id: str) -> Execution | Manifest:
@@ -131,6 +132,7 @@ class Outbox:
                 store=self.store,
                 downloader=self.downloader,
                 max_bytes=self.max_document_bytes,
+                input_stores=self.input_stores,
             )
         except BaseException:
             execution.close()

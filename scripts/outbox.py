@@ -5,20 +5,22 @@ import sys
 
 import typer
 
-from scripts.client import exit_codes
+from scripts.client import exit_codes, guide
 from scripts.client.command_group import CommandGroup
-from scripts.commands import following, results, sending, serving, upkeep, webhooks
+from scripts.client.command_help import Command
+from scripts.commands import following, report, results, running, sending, serving, upkeep, webhooks
 
 app = typer.Typer(
     cls=CommandGroup,
-    help="Send documents to your model; its results wait in your own bucket.",
+    help=f"Send documents to your model; its results wait in your own bucket.\n{guide.START}",
     epilog=exit_codes.EXPLANATION,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-for part in (sending, following, results, serving, upkeep):
+for part in (sending, running, following, results, report, serving, upkeep):
+    for command in part.app.registered_commands:
+        command.cls = Command
     app.add_typer(part.app)
 app.add_typer(webhooks.app, name="webhook")
 

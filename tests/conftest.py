@@ -9,8 +9,8 @@ from moto.server import ThreadedMotoServer
 
 from model.artifacts.stores import GcsOptions, S3Options
 from scripts.local_baseten.bucket import Bucket, running_bucket
+from scripts.local_baseten.fake_gcs import running_fake_gcs
 from tests.canaries import found, said, seed
-from tests.fake_gcs import running_fake_gcs
 
 settings.register_profile("outbox", deadline=None, max_examples=60)
 settings.load_profile("outbox")
@@ -78,5 +78,5 @@ def seaweedfs_options(seaweedfs: Bucket) -> S3Options:
 @pytest.fixture(scope="session")
 def gcs_options(tmp_path_factory) -> Iterator[GcsOptions]:
     """fake-gcs-server with the bucket `outbox`."""
-    with running_fake_gcs(tmp_path_factory.mktemp("fake-gcs"), bucket="outbox") as url:
+    with running_fake_gcs(tmp_path_factory.mktemp("fake-gcs")) as url:
         yield GcsOptions(endpoint_url=url)

@@ -13,6 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -68,6 +71,13 @@ class Door(ThreadingHTTPServer):
         return None if body is None else Answer(status=answer.status, body=body, headers=headers)
 
 
+def quoting(seen: Seen, *, status: int) -> Answer:
+    """A refusal that repeats all it was sent, in the form of Google's errors."""
+    words = f"{seen.path}\n{seen.headers}\n{seen.body.decode(errors='replace')}"
+    error = {"code": status, "message": words, "errors": [{"message": words}]}
+    return Answer(status=status, body={"error": error, "error_description": words})
+
+
 class TokenService(Door):
     """Gives a token for every OIDC token in `trusted`; `lifetime_seconds` is what it says."""
 
@@ -75,6 +85,7 @@ class TokenService(Door):
         super().__init__("http://127.0.0.1:9")
         self.trusted = {"first"}
         self.lifetime_seconds = 3600
+        self.token_of_key = "of-key"
         self.before = self._token
 
     def _token(self, seen: Seen) -> Answer:
@@ -87,9 +98,28 @@ class TokenService(Door):
         subject = form.get("subject_token", form.get("assertion", [""]))[0]
         if subject not in self.trusted and "assertion" not in form:
             return Answer(status=400, body={"error": "invalid_grant"})
-        token = "of-key" if "assertion" in form else f"for-{subject}"
+        token = self.token_of_key if "assertion" in form else f"for-{subject}"
         body = {"access_token": token, "expires_in": self.lifetime_seconds}
         return Answer(status=200, body=body | {"token_type": "Bearer", "issued_token_type": "x"})
+
+
+def key_file(token_url: str) -> str:
+    """A service account's key, as Google gives it out; its tokens come from `token_url`."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return json.dumps(
+        {
+            "type": "service_account",
+            "client_email": "me@p.iam",
+            "private_key_id": "1",
+            "private_key": pem.decode(),
+            "token_uri": f"{token_url}/token",
+        }
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,15 +8,17 @@ import yaml
 PROJECT = Path(__file__).parent.parent
 
 
-def make_tiny_truss(directory: Path, **outbox: object) -> Path:
-    """A copy of config.yaml and model/, its inference replaced by `tests/tiny_inference`.
+def make_tiny_truss(
+    directory: Path, *, inference: str = "tiny_inference", **outbox: object
+) -> Path:
+    """A copy of config.yaml and model/, its inference replaced by that of `tests/`.
 
     `outbox` are settings of `model_metadata.outbox`.
     """
     ignored = shutil.ignore_patterns("__pycache__", "inference")
     shutil.copytree(PROJECT / "model", directory / "model", ignore=ignored)
     shutil.copytree(
-        PROJECT / "tests" / "tiny_inference", directory / "model" / "inference", ignore=ignored
+        PROJECT / "tests" / inference, directory / "model" / "inference", ignore=ignored
     )
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     config["model_name"] = "tiny"

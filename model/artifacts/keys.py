@@ -28,6 +28,7 @@ _LITERAL = re.compile(r"[A-Za-z0-9._/=,+@-]*\Z")
 _SEPARATOR = re.compile(r"[/=,+@]")
 _LABEL = re.compile(r"labels\.[A-Za-z0-9_-]+\Z")
 _FIELDS = frozenset({"job", "item", "request_id", "model", "environment"})
+_UNFIT = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\..*)?\Z|.*\.\Z", re.IGNORECASE)  # on Windows
 _ARTIFACT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*\Z")
 
 
@@ -69,7 +70,7 @@ def is_artifact_name(name: str) -> bool:
     `manifest.json` is not: who fetches a result keeps its manifest under that name beside it.
     """
     is_safe = len(name) <= MAX_ARTIFACT_NAME_BYTES and _ARTIFACT_NAME.match(name) is not None
-    return is_safe and name != "manifest.json"
+    return is_safe and name != "manifest.json" and not any(map(_UNFIT.match, name.split("/")))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

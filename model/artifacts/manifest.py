@@ -1,6 +1,7 @@
 """The records in the bucket: what was stored, or why nothing was."""
 
 import json
+import reprlib
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -33,22 +34,30 @@ class _Record(BaseModel):
         """Raises ManifestError: not JSON, not this kind of record, or another major schema."""
         try:
             document = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ManifestError(f"the {cls.kind} is not JSON") from error
         schema = document.get("schema") if isinstance(document, dict) else None
         expected = f"outbox.{cls.kind}/v1"
         if schema != expected:
             raise ManifestError(
-                f"schema {schema!r} cannot be read by this version, which knows {expected!r}:"
-                " update Outbox"
+                f"schema {reprlib.repr(schema)} cannot be read by this version, which knows"
+                f" {expected!r}: update Outbox"
             )
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise ManifestError(f"the {cls.kind} breaks its schema: {error}") from error
+            raise ManifestError(f"the {cls.kind} breaks its schema: {_said(error)}") from error
 
     def to_bytes(self) -> bytes:
         return self.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+
+
+def _said(error: ValidationError) -> str:
+    """The first problem, in one line and without the input."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{place[:100]}: {first['msg']}{more}"
 
 
 class ModelInfo(BaseModel):

@@ -3,12 +3,25 @@
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from model.artifacts.errors import ObjectTooLargeError, StoreError
+from model.artifacts.errors import ObjectTooLargeError
 
 CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileDigest:
+    """What bytes are known by; `sha256` is hexadecimal."""
+
+    sha256: str
+    size: int
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        return cls(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
 
 
 def chunks(source: BinaryIO) -> Iterator[bytes]:
@@ -16,38 +29,33 @@ def chunks(source: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def copy_hashed(source: BinaryIO, target: BinaryIO) -> str:
-    """Copy to the source's end; returns the SHA-256 (hex) of what was copied."""
+def copy_hashed(source: BinaryIO, target: BinaryIO) -> FileDigest:
+    """Copy to the source's end, from its beginning to that of the target."""
     digest = hashlib.sha256()
     for chunk in chunks(source):
         digest.update(chunk)
         target.write(chunk)
-    return digest.hexdigest()
+    return FileDigest(sha256=digest.hexdigest(), size=target.tell())
 
 
-class VerifyingReader:
-    """A file that is read once, from its beginning.
+class HashingReader:
+    """A file that is read once, from its beginning; `digest` is that of what was given out."""
 
-    Its last bytes are given out only if all `size` of them have the SHA-256; else reading raises
-    StoreError, so that whoever sends them never finishes.
-    """
-
-    def __init__(self, source: BinaryIO, *, key: str, size: int, sha256: str) -> None:
+    def __init__(self, source: BinaryIO) -> None:
         self._source = source
-        self._key = key
-        self._size = size
-        self._sha256 = sha256
         self._digest = hashlib.sha256()
 
     def read(self, count: int = -1) -> bytes:
         data = self._source.read(count)
         self._digest.update(data)
-        if self.tell() >= self._size and self._digest.hexdigest() != self._sha256:
-            raise StoreError(self._key, "the file's SHA-256 is not the one given")
         return data
 
     def tell(self) -> int:
         return self._source.tell()
+
+    @property
+    def digest(self) -> FileDigest:
+        return FileDigest(sha256=self._digest.hexdigest(), size=self.tell())
 
 
 class BoundedWriter:

@@ -1,6 +1,5 @@
 """The commit protocol: artifacts first, the manifest last, whoever creates it first has won."""
 
-import hashlib
 import logging
 import mimetypes
 import secrets
@@ -106,11 +105,12 @@ def discard(store: ObjectStore, keys: Iterable[str]) -> None:
 
 
 def _upload(store: ObjectStore, name: str, path: Path, *, key: str) -> Artifact:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        size = file.tell()
     content_type = _CONTENT_TYPES.guess_type(name)[0] or "application/octet-stream"
-    store.put_file(key, path, content_type=content_type, sha256=sha256)
+    stored = store.put_file(key, path, content_type=content_type)
     return Artifact(
-        name=name, uri=f"{store.root}/{key}", size=size, content_type=content_type, sha256=sha256
+        name=name,
+        uri=f"{store.root}/{key}",
+        size=stored.size,
+        content_type=content_type,
+        sha256=stored.sha256,
     )

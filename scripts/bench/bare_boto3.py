@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from model.artifacts.keys import artifact_key, manifest_key
+from model.artifacts import Manifest
+from model.artifacts.keys import manifest_key
+from scripts.bench.ways import SMALL_BYTES, THREADS, Way, keys_of
 from scripts.local_baseten.bucket import NAME, Bucket
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-THREADS = 8
-_SMALL_BYTES = 1 << 20
-
-Way = Callable[[Mapping[str, Path], str, bytes], object]
-"""Stores files under a key, and its manifest (the bytes) last, create-only."""
-
 Sender = Callable[["S3Client", Mapping[str, Path]], None]
 
 
-def bare_ways(client: "S3Client") -> dict[str, Way]:
+def boto3_ways(client: "S3Client") -> dict[str, Way]:
     senders = {
         "put_object": _one_by_one,
         f"put_object, {THREADS} threads": _in_threads,
@@ -33,11 +29,10 @@ def bare_ways(client: "S3Client") -> dict[str, Way]:
     return {name: partial(_send, client, sender) for name, sender in senders.items()}
 
 
-def _send(
-    client: "S3Client", send: Sender, files: Mapping[str, Path], key: str, manifest: bytes
-) -> None:
-    send(client, {artifact_key(key, "bare", name): path for name, path in files.items()})
-    client.put_object(Bucket=NAME, Key=manifest_key(key), Body=manifest, IfNoneMatch="*")
+def _send(client: "S3Client", send: Sender, files: Mapping[str, Path], manifest: Manifest) -> None:
+    send(client, keys_of(files, manifest))
+    key = manifest_key(manifest.key)
+    client.put_object(Bucket=NAME, Key=key, Body=manifest.to_bytes(), IfNoneMatch="*")
 
 
 def _one_by_one(client: "S3Client", files: Mapping[str, Path]) -> None:
@@ -56,7 +51,7 @@ def _with_s3transfer(client: "S3Client", files: Mapping[str, Path]) -> None:
 
 
 def _put(client: "S3Client", key: str, path: Path) -> None:
-    if path.stat().st_size <= _SMALL_BYTES:  # as bytes, boto3 does not ask before it sends them
+    if path.stat().st_size <= SMALL_BYTES:  # as bytes, boto3 does not ask before it sends them
         client.put_object(Bucket=NAME, Key=key, Body=path.read_bytes())
         return
     with path.open("rb") as file:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from model.artifacts import KeyTemplate, Manifest, ModelInfo, ObjectStore, Outputs
 from model.artifacts.keys import DEFAULT_TEMPLATE
 from model.artifacts.stores.memory import MemoryStore
+from model.artifacts.streams import FileDigest
 from model.outbox import Outbox
 from model.request import InferenceRequest
 from model.settings import Settings
@@ -32,9 +33,9 @@ class SlowStore:
         self.root = store.root
         self._store = store
 
-    def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> None:
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
         time.sleep(BUCKET_SECONDS)
-        self._store.put_file(key, path, content_type=content_type, sha256=sha256)
+        return self._store.put_file(key, path, content_type=content_type)
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         time.sleep(BUCKET_SECONDS)

@@ -1,91 +1,87 @@
-"""How a job stands, and ending what has not begun."""
+"""What became of a job's items, and its final account in the bucket."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from model.artifacts.errors import InvalidInputError
-from scripts.client.api import AsyncApi
-from scripts.client.clock import SYSTEM_CLOCK, Clock
-from scripts.client.deployment import Deployment
-from scripts.client.errors import UnknownRequestError
-from scripts.client.journal import Entry, Journal
-from scripts.client.progress import silent
+from model.artifacts.errors import StoreError
+from model.artifacts.keys import escape
+from scripts.client.bucket import Bucket
+from scripts.client.clock import Clock
+from scripts.client.entries import Entry
+from scripts.client.journal import Journal
+from scripts.client.progress import Event, Progress
 from scripts.client.states import State
-from scripts.client.tracking import Tracker
+
+SCHEMA = "outbox.job/v1"
+_ENDS = (State.FAILED, State.EXPIRED, State.CANCELED, State.UNKNOWN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JobStatus:
-    """The job's items, and what the service says of those still open (`QUEUED`, …), by item."""
+class Account:
+    """How a job stands by its journal, which must stay open: iterating reads the entries anew."""
 
-    job: str
-    entries: list[Entry]
-    service: dict[str, str]
+    journal: Journal
+    counts: dict[State, int]
+
+    @classmethod
+    def of(cls, journal: Journal) -> "Account":
+        return cls(journal=journal, counts=journal.counts())
 
     @property
-    def counts(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for entry in self.entries:
-            state = self.service.get(entry.item, "").lower() or entry.state.value
-            counts[state] = counts.get(state, 0) + 1
-        return counts
+    def job(self) -> str:
+        return self.journal.job
+
+    @property
+    def has_ended(self) -> bool:
+        return bool(self.counts) and all(state.is_final for state in self.counts)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.counts.keys() <= {State.SUCCEEDED}
+
+    def __iter__(self) -> Iterator[Entry]:
+        return self.journal.entries()
+
+    def not_succeeded(self) -> Iterator[Entry]:
+        return self.journal.entries(states=[state for state in State if state != State.SUCCEEDED])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cancellation:
-    """Items by what became of the wish; `too_late` ones run or have ended."""
-
-    canceled: list[str]
-    too_late: list[str]
+def account_key(job: str) -> str:
+    return f"jobs/{escape(job)}.json"
 
 
-def status(journal: Journal, *, deployment: Deployment, clock: Clock = SYSTEM_CLOCK) -> JobStatus:
-    """One listing, and a question for each item it does not explain (at most twenty).
+def write_account(account: Account, bucket: Bucket, *, clock: Clock, progress: Progress) -> None:
+    """Once the job has ended, into the bucket, in place of an earlier account.
 
-    Raises ServiceError, StoreError, JournalError.
+    A bucket that does not take it is only told of: the results are what counts.
     """
-    tracker = Tracker(
-        journal, deployment=deployment, progress=silent, clock=clock, ask_after_seconds=0
-    )
-    tracker.look()
-    if any(item.verdict for item in tracker.open.values()):
-        tracker.look()
-    service = {name: item.status for name, item in tracker.open.items() if item.status}
-    return JobStatus(job=journal.job, entries=journal.entries(), service=service)
-
-
-def cancel(journal: Journal, items: Sequence[str] = (), *, api: AsyncApi) -> Cancellation:
-    """Cancel the given items, or all that are open; only queued ones can be.
-
-    Raises InvalidInputError for an item the job does not have, and ServiceError.
-    """
-    entries = {entry.item: entry for entry in journal.entries()}
-    for item in items:
-        if item not in entries:
-            raise InvalidInputError("ITEM", f"job {journal.job!r} has no item {item!r}")
-    result = Cancellation(canceled=[], too_late=[])
-    for item in items or entries:
-        entry = entries[item]
-        if not entry.state.is_open and not items:
-            continue
-        if entry.state.is_open and _cancel(entry, api):
-            journal.settle(
-                item,
-                State.CANCELED,
-                request_id=entry.request_id,
-                code="CANCELED",
-                message="you canceled it",
-            )
-            result.canceled.append(item)
-        else:
-            result.too_late.append(item)
-    return result
-
-
-def _cancel(entry: Entry, api: AsyncApi) -> bool:
-    if entry.request_id is None:
-        return False
+    if not account.has_ended:
+        return
+    key = account_key(account.job)
+    document = json.dumps(account_document(account, now=clock.now()), indent=1)
     try:
-        return api.cancel(entry.request_id)
-    except UnknownRequestError:
-        return False
+        bucket.put(key, document.encode())
+    except StoreError as error:
+        total = sum(account.counts.values())
+        note = f"the job's account could not be stored: {error}"
+        progress(Event(phase="wait", done=total, total=total, note=note))
+
+
+def account_document(account: Account, *, now: float) -> dict[str, Any]:
+    names = ("item", "key", "request_id", "attempts", "code", "message", "retryable")
+    return {
+        "schema": SCHEMA,
+        "job": account.job,
+        "written_at": datetime.fromtimestamp(now, UTC).isoformat(),
+        "total": sum(account.counts.values()),
+        "counts": {
+            state.value: account.counts.get(state, 0) for state in (State.SUCCEEDED, *_ENDS)
+        },
+        "not_succeeded": [
+            {"state": entry.state.value} | {name: getattr(entry, name) for name in names}
+            for entry in account.not_succeeded()
+        ],
+    }

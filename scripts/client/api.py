@@ -28,8 +28,8 @@ class AsyncApi(Protocol):
     def submit(self, body: Mapping[str, Any]) -> str:
         """Queue a request (`model_input`, `priority`, …); returns its id.
 
-        Repeated on faults, so the request may be queued twice: the model makes them one result.
-        Raises RefusedRequestError where this body is at fault.
+        Tries once. After ServiceUnavailableError it may be queued all the same: whoever sends it
+        again still gets one result. Raises RefusedRequestError where this body is at fault.
         """
 
     def status(self, request_id: str) -> RequestStatus:
@@ -39,4 +39,4 @@ class AsyncApi(Protocol):
         """Whether it was still queued and now never runs. Raises UnknownRequestError."""
 
     def queue_status(self) -> QueueStatus:
-        """How many requests wait and run, of everyone who uses the model."""
+        """How many requests wait and run, of everyone who uses the model. Asks once."""

@@ -28,8 +28,9 @@ from scripts.client.errors import (
 )
 from scripts.client.pace import Pace
 
-_SUBMITS_PER_SECOND = 150  # the documented limit is 200
-_CALLS_PER_SECOND = 18  # status and cancel: 20
+_CALLS_PER_SECOND = 20  # status, cancel and the queue's own
+_CONNECTIONS = 96
+_BAD_KEY = "the service refuses the API key: set BASETEN_API_KEY to a valid one"
 _ATTEMPTS = 6
 _ATTEMPTS_SECONDS = 60.0
 
@@ -43,34 +44,26 @@ class BasetenApi:
         self._api = client.api
         self._environment = environment
         self._secret = client.options.api_key
-        self._submits = Pace(_SUBMITS_PER_SECOND, clock)
         self._calls = Pace(_CALLS_PER_SECOND, clock)
 
-    @stamina.retry(
-        on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS, wait_max=10.0
-    )
     def submit(self, body: Mapping[str, Any]) -> str:
         request = AsyncPredictRequest(**body)
-        self._submits.wait()
         with self._translated():
             return self._post(request).request_id
 
     def status(self, request_id: str) -> RequestStatus:
-        self._calls.wait()
-        with self._translated(request_id):
+        with self._calls.turn(), self._translated(request_id):
             answer = self._api.get_async_request_status(request_id=_bare(request_id))
         errors = tuple((error.code, error.message) for error in answer.errors)
         return RequestStatus(status=answer.status, errors=errors)
 
     @stamina.retry(on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS)
     def cancel(self, request_id: str) -> bool:
-        self._calls.wait()
-        with self._translated(request_id):
+        with self._calls.turn(), self._translated(request_id):
             return self._api.cancel_async_request(request_id=_bare(request_id)).canceled
 
-    @stamina.retry(on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS)
     def queue_status(self) -> QueueStatus:
-        with self._translated():
+        with self._calls.turn(), self._translated():
             match self._environment:
                 case "production":
                     answer = self._api.get_async_queue_status_production()
@@ -128,9 +121,19 @@ def connected(
         )
     if base_url and not base_url.startswith(("http://", "https://")):
         raise ConfigurationError("base_url", "must begin with https:// or http://")
-    model = None if base_url else model_id
-    with InferenceClient(api_key=api_key, model_id=model, base_url_override=base_url) as client:
-        client.http_client.timeout = httpx.Timeout(30, connect=5)
+    with httpx.Client(
+        base_url=base_url or InferenceClient.default_base_url(model_id=model_id),
+        headers={"Authorization": f"Bearer {api_key}"},
+        timeout=httpx.Timeout(30, connect=5),
+        # As many kept as there may be: each new one costs a handshake.
+        limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+    ) as http:
+        client = InferenceClient(
+            api_key=api_key,
+            base_url_override=base_url,
+            model_id=None if base_url else model_id,
+            http_client_override=http,
+        )
         yield BasetenApi(client, environment=environment)
 
 
@@ -138,7 +141,10 @@ def _error(status: int, said: str, request_id: str | None) -> ServiceError:
     kind: Callable[..., ServiceError]
     match status:
         case 401 | 403:
-            kind, sentence = UnauthorizedError, "the service refuses the API key"
+            kind, sentence = (
+                UnauthorizedError,
+                _BAD_KEY,
+            )
         case 404 if request_id is not None:
             kind, sentence = UnknownRequestError, f"the service does not know {request_id}"
         case 400 | 413 | 422:

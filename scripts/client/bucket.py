@@ -1,41 +1,48 @@
 """The bucket as its reader sees it: obstore, with our errors."""
 
 import contextlib
-import re
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import obstore
 import stamina
-from obstore import exceptions
-from obstore.store import S3Store
+from obstore.store import LocalStore, S3Store
 
 from model.artifacts.errors import (
-    AccessDeniedError,
     AlreadyExistsError,
     NotFoundError,
+    ObjectTooLargeError,
     StoreError,
     StoreUnavailableError,
 )
+from scripts.client.bucket_errors import translated
 from scripts.client.stored_object import StoredObject
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
-_REFUSED = "the bucket refuses these credentials: check them and what they allow"
-_STATUS = re.compile(r"status code: (\d{3})")
-_DENIED_OBJECT = "(code: AccessDenied)"
-_ABSENT = (FileNotFoundError, exceptions.NotFoundError)
-_EXISTS = (FileExistsError, exceptions.AlreadyExistsError, exceptions.PreconditionError)
-_DENIED = (
-    PermissionError,
-    exceptions.PermissionDeniedError,
-    exceptions.UnauthenticatedError,
-)
+_CHUNK_BYTES = 1 << 20
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _repeated(call: Callable[P, R]) -> Callable[P, R]:
+    """What stamina does, whose preparations take as long as a small GET, after a first try."""
+    again = stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)(call)
+
+    @functools.wraps(call)
+    def first(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except StoreUnavailableError:
+            return again(*args, **kwargs)
+
+    return first
 
 
 class Bucket:
@@ -51,35 +58,74 @@ class Bucket:
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Every object below `prefix`; what lies below a common prefix comes in one piece."""
-        with _translated(prefix):
-            for page in obstore.list(self._store, prefix):
-                for meta in page:
-                    yield StoredObject(
-                        key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
-                    )
+        return self.objects_between(prefix, after=None, until=None)
 
-    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
-    def get(self, key: str) -> bytes:
-        """The whole object, for small ones. Raises NotFoundError, StoreError."""
-        with _translated(key):
-            return bytes(obstore.get(self._store, key).bytes())
+    def objects_between(
+        self, prefix: str, *, after: str | None, until: str | None
+    ) -> Iterator[StoredObject]:
+        """Those whose keys come after the one bound and not after the other, in byte order.
+
+        Only where the bucket `lists_in_order` does this cost fewer calls than listing everything.
+        """
+        with translated(prefix):
+            for page in obstore.list(self._store, prefix, offset=after):
+                for meta in page:
+                    if until is None or meta["path"] <= until:
+                        yield StoredObject(
+                            key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
+                        )
+                if self.lists_in_order and until is not None and page[-1]["path"] >= until:
+                    return
+
+    @property
+    def lists_in_order(self) -> bool:
+        """Whether listings come sorted and can begin anywhere; a directory's do not."""
+        return not isinstance(self._store, LocalStore)
+
+    @_repeated
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        """The whole object, for small ones; of one with more than `max_bytes`, not a byte.
+
+        Raises NotFoundError, ObjectTooLargeError, StoreError.
+        """
+        with translated(key):
+            found = obstore.get(self._store, key)
+            if max_bytes is not None and found.meta["size"] > max_bytes:
+                raise ObjectTooLargeError(key, max_bytes=max_bytes)
+            return bytes(found.bytes())
+
+    @_repeated
+    def get_range(self, key: str, *, start: int, length: int) -> memoryview:
+        """Bytes that the object has, not copied. Raises NotFoundError, StoreError."""
+        with translated(key):
+            return memoryview(obstore.get_range(self._store, key, start=start, length=length))
+
+    @_repeated
+    def size(self, key: str) -> int:
+        """In bytes. Raises NotFoundError, StoreError."""
+        with translated(key):
+            return obstore.head(self._store, key)["size"]
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """The object's bytes, about a mebibyte at a time. Raises NotFoundError, StoreError."""
-        with _translated(key):
-            for chunk in obstore.get(self._store, key).stream(min_chunk_size=CHUNK_BYTES):
+        with translated(key):
+            for chunk in obstore.get(self._store, key).stream(min_chunk_size=_CHUNK_BYTES):
                 yield bytes(chunk)
 
-    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
     def exists(self, key: str) -> bool:
         try:
-            with _translated(key):
-                obstore.head(self._store, key)
+            self.size(key)
         except NotFoundError:
             return False
         return True
 
-    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    @_repeated
+    def put(self, key: str, data: bytes) -> None:
+        """Store `data`, over what is there: for what is derived, `jobs/` and `index/`, alone."""
+        with translated(key):
+            obstore.put(self._store, key, data)
+
+    @_repeated
     def create(self, key: str, data: bytes) -> None:
         """Store `data` unless the key is taken: for keys that name their own content."""
         with contextlib.suppress(AlreadyExistsError):
@@ -87,63 +133,22 @@ class Bucket:
 
     def create_new(self, key: str, data: bytes) -> None:
         """One call. Raises AlreadyExistsError where the key is taken, and StoreError."""
-        with _translated(key):
+        with translated(key):
             obstore.put(self._store, key, data, mode="create")
 
-    @stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
+    @_repeated
     def upload(self, key: str, path: Path) -> None:
         """Stream a large file in parts; readers see all of it or nothing."""
-        with _translated(key):
+        with translated(key):
             obstore.put(self._store, key, path)
 
     def delete(self, key: str) -> None:
-        with _translated(key):
+        with translated(key):
             obstore.delete(self._store, key)
 
     def link(self, key: str, *, life: timedelta) -> str:
         """A URL whose holder may read the object, of S3 alone. Raises StoreError."""
         if not isinstance(self._store, S3Store):
             raise StoreError(key, "only S3's links are signed here")
-        with _translated(key):
+        with translated(key):
             return obstore.sign(self._store, "GET", key, life)
-
-
-@contextlib.contextmanager
-def _translated(key: str) -> Iterator[None]:
-    try:
-        yield
-    except _ABSENT as error:
-        raise NotFoundError(key) from error
-    except _EXISTS as error:
-        raise AlreadyExistsError(key) from error
-    except _DENIED as error:
-        raise AccessDeniedError(key, _REFUSED) from error
-    except exceptions.GenericError as error:
-        raise _from_generic(key, error) from error
-    except exceptions.BaseError as error:
-        raise StoreError(key, first_line(error)) from error
-    except OSError as error:
-        raise StoreUnavailableError(key, error.strerror or type(error).__name__) from error
-
-
-def _from_generic(key: str, error: Exception) -> StoreError:
-    """Listing reports every refusal as a generic error with the answer's status in its text.
-
-    Deletion, which goes by DeleteObjects, reports one with the object's own code.
-    """
-    if _DENIED_OBJECT in str(error):
-        return AccessDeniedError(key, _REFUSED)
-    status = _STATUS.search(str(error))
-    match int(status[1]) if status else None:
-        case 401 | 403:
-            return AccessDeniedError(key, _REFUSED)
-        case 404:
-            return StoreError(key, "there is no such bucket: check root and endpoint_url")
-        case code if code is None or code in {408, 429} or code >= 500:
-            return StoreUnavailableError(key, first_line(error))
-        case _:
-            return StoreError(key, first_line(error))
-
-
-def first_line(error: Exception) -> str:
-    return str(error).split("\n", maxsplit=1)[0].split(": <")[0].strip()[:300]

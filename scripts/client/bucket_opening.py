@@ -1,6 +1,7 @@
 """From a root's URL to the bucket behind it."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from obstore import exceptions
 from obstore.store import GCSStore, LocalStore, S3Store
 
 from model.artifacts.errors import ConfigurationError
-from scripts.client.bucket import Bucket, first_line
+from scripts.client.bucket import Bucket
+from scripts.client.bucket_errors import first_line
 
 if TYPE_CHECKING:
     from obstore.auth.boto3 import Boto3CredentialProvider
@@ -47,14 +49,18 @@ def open_bucket(root: str, *, endpoint_url: str | None = None, region: str | Non
 
 
 def _s3(bucket: str, prefix: str, endpoint_url: str | None, region: str | None) -> S3Store:
-    credentials = _credentials(region)
     config: S3Config = {"endpoint": endpoint_url} if endpoint_url else {}
+    region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    credentials = None
+    if not (_has_keys(os.environ) and (region or endpoint_url)):
+        credentials = _credentials(region)
+        region = region or credentials.config.get("region")
     try:
         return S3Store(
             bucket,
             config=config,
             prefix=prefix or None,
-            region=region or credentials.config.get("region") or "us-east-1",
+            region=region or "us-east-1",
             credential_provider=credentials,
             virtual_hosted_style_request=not endpoint_url,
             client_options=_client_options(endpoint_url),
@@ -62,6 +68,11 @@ def _s3(bucket: str, prefix: str, endpoint_url: str | None, region: str | None) 
         )
     except exceptions.BaseError as error:
         raise ConfigurationError("root", f"cannot be opened: {first_line(error)}") from error
+
+
+def _has_keys(environ: Mapping[str, str]) -> bool:
+    """They go before all else in boto3's chain too, and obstore reads them itself."""
+    return bool(environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"))
 
 
 def _gcs(bucket: str, prefix: str, endpoint_url: str | None) -> GCSStore:

@@ -9,12 +9,16 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from model.artifacts.errors import OutboxError
+from scripts.client.command_help import write_commands
 from scripts.client.exit_codes import INTERNAL, INTERRUPTED, exit_code
 from scripts.client.rendering import printable
 
 
 class CommandGroup(TyperGroup):
     """Turns errors into exit codes; OUTBOX_DEBUG=1 lets the unexpected ones through."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # typer's name
+        write_commands(formatter, dict(self.commands))
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -1,21 +1,26 @@
-"""Files out of the bucket: under a temporary name, verified, then renamed."""
+"""An object out of the bucket into a file, checked on its way."""
 
 import contextlib
 import hashlib
-import secrets
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-
-import stamina
+from threading import BoundedSemaphore, Event
+from typing import BinaryIO
 
 from model.artifacts import Artifact
-from model.artifacts.errors import OutboxError, StoreUnavailableError
+from model.artifacts.errors import CorruptArtifactError, ObjectTooLargeError
 from model.artifacts.reading import check_artifact
 from scripts.client.bucket import Bucket
-from scripts.client.errors import LocalFileError
 
-_ATTEMPTS = 4
+PART_BYTES = 4 << 20
+"""What is larger comes in parts, several at a time, and can be resumed."""
+
+_PARTS = 12
+_WINDOW = 6
+_LIGHT_BYTES = 256 << 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,78 +31,99 @@ class Download:
     key: str
     target: Path
 
-
-def install(
-    downloads: Sequence[Download], *, bucket: Bucket, last: tuple[Path, bytes]
-) -> list[Download]:
-    """Bring every file that is missing or different, then write `last`; returns what was brought.
-
-    Nothing gets its name before everything is there and verified. Raises CorruptArtifactError,
-    StoreError, LocalFileError.
-    """
-    missing = [download for download in downloads if not _is_there(download)]
-    path, data = last
-    with _local_files(), contextlib.ExitStack() as stack:
-        # The last one stands for all: it may not stand while files are replaced.
-        if missing:
-            path.unlink(missing_ok=True)
-        parts = [stack.enter_context(_part(download.target)) for download in missing]
-        for download, part in zip(missing, parts, strict=True):
-            _download(download, part, bucket=bucket)
-        for download, part in zip(missing, parts, strict=True):
-            part.replace(download.target)
-        if missing or not _holds(path, data):
-            with _part(path) as part:
-                part.write_bytes(data)
-                part.replace(path)
-    return missing
+    @property
+    def is_large(self) -> bool:
+        return self.artifact.size > PART_BYTES
 
 
-@stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)
-def _download(download: Download, part: Path, *, bucket: Bucket) -> None:
-    digest = hashlib.sha256()
-    size = 0
-    with part.open("wb") as file:
-        for chunk in bucket.chunks(download.key):
-            size += len(chunk)
-            if size > download.artifact.size:
-                break  # Whatever else comes, it is not what the manifest promises.
+class StoppedError(Exception):
+    """The whole fetch is at its end, and nobody waits for this file."""
+
+
+class Downloader:
+    """Holds no more than `_PARTS` parts in memory. Safe to use from several threads."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._slots = BoundedSemaphore(_PARTS)
+        self._pool = ThreadPoolExecutor(_PARTS)
+        self._stopped = Event()
+
+    def stop(self) -> None:
+        """Ends downloads of large files under way with StoppedError."""
+        self._stopped.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def small(self, downloads: Mapping[Path, Download]) -> None:
+        """Each into a new file at its path. Raises CorruptArtifactError, StoreError, OSError."""
+        if not downloads:
+            return
+        (path, first), *rest = downloads.items()
+        # The pool's threads bound what is in memory there, slots what is here.
+        coming = [self._pool.submit(self._small, one, path) for path, one in rest]
+        try:
+            is_light = first.artifact.size <= _LIGHT_BYTES
+            with contextlib.nullcontext() if is_light else self._slots:
+                self._small(first, path)
+        finally:
+            wait(coming)
+        for future in coming:
+            future.result()
+
+    def _small(self, download: Download, path: Path) -> None:
+        artifact = download.artifact
+        try:
+            data = self._bucket.get(download.key, max_bytes=artifact.size)
+        except ObjectTooLargeError as error:
+            problem = f"more bytes than the {artifact.size} it should have"
+            raise CorruptArtifactError(artifact.name, problem) from error
+        check_artifact(artifact, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        with path.open("xb", buffering=0) as file:
+            _write(file, memoryview(data))
+
+    def large(self, download: Download, file: BinaryIO) -> None:
+        """Go on where `file` ends. Raises CorruptArtifactError, StoreError, OSError.
+
+        What was there already is part of what is checked; after an error it may be wrong.
+        """
+        artifact = download.artifact
+        size = self._bucket.size(download.key)
+        check_artifact(artifact, size=size, sha256=artifact.sha256)
+        digest = hashlib.sha256()
+        while chunk := file.read(PART_BYTES):
             digest.update(chunk)
-            file.write(chunk)
-    check_artifact(download.artifact, size=size, sha256=digest.hexdigest())
+        for data in self._parts(download.key, start=file.tell(), size=size):
+            digest.update(data)
+            _write(file, data)
+        check_artifact(artifact, size=file.tell(), sha256=digest.hexdigest())
+
+    def _parts(self, key: str, *, start: int, size: int) -> Iterator[memoryview]:
+        """The object's bytes in order; each part is let go of before the next is taken."""
+        coming: deque[Future[memoryview]] = deque()
+        starts = deque(range(start, size, PART_BYTES))
+        try:
+            while starts or coming:
+                # Who holds a part may not wait for room: everybody could.
+                while starts and len(coming) < _WINDOW and self._take(wait=not coming):
+                    coming.append(self._submit(key, start=starts.popleft(), size=size))
+                yield coming[0].result()
+                coming.popleft()
+                self._slots.release()
+        finally:
+            for future in coming:
+                future.cancel()
+                self._slots.release()
+
+    def _submit(self, key: str, *, start: int, size: int) -> Future[memoryview]:
+        length = min(PART_BYTES, size - start)
+        return self._pool.submit(self._bucket.get_range, key, start=start, length=length)
+
+    def _take(self, *, wait: bool) -> bool:
+        if self._stopped.is_set():
+            raise StoppedError
+        return self._slots.acquire(blocking=wait)
 
 
-def _is_there(download: Download) -> bool:
-    target = download.target
-    with _local_files():
-        if target.is_symlink() or not target.is_file():
-            return False
-        if target.stat().st_size != download.artifact.size:
-            return False
-        with target.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == download.artifact.sha256
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    return not path.is_symlink() and path.is_file() and path.read_bytes() == data
-
-
-@contextlib.contextmanager
-def _part(target: Path) -> Iterator[Path]:
-    """A temporary name beside the target; what is left under it at the end goes away."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _local_files() -> Iterator[None]:
-    try:
-        yield
-    except OutboxError:
-        raise
-    except OSError as error:
-        raise LocalFileError(f"{error.filename or 'disk'}: {error.strerror}") from error
+def _write(file: BinaryIO, data: memoryview) -> None:
+    while data:
+        data = data[file.write(data) :]

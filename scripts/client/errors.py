@@ -10,12 +10,15 @@ OutboxError (model.artifacts.errors)
 │   └── UnknownJobError (LookupError)     nothing was submitted under this name
 ├── UnsafePathError                       a name would leave the target directory
 ├── LocalFileError (OSError)              a file here cannot be written
+│   └── TargetError                       nor can any other: the disk is full or read-only
+├── DamagedIndexError (StoreError)        a part of a job's index is missing or cannot be read
+├── SendingStoppedError                   somebody asked to stop; the rest is not sent yet
 └── WaitTimeoutError (TimeoutError)       some results are still missing
 """
 
 from typing import ClassVar
 
-from model.artifacts.errors import OutboxError
+from model.artifacts.errors import OutboxError, StoreError
 
 
 class ServiceError(OutboxError):
@@ -75,6 +78,31 @@ class LocalFileError(OutboxError, OSError):
     """A file on this machine cannot be read or written."""
 
     code = "LOCAL_FILE_ERROR"
+
+
+class TargetError(LocalFileError):
+    """The directory or its disk takes no files at all; the message says the remedy."""
+
+    code = "TARGET_ERROR"
+
+
+class DamagedIndexError(StoreError):
+    """A job's index cannot be continued or read; it is derived, and can be made anew."""
+
+    code = "DAMAGED_INDEX"
+
+    def __init__(self, key: str, problem: str) -> None:
+        folder = key.rpartition("/")[0]
+        super().__init__(key, f"{problem}: delete {folder}/ and run `outbox index` again")
+
+
+class SendingStoppedError(OutboxError):
+    """Sending was asked to stop, and has; what is not sent is in the journal."""
+
+    code = "STOPPED"
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
 
 
 class WaitTimeoutError(OutboxError, TimeoutError):

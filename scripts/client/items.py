@@ -1,61 +1,77 @@
-"""The documents of a job: which files, under which names."""
+"""What a job is made of: one item a request, under a name of its own."""
 
+import contextlib
+import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
-from model.artifacts.errors import InvalidInputError
+from pydantic import JsonValue
+
+from model.artifacts import input_digest
+from model.artifacts.errors import InvalidInputError, OutboxError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One document. `name` is any text; it becomes the request's `metadata.item`."""
+    """One request: a document, and what it has of its own beside what its batch shares.
+
+    `name` is any text; it becomes the request's `metadata.item`. The document is a file here
+    (`path`), an object (`stored`: its key below the root, or its address), or what `inputs` say.
+    `named_by_content`: whoever has the same name is the same.
+    """
 
     name: str
-    path: Path
+    path: Path | None = None
+    stored: str | None = None
+    size: int = 0
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    named_by_content: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it comes from, for a sentence."""
+        return str(self.path or self.stored or "a row")
+
+    @classmethod
+    def of_file(cls, path: Path, name: str, *, by_content: bool = False) -> Self:
+        """Raises InvalidInputError where it is not a readable file."""
+        if not (path.is_file() and os.access(path, os.R_OK)):
+            raise InvalidInputError("PATH", f"{path} is not a readable file")
+        return cls(
+            name=_digest(path) if by_content else name,
+            path=path,
+            size=path.stat().st_size,
+            named_by_content=by_content,
+        )
+
+    @classmethod
+    def of_inputs(
+        cls, inputs: Mapping[str, JsonValue], name: str | None, labels: Mapping[str, str]
+    ) -> Self:
+        """Without a name, it is named by what its input says."""
+        return cls(
+            name=input_digest(inputs) if name is None else name,
+            inputs=inputs,
+            labels=labels,
+            named_by_content=name is None,
+        )
 
 
-def find_items(paths: Sequence[Path]) -> list[Item]:
-    """A file is an item by its name; a folder, every file below it by its relative path.
-
-    Hidden files in folders are left out. Raises InvalidInputError: nothing there, not readable,
-    or two items with one name.
-    """
-    items = [item for path in paths for item in _items_at(path)]
-    if not items:
-        raise InvalidInputError("PATH", "there is no file to submit")
-    check_items(items)
-    return items
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turns what goes wrong with the file into InvalidInputError, and leaves our own errors be."""
+    try:
+        yield
+    except OutboxError:
+        raise
+    except OSError as error:
+        raise InvalidInputError("PATH", f"{path} cannot be read: {error.strerror}") from error
 
 
-def check_items(items: Iterable[Item]) -> None:
-    """Raises InvalidInputError: a file that cannot be read, or two items with one name."""
-    seen: dict[str, Path] = {}
-    for item in items:
-        if item.name in seen:
-            raise InvalidInputError(
-                "PATH",
-                f"{seen[item.name]} and {item.path} would both be item {item.name!r};"
-                " rename one, or submit their common folder",
-            )
-        if not item.path.is_file() or not os.access(item.path, os.R_OK):
-            raise InvalidInputError("PATH", f"{item.path} is not a readable file")
-        seen[item.name] = item.path
-
-
-def _items_at(path: Path) -> Iterator[Item]:
-    if not path.is_dir():
-        if not path.exists():
-            raise InvalidInputError("PATH", f"{path} does not exist")
-        yield Item(name=path.name, path=path)
-        return
-    for directory, folders, files in os.walk(path, onerror=_refuse):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-        for file in sorted(file for file in files if not file.startswith(".")):
-            found = Path(directory) / file
-            yield Item(name=found.relative_to(path).as_posix(), path=found)
-
-
-def _refuse(error: OSError) -> None:
-    raise InvalidInputError("PATH", f"{error.filename} cannot be read: {error.strerror}") from error
+def _digest(path: Path) -> str:
+    with readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

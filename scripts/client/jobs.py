@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.client import queries
-from scripts.client.journal import connected
+from scripts.client.journal_file import connected
 from scripts.client.states import State
 
 

@@ -65,6 +65,6 @@ def known_digests(settings: Settings, job: str) -> dict[str, str]:
     try:
         with journal(settings, job) as opened:
             entries = opened.entries()
+            return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}
     except UnknownJobError:
         return {}
-    return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}

@@ -2,16 +2,21 @@
 
 import functools
 import inspect
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, TextIO
 
 import typer
-from pydantic import JsonValue
 
 from model.artifacts.errors import InvalidInputError
-from scripts.client.request_body import Batch
+from scripts.client.batch import Batch
+from scripts.client.layout import FLAT, FOLDERS, Layout
+from scripts.client.selection import Selection
+from scripts.client.settings import Settings
+from scripts.client.sources import Reading
+from scripts.client.stored_documents import stored_items
+from scripts.client.tables import Columns, json_or_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,10 +48,85 @@ class Sending:
         return Batch(
             job=self.job,
             labels=dict(_pair("--label", text) for text in self.label),
-            inputs={name: _json_or_text(value) for name, value in inputs},
+            inputs={name: json_or_text(value) for name, value in inputs},
             priority=self.priority,
             max_time_in_queue_seconds=self.max_time_in_queue,
         )
+
+
+class Names(StrEnum):
+    """What a file is called as an item."""
+
+    PATH = "path"
+    CONTENT = "content"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceOptions:
+    """How `submit` reads its sources."""
+
+    names: Names = field(
+        default=Names.PATH,
+        metadata={"help": "Call files by their path, or by their content's SHA-256."},
+    )
+    item_column: str = field(
+        default="item", metadata={"metavar": "NAME", "help": "In a table, the items' names."}
+    )
+    label_column: list[str] = field(
+        default_factory=list,
+        metadata={
+            "metavar": "NAME",
+            "help": "In a table, a label, beside those in its object `labels`. Repeatable.",
+        },
+    )
+
+    def reading(self, settings: Settings, stdin: TextIO) -> Reading:
+        return Reading(
+            columns=Columns(item=self.item_column, single_labels=tuple(self.label_column)),
+            by_content=self.names is Names.CONTENT,
+            stored=functools.partial(stored_items, settings),
+            stdin=stdin.buffer,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetching:
+    """What `fetch` says about the files it wants."""
+
+    only: list[str] = field(
+        default_factory=list,
+        metadata={
+            "metavar": "NAME",
+            "help": "Artifacts, such as text.txt or 'pages/*'; manifest.json counts. Repeatable.",
+        },
+    )
+    include: list[str] = field(
+        default_factory=list,
+        metadata={"metavar": "GLOB", "help": "Items to fetch, such as 'scans/*'. Repeatable."},
+    )
+    exclude: list[str] = field(
+        default_factory=list, metadata={"metavar": "GLOB", "help": "Items to leave. Repeatable."}
+    )
+    flat: bool = field(
+        default=False, metadata={"help": "No folders: ITEM.ARTIFACT, all side by side."}
+    )
+    output_template: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "PATH",
+            "help": "Below --to, such as '{labels.team}/{item}/{artifact}'; also {key} {job}"
+            " {request_id} {model} {environment}.",
+        },
+    )
+
+    def selection(self) -> Selection:
+        """Raises InvalidInputError, which names the option."""
+        if self.flat and self.output_template is not None:
+            raise InvalidInputError("--flat", "and --output-template exclude each other")
+        layout = FLAT if self.flat else FOLDERS
+        if self.output_template is not None:
+            layout = Layout.parse(self.output_template)
+        return Selection(only=self.only, include=self.include, exclude=self.exclude, layout=layout)
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:
@@ -94,11 +174,3 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     if not name or not equals:
         raise InvalidInputError(option, "must be written NAME=VALUE")
     return name, value
-
-
-def _json_or_text(text: str) -> JsonValue:
-    try:
-        value: JsonValue = json.loads(text)
-    except ValueError:
-        return text
-    return value

@@ -3,25 +3,32 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+Phase = Literal["submit", "wait", "fetch", "cancel", "read"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """`done` of `total` items have gone through the phase, `item` the latest with its `state`.
 
-    An event without an item opens a phase, or carries a `note` about it.
+    An event without an item opens a phase, moves it on by many at once, or carries a `note` about
+    it. A `total` of 0 is not known yet. `failed` of the phase and `in_flight` at the service are
+    counted from the events where they are None. `code` groups problems of one kind.
     """
 
-    phase: Literal["submit", "wait", "fetch"]
+    phase: Phase
     done: int
     total: int
     item: str | None = None
     state: str = ""
     note: str = ""
+    code: str = ""
+    failed: int | None = None
+    in_flight: int | None = None
 
 
 class Progress(Protocol):
     def __call__(self, event: Event) -> None:
-        """Called from one thread at a time; must not raise."""
+        """Must not raise. What the commands show may be called from several threads at once."""
 
 
 def silent(event: Event) -> None:

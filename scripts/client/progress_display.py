@@ -1,52 +1,76 @@
-"""Progress for a person: a bar on a terminal, lines elsewhere. Always on stderr."""
+"""Progress for whoever watches, always on stderr: bars, lines, or JSON lines."""
 
 import contextlib
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
-from scripts.client.progress import Event, Progress, silent
-from scripts.client.rendering import printable
+from scripts.client.progress import Event, Progress
+from scripts.client.progress_bars import Bars
+from scripts.client.progress_lines import AsJson, AsText, Lines
+from scripts.client.tally import Tally
+
+_TICK_SECONDS = 0.25
+
+T = TypeVar("T")
+
+
+class _View(Protocol):
+    def tell(self, event: Event) -> None:
+        """Show an event that is worth telling by itself."""
+
+    def tick(self) -> None:
+        """Called several times a second."""
+
+    def close(self) -> None:
+        """Say how it ended."""
 
 
 @contextlib.contextmanager
-def shown_progress(*, quiet: bool) -> Iterator[Progress]:
-    """What suits stderr; nothing where `quiet`."""
-    console = Console(stderr=True, highlight=False)
-    if quiet:
-        yield silent
-    elif console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Bars(*columns, TimeElapsedColumn(), console=console) as bars:
-            yield _Bar(bars)
+def shown_progress(*, as_json: bool) -> Iterator[Progress]:
+    """JSON lines where asked for; else bars on a terminal that can move its cursor, else lines."""
+    console = Console(stderr=True, highlight=False, soft_wrap=False)
+    tally, lock = Tally(time.monotonic), threading.RLock()
+
+    def locked(draw: Callable[[], T]) -> T:
+        with lock:
+            return draw()
+
+    view: _View
+    if as_json:
+        view = Lines(tally, sys.stderr, AsJson())
+    elif console.is_terminal and not console.is_dumb_terminal:
+        view = Bars(tally, console, locked=locked)
     else:
-        yield _line
+        view = Lines(tally, sys.stderr, AsText())
+
+    def progress(event: Event) -> None:
+        # Told outside the lock: the terminal's own lock is held while the tally is drawn.
+        if locked(lambda: tally.take(event)):
+            view.tell(event)
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(view.close)
+        stack.enter_context(_ticking(lambda: locked(view.tick)))
+        yield progress
 
 
-class _Bar:
-    """One bar per phase; what did not go well stays above them."""
+@contextlib.contextmanager
+def _ticking(tick: Callable[[], None]) -> Iterator[None]:
+    stopped = threading.Event()
 
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
+    def run() -> None:
+        while not stopped.wait(_TICK_SECONDS):
+            tick()
 
-    def __call__(self, event: Event) -> None:
-        if event.phase not in self._tasks:
-            self._tasks[event.phase] = self._bars.add_task(event.phase, total=event.total)
-        self._bars.update(self._tasks[event.phase], completed=event.done, total=event.total)
-        if event.note:
-            self._bars.console.print(escape(_text(event)))
-
-
-def _line(event: Event) -> None:
-    if event.item is not None or event.note:
-        sys.stderr.write(f"{event.phase} {event.done}/{event.total} {_text(event)}\n")
-
-
-def _text(event: Event) -> str:
-    parts = (printable(event.item or ""), event.state, printable(event.note))
-    return " ".join(part for part in parts if part)
+    thread = threading.Thread(target=run, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()

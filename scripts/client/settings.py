@@ -1,5 +1,6 @@
 """What the companion is told by options, environment and config.yaml. Read once."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class Settings:
     base_url: str | None
     api_key: str | None = field(repr=False)
     home: Path
+    input_roots: tuple[str, ...] = ()
+    """The deployed model's: further places in which documents may lie."""
 
     def require_root(self) -> str:
         """Raises ConfigurationError where no bucket is named."""
@@ -73,7 +76,12 @@ class Settings:
         return self.root
 
 
-def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
+_NOTHING = Overrides()
+
+
+def read_settings(
+    overrides: Overrides = _NOTHING, environ: Mapping[str, str] = os.environ
+) -> Settings:
     """Options go before the environment's OUTBOX_…, which goes before config.yaml.
 
     Raises ConfigurationError, which names the setting.
@@ -101,8 +109,14 @@ def read_settings(overrides: Overrides, environ: Mapping[str, str]) -> Settings:
         environment=overrides.environment or environ.get("OUTBOX_ENVIRONMENT") or "production",
         base_url=overrides.base_url or environ.get("OUTBOX_BASE_URL"),
         api_key=read_api_key(overrides.api_key_file, environ),
-        home=Path(environ.get("OUTBOX_HOME") or platformdirs.user_state_dir("outbox")),
+        input_roots=_input_roots(environ.get("OUTBOX_INPUT_ROOTS") or section.get("input_roots")),
+        home=state_directory(environ),
     )
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Where the journals are."""
+    return Path(environ.get("OUTBOX_HOME") or platformdirs.user_state_dir("outbox"))
 
 
 def _read_config(path: Path | None) -> Mapping[str, Any]:
@@ -116,6 +130,11 @@ def _read_config(path: Path | None) -> Mapping[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError("config", f"{path} cannot be read as YAML") from error
     return config if isinstance(config, dict) else {}
+
+
+def _input_roots(value: Any) -> tuple[str, ...]:
+    places = re.split(r"[\s,]+", value) if isinstance(value, str) else value or ()
+    return tuple(str(place).rstrip("/") for place in places if place)
 
 
 def _section(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,8 +4,10 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """SENDING and SENT are open; the others are final until the item is submitted again."""
+    """PLANNED waits to be sent; SENDING and SENT are open; the others are final until the item is
+    submitted again."""
 
+    PLANNED = "planned"
     SENDING = "sending"
     SENT = "sent"
     SUCCEEDED = "succeeded"
@@ -17,3 +19,7 @@ class State(StrEnum):
     @property
     def is_open(self) -> bool:
         return self in {State.SENDING, State.SENT}
+
+    @property
+    def is_final(self) -> bool:
+        return not self.is_open and self is not State.PLANNED

@@ -1,98 +1,136 @@
-"""Sending a job's documents, each noted in the journal before and after."""
+"""Sending a job: all of it is noted first, then sent; what is cut short is resumed."""
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 
-from model.artifacts.errors import InvalidInputError, OutboxError
-from model.artifacts.keys import manifest_key
+from model.artifacts.errors import OutboxError
+from scripts.client.batch import Batch
 from scripts.client.clock import SYSTEM_CLOCK, Clock
 from scripts.client.deployment import Deployment
-from scripts.client.errors import RefusedRequestError
-from scripts.client.items import Item, check_items
+from scripts.client.entries import Entry
+from scripts.client.errors import SendingStoppedError, UnknownJobError
+from scripts.client.items import Item
 from scripts.client.journal import Journal
-from scripts.client.naming import Naming
+from scripts.client.limits import DEFAULT_LIMITS, Limits
+from scripts.client.planning import planned
 from scripts.client.progress import Event, Progress, silent
-from scripts.client.request_body import Batch, Body, check_body, make_body
+from scripts.client.sending import Receipt, Sender
 from scripts.client.states import State
 from scripts.client.threads import in_threads
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
-    """The service's answer for one item; `problem` where it refused the request."""
-
-    item: str
-    key: str | None = None
-    request_id: str | None = None
-    problem: str | None = None
+_STAGERS = 8
+_SENDERS = 64
+"""Enough for 200 submits a second where an answer takes 0.3 seconds."""
+_KEYS_AT_A_TIME = 1_000
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Submission:
-    job: str
-    accepted: list[Receipt] = field(default_factory=list)
-    refused: list[Receipt] = field(default_factory=list)
+    """What one call has sent: how many since when, and what was refused; the journal has more."""
 
-    @property
-    def items(self) -> set[str]:
-        return {receipt.item for receipt in (*self.accepted, *self.refused)}
+    job: str
+    began_at: float
+    sent: int = 0
+    refused: list[Receipt] = field(default_factory=list)
 
 
 def submit(
-    items: Sequence[Item],
+    items: Iterable[Item],
     batch: Batch,
     *,
     deployment: Deployment,
     journal: Journal,
     progress: Progress = silent,
     clock: Clock = SYSTEM_CLOCK,
+    limits: Limits = DEFAULT_LIMITS,
+    stop: threading.Event | None = None,
 ) -> Submission:
     """Send every item once; whoever does it again gets the same results.
 
-    Raises InvalidInputError before anything is sent, and ServiceError, StoreError or JournalError
-    on the way: then submit the job again, which is harmless.
+    Raises InvalidInputError before anything is sent or noted, and on the way what `resume` raises.
     """
-    keys = plan(items, batch, naming=deployment.naming)
-    sender = _Sender(batch, deployment, journal, clock.now)
-    sender.taken = _taken_keys(deployment, batch.job, keys)
-    submission = Submission(job=batch.job)
-    progress(Event(phase="submit", done=0, total=len(items)))
+    with planned(items, batch, naming=deployment.naming) as plan:
+        journal.plan(plan)
+    return resume(
+        journal, deployment=deployment, progress=progress, clock=clock, limits=limits, stop=stop
+    )
+
+
+def resume(
+    journal: Journal,
+    *,
+    deployment: Deployment,
+    progress: Progress = silent,
+    clock: Clock = SYSTEM_CLOCK,
+    limits: Limits = DEFAULT_LIMITS,
+    stop: threading.Event | None = None,
+) -> Submission:
+    """Send what the journal has planned, and again what was begun without an answer.
+
+    Raises ServiceError, StoreError and JournalError, and SendingStoppedError once `stop` is set,
+    after what is under way; then resume again.
+    """
+    if not journal.counts():
+        raise UnknownJobError(f"nothing of job {journal.job!r} was noted yet: submit it again")
+    stop = stop or threading.Event()
+    submission, total = Submission(job=journal.job, began_at=clock.now()), journal.unsent_count()
+    progress(Event(phase="submit", done=0, total=total))
+    sender = Sender(
+        journal,
+        deployment=deployment,
+        limits=limits,
+        clock=clock,
+        stop=stop,
+    )
     try:
-        for done, receipt in enumerate(in_threads(sender.send, items), start=1):
-            (submission.accepted if receipt.problem is None else submission.refused).append(receipt)
-            progress(_event(receipt, done=done, total=len(items)))
+        for done, receipt in enumerate(_sent(sender, journal, deployment), start=1):
+            if receipt.problem is None:
+                submission.sent += 1
+            else:
+                submission.refused.append(receipt)
+            progress(_event(receipt, done=done, total=total))
+        if stop.is_set():
+            raise SendingStoppedError
     except OutboxError as error:
-        sent = len(submission.accepted)
-        error.add_note(f"{sent} of {len(items)} were sent; submit the job again to go on")
+        left = journal.unsent_count()
+        error.add_note(
+            f"{submission.sent} of {total} were sent; {left} are left:"
+            f" `outbox resume {journal.job}` goes on"
+        )
         raise
     return submission
 
 
-def plan(items: Iterable[Item], batch: Batch, *, naming: Naming) -> set[str]:
-    """The items' keys, as far as they are known before they are sent.
-
-    Raises InvalidInputError for whatever can be seen to be wrong now.
-    """
-    items = list(items)
-    check_items(items)
-    owners: dict[str, str] = {}
-    for item in items:
-        check_body(batch, item)
-        key = naming.key(batch.metadata(item.name))
-        if key is not None and owners.setdefault(key, item.name) != item.name:
-            raise InvalidInputError(
-                "key_template",
-                f"gives {owners[key]!r} and {item.name!r} the same key: use {{item}} in it",
-            )
-    return set(owners)
+def accepted(journal: Journal, submission: Submission) -> Iterator[Entry]:
+    """What the submission has sent and the service has taken."""
+    for entry in journal.entries():
+        if entry.submitted_at >= submission.began_at and entry.request_id is not None:
+            yield entry
 
 
-def _taken_keys(deployment: Deployment, job: str, keys: set[str]) -> set[str]:
-    if not keys:
-        return set()
-    manifests = {manifest_key(key): key for key in keys}
-    listed = deployment.bucket.keys(f"manifests/{deployment.naming.prefix(job)}")
-    return {manifests[path] for path in listed if path in manifests}
+def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[Receipt]:
+    if not journal.unsent_count():
+        return
+    sender.make_contact()
+    _mark_existing(journal, deployment)
+    unsent = takewhile(lambda _: not sender.halted, journal.unsent())
+    prepared = in_threads(sender.prepare, unsent, workers=_STAGERS)
+    with contextlib.closing(prepared):
+        for receipt in in_threads(sender.send, prepared, workers=_SENDERS, halt=sender.halt):
+            if receipt is not None:
+                yield receipt
+
+
+def _mark_existing(journal: Journal, deployment: Deployment) -> None:
+    """What is committed already may be another input's: it is to be compared."""
+    listed = deployment.bucket.keys(f"manifests/{deployment.naming.prefix(journal.job)}")
+    while some := list(islice(listed, _KEYS_AT_A_TIME)):
+        journal.mark_existing(
+            path.removeprefix("manifests/").removesuffix(".json") for path in some
+        )
 
 
 def _event(receipt: Receipt, *, done: int, total: int) -> Event:
@@ -104,52 +142,3 @@ def _event(receipt: Receipt, *, done: int, total: int) -> Event:
         state=State.SENT if receipt.problem is None else State.FAILED,
         note=receipt.problem or "",
     )
-
-
-class _Sender:
-    """Sends one item at a time; several threads may use it."""
-
-    def __init__(
-        self, batch: Batch, deployment: Deployment, journal: Journal, now: Callable[[], float]
-    ) -> None:
-        self.taken: set[str] = set()
-        self._batch = batch
-        self._deployment = deployment
-        self._journal = journal
-        self._now = now
-
-    def send(self, item: Item) -> Receipt:
-        """Raises ServiceError and StoreError; a refusal of this very request is a receipt."""
-        try:
-            body = make_body(self._batch, item, self._deployment.bucket)
-        except InvalidInputError as error:
-            self._begin(item, None)
-            return self._refused(item, error)
-        self._begin(item, body)
-        try:
-            request_id = self._deployment.api.submit(body.content)
-        except RefusedRequestError as error:
-            return self._refused(item, error)
-        metadata = self._batch.metadata(item.name)
-        key = self._deployment.naming.key(metadata, request_id=request_id)
-        assert key is not None
-        self._journal.end_submit(item.name, key=key, request_id=request_id)
-        return Receipt(item=item.name, key=key, request_id=request_id)
-
-    def _begin(self, item: Item, body: Body | None) -> None:
-        key = self._deployment.naming.key(self._batch.metadata(item.name))
-        self._journal.begin_submit(
-            item.name,
-            key=key,
-            digest=body.digest if body else None,
-            path=item.path.absolute(),
-            size=body.document_bytes if body else 0,
-            submitted_at=self._now(),
-            existed=key in self.taken,
-        )
-
-    def _refused(self, item: Item, error: InvalidInputError | RefusedRequestError) -> Receipt:
-        self._journal.settle(
-            item.name, State.FAILED, request_id=None, code=error.code, message=str(error)
-        )
-        return Receipt(item=item.name, problem=str(error))

@@ -7,9 +7,22 @@ from scripts.client.api import RequestStatus
 from scripts.client.states import State
 
 FORGOTTEN = "FORGOTTEN"
+NOT_SENT = "NOT_SENT"
 _SUCCEEDED = {"SUCCEEDED", "WEBHOOK_FAILED"}
 _FINAL = {"FAILED": State.FAILED, "EXPIRED": State.EXPIRED, "CANCELED": State.CANCELED}
 _UNSEEN_SECONDS = 30.0
+
+_HOPELESS = frozenset(
+    {
+        "ASYNC_REQUEST_NOT_SUPPORTED",
+        "INVALID_INPUT",
+        "KEY_CONFLICT",
+        "MODEL_DOES_NOT_EXIST",
+        "MODEL_INVALID_INPUT",
+        "REFUSED",
+    }
+)
+"""Failures that the same request meets every time."""
 
 _MESSAGES = {
     "FAILED": "the model failed, and left no record of why in the bucket",
@@ -26,7 +39,7 @@ _NO_RESULT = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """The service's last word on a request, and when it was given (seconds since the epoch)."""
+    """The service's last word on a request, and when it was given, by `Clock.elapsed`."""
 
     status: str
     given_at: float
@@ -53,6 +66,17 @@ def final_state(verdict: Verdict, *, now: float) -> State | None:
     if verdict.status in _SUCCEEDED:
         return State.UNKNOWN if now >= verdict.given_at + _UNSEEN_SECONDS else None
     return _FINAL.get(verdict.status, State.UNKNOWN)
+
+
+def may_be_retried(state: State, code: str | None) -> bool:
+    """Whether sending it again may help, where no failure record says so."""
+    match state:
+        case State.FAILED:
+            return code not in _HOPELESS
+        case State.EXPIRED | State.UNKNOWN:
+            return True
+        case _:
+            return False
 
 
 def same_request(first: str, second: str | None) -> bool:

@@ -1,14 +1,14 @@
 """Waiting until the end of every item of a job is known."""
 
+from model.artifacts.errors import OutboxError
+from scripts.client.accounting import Account, write_account
 from scripts.client.clock import SYSTEM_CLOCK, Clock
 from scripts.client.deployment import Deployment
-from scripts.client.errors import WaitTimeoutError
-from scripts.client.journal import Entry, Journal
-from scripts.client.progress import Event, Progress, silent
+from scripts.client.errors import UnauthorizedError, WaitTimeoutError
+from scripts.client.journal import Journal
+from scripts.client.progress import Progress, silent
 from scripts.client.tracking import Tracker
-
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 2.0
+from scripts.client.watching import Watch
 
 
 def wait(
@@ -18,25 +18,26 @@ def wait(
     timeout_seconds: float | None = None,
     progress: Progress = silent,
     clock: Clock = SYSTEM_CLOCK,
-) -> list[Entry]:
+) -> Account:
     """Every item of the job with its final state; failures are states, not errors.
 
-    Raises WaitTimeoutError after `timeout_seconds`, ServiceError, StoreError and JournalError;
-    what was found out until then is in the journal.
+    What is planned is waited for as long as somebody sends it. The account of a job that has ended
+    is stored in the bucket. Raises WaitTimeoutError after `timeout_seconds`, ServiceError,
+    StoreError and JournalError; what was found out until then is in the journal.
     """
-    deadline = None if timeout_seconds is None else clock.now() + timeout_seconds
     tracker = Tracker(journal, deployment=deployment, progress=progress, clock=clock)
-    progress(Event(phase="wait", done=0, total=tracker.total))
-    pause_seconds = _FIRST_PAUSE_SECONDS
-    while True:
-        before = len(tracker.open)
-        tracker.look()
-        if not tracker.open:
-            return journal.entries()
-        remaining = None if deadline is None else deadline - clock.now()
-        if remaining is not None and remaining <= 0:
-            raise WaitTimeoutError(journal.job, pending=len(tracker.open))
-        settled = len(tracker.open) < before
-        pause_seconds = _FIRST_PAUSE_SECONDS if settled else pause_seconds * 1.3
-        pause_seconds = min(pause_seconds, _LONGEST_PAUSE_SECONDS)
-        clock.sleep(pause_seconds if remaining is None else min(pause_seconds, remaining))
+    tracker.requests.reopen_unknown()
+    watch = Watch(tracker, job=journal.job, clock=clock, timeout_seconds=timeout_seconds)
+    try:
+        while not watch.look():
+            watch.pause()
+    except WaitTimeoutError:
+        raise
+    except OutboxError as error:
+        refused = isinstance(error, UnauthorizedError)
+        remedy = "set BASETEN_API_KEY to a valid key; then " if refused else ""
+        error.add_note(f"{remedy}`outbox wait {journal.job}` goes on from here")
+        raise
+    account = Account.of(journal)
+    write_account(account, deployment.bucket, clock=clock, progress=progress)
+    return account

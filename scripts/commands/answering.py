@@ -8,16 +8,22 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from scripts.client import exit_codes, rendering
-from scripts.client.journal import Entry
-from scripts.client.states import State
+from scripts.client.completion import known_jobs
 
-JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")]
+JobName = Annotated[
+    str, typer.Argument(metavar="JOB", help="The job's name.", autocompletion=known_jobs)
+]
 Items = Annotated[
     list[str] | None, typer.Argument(metavar="[ITEM]...", help="All of them by default.")
 ]
 Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait for results.")]
 Target = Annotated[Path, typer.Option("--to", help="The directory the results go into.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="One JSON document on stdout; progress, if any, as JSON lines on stderr."
+    ),
+]
 
 
 def answer(as_json: bool, document: dict[str, Any], lines: Sequence[str]) -> None:
@@ -30,7 +36,3 @@ def finish(*, failed: bool) -> NoReturn:
 
 def timestamp(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def any_failed(entries: Sequence[Entry]) -> bool:
-    return any(entry.state is not State.SUCCEEDED for entry in entries)

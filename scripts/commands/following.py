@@ -1,19 +1,28 @@
-"""Following a job: wait, status, cancel, jobs."""
+"""Following a job: wait, status, cancel, retry, jobs."""
 
 import os
+from typing import Annotated
 
 import typer
 
-from scripts.client import exit_codes, opening, rendering, steps
-from scripts.client.accounting import cancel as cancel_job
-from scripts.client.accounting import status as job_status
+from scripts.client import exit_codes, job_rendering, opening, rendering
+from scripts.client.canceling import cancel as cancel_job
+from scripts.client.clock import SYSTEM_CLOCK
 from scripts.client.jobs import list_jobs
+from scripts.client.limits import Limits
 from scripts.client.options import expanded
 from scripts.client.progress_display import shown_progress
+from scripts.client.redrawing import redrawn
+from scripts.client.retrying import plan_again
 from scripts.client.settings import Overrides, read_settings
-from scripts.commands.answering import Items, JobName, Json, Timeout, answer, any_failed, finish
+from scripts.client.standing import Standing
+from scripts.client.waiting import wait as wait_for
+from scripts.commands.answering import Items, JobName, Json, Timeout, answer, finish
+from scripts.commands.sending import send
 
 app = typer.Typer()
+
+Watched = Annotated[bool, typer.Option("--watch", help="Again and again, until the job ends.")]
 
 
 @app.command("wait", epilog=exit_codes.EXPLANATION)
@@ -22,24 +31,34 @@ def wait(
     connection: Overrides, job: JobName, timeout: Timeout = None, as_json: Json = False
 ) -> None:
     """Wait until the end of every item of the job is known."""
-    with shown_progress(quiet=as_json) as progress:
-        entries = steps.wait(read_settings(connection, os.environ), job, timeout, progress)
-    document = rendering.entries_document(job, entries)
-    answer(as_json, document, rendering.entries_lines(job, entries))
-    finish(failed=any_failed(entries))
+    settings = read_settings(connection, os.environ)
+    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
+        with shown_progress(as_json=as_json) as progress:
+            account = wait_for(
+                journal, deployment=deployment, timeout_seconds=timeout, progress=progress
+            )
+        document = job_rendering.account_answer(account, now=SYSTEM_CLOCK.now())
+        answer(as_json, document, list(job_rendering.account_lines(account)))
+    finish(failed=not account.succeeded)
 
 
 @app.command("status", epilog=exit_codes.EXPLANATION)
 @expanded
-def status(connection: Overrides, job: JobName, as_json: Json = False) -> None:
-    """How the job stands: one look at the bucket, and at the queue for what is not there."""
+def status(
+    connection: Overrides, job: JobName, watch: Watched = False, as_json: Json = False
+) -> None:
+    """How the job stands: counts, rate, time left, the queue, and failures by their codes."""
     settings = read_settings(connection, os.environ)
     with (
         opening.journal(settings, job) as journal,
         opening.deployment(settings) as deployment,
+        redrawn(in_place=watch and not as_json) as show,
     ):
-        stands = job_status(journal, deployment=deployment)
-    answer(as_json, rendering.status_document(stands), rendering.status_lines(stands))
+        standing = Standing(journal, deployment=deployment)
+        for stands in standing.looks() if watch else [standing.look()]:
+            document = job_rendering.status_document(stands)
+            lines = job_rendering.status_lines(stands)
+            show(rendering.as_json(document) if as_json else "\n".join(lines))
 
 
 @app.command("cancel", epilog=exit_codes.EXPLANATION)
@@ -50,15 +69,32 @@ def cancel(
     items: Items = None,
     as_json: Json = False,
 ) -> None:
-    """Cancel what is still queued; what runs already goes on."""
+    """Cancel what is planned or queued; what runs already goes on."""
     settings = read_settings(connection, os.environ)
     with (
         opening.journal(settings, job) as journal,
-        opening.deployment(settings) as deployment,
+        opening.service(settings) as api,
+        shown_progress(as_json=as_json) as progress,
     ):
-        cancellation = cancel_job(journal, items or (), api=deployment.api)
-    document = rendering.cancellation_document(job, cancellation)
-    answer(as_json, document, rendering.cancellation_lines(cancellation))
+        cancellation = cancel_job(journal, items or (), api=api, progress=progress)
+    document = job_rendering.cancellation_document(job, cancellation)
+    answer(as_json, document, job_rendering.cancellation_lines(cancellation))
+
+
+@app.command("retry", epilog=exit_codes.EXPLANATION)
+@expanded
+def retry(
+    connection: Overrides,
+    job: JobName,
+    limits: Limits,
+    items: Items = None,
+    as_json: Json = False,
+) -> None:
+    """Send again what failed and may succeed now; or the given items, whatever their reason."""
+    settings = read_settings(connection, os.environ)
+    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
+        plan_again(journal, items or ())
+        send(journal, deployment, limits, as_json=as_json)
 
 
 @app.command("jobs", epilog=exit_codes.EXPLANATION)

@@ -1,11 +1,13 @@
-"""What a job has given: fetch."""
+"""What a job has given: fetch, index."""
 
 import os
 
 import typer
 
-from scripts.client import exit_codes, rendering, steps
-from scripts.client.options import expanded
+from scripts.client import exit_codes, opening, rendering, steps
+from scripts.client.index_rendering import index_document, index_lines
+from scripts.client.indexing import index as index_job
+from scripts.client.options import Fetching, expanded
 from scripts.client.progress_display import shown_progress
 from scripts.client.settings import Overrides, read_settings
 from scripts.commands.answering import JobName, Json, Target, answer, finish
@@ -15,9 +17,22 @@ app = typer.Typer()
 
 @app.command("fetch", epilog=exit_codes.EXPLANATION)
 @expanded
-def fetch(connection: Overrides, job: JobName, to: Target, as_json: Json = False) -> None:
+def fetch(
+    connection: Overrides, job: JobName, to: Target, fetching: Fetching, as_json: Json = False
+) -> None:
     """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
-    with shown_progress(quiet=as_json) as progress:
-        report = steps.fetch(read_settings(connection, os.environ), job, to, progress)
+    settings, selection = read_settings(connection, os.environ), fetching.selection()
+    with shown_progress(as_json=as_json) as progress:
+        report = steps.fetch(settings, job, to, progress, selection)
     answer(as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to)))
     finish(failed=bool(report.problems) or not report.results)
+
+
+@app.command("index", epilog=exit_codes.EXPLANATION)
+@expanded
+def index(connection: Overrides, job: JobName, as_json: Json = False) -> None:
+    """Add the job's new results to Parquet files in the bucket, one row each."""
+    settings = read_settings(connection, os.environ)
+    report = index_job(job, bucket=opening.bucket(settings), naming=opening.naming(settings))
+    answer(as_json, index_document(report), index_lines(report))
+    finish(failed=bool(report.problems))

@@ -1,59 +1,92 @@
-"""Sending a job: submit, and run, which also waits and fetches."""
+"""Sending a job: submit and resume."""
 
 import os
-from pathlib import Path
+import sys
 from typing import Annotated
 
 import typer
 
-from scripts.client import exit_codes, rendering, steps
-from scripts.client.options import Sending, expanded
+from scripts.client import exit_codes, opening, rendering
+from scripts.client.deployment import Deployment
+from scripts.client.journal import Journal
+from scripts.client.limits import Limits
+from scripts.client.options import Sending, SourceOptions, expanded
+from scripts.client.planning import Plan, planned
 from scripts.client.progress_display import shown_progress
 from scripts.client.settings import Overrides, read_settings
-from scripts.commands.answering import Json, Target, Timeout, answer, any_failed, finish
+from scripts.client.sources import find_items
+from scripts.client.submitting import accepted
+from scripts.client.submitting import resume as send_planned
+from scripts.commands.answering import JobName, Json, answer, finish
+from scripts.commands.stopping import stopped_by_interrupt
 
 app = typer.Typer()
 
-Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Files, and folders of files.")
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Files, folders, patterns; s3:// or gs:// prefixes below the model's root; tables of"
+        " model inputs (.jsonl, .csv, .parquet, - for JSON lines on stdin).",
+    ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show keys and sizes; send nothing.")]
 
 
 @app.command("submit", epilog=exit_codes.EXPLANATION)
 @expanded
 def submit(
     connection: Overrides,
-    paths: Paths,
+    sources: Sources,
     sending: Sending,
+    reading: SourceOptions,
+    limits: Limits,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Send documents. Sending a job again is harmless: each result is made once."""
     settings, batch = read_settings(connection, os.environ), sending.batch()
-    with shown_progress(quiet=as_json) as progress:
-        submission = steps.submit(settings, paths, batch, progress)
-    document = rendering.submission_document(submission)
+    items = find_items(sources, reading.reading(settings, sys.stdin))
+    with planned(items, batch, naming=opening.naming(settings)) as plan:
+        if dry_run:
+            _show(plan, as_json=as_json)
+            return
+        with (
+            opening.deployment(settings) as deployment,
+            opening.journal(settings, batch.job, create=True) as journal,
+        ):
+            journal.plan(plan)
+            send(journal, deployment, limits, as_json=as_json)
+
+
+@app.command("resume", epilog=exit_codes.EXPLANATION)
+@expanded
+def resume(connection: Overrides, job: JobName, limits: Limits, as_json: Json = False) -> None:
+    """Send what is left of a job that was stopped, killed or cut off. The sources are not read
+    again: all is in the job's journal."""
+    settings = read_settings(connection, os.environ)
+    with (
+        opening.journal(settings, job) as journal,
+        opening.deployment(settings) as deployment,
+    ):
+        send(journal, deployment, limits, as_json=as_json)
+
+
+def send(journal: Journal, deployment: Deployment, limits: Limits, *, as_json: bool) -> None:
+    """What is planned; answers how it went, and ends the command."""
+    with shown_progress(as_json=as_json) as progress, stopped_by_interrupt() as stop:
+        submission = send_planned(
+            journal, deployment=deployment, progress=progress, limits=limits, stop=stop
+        )
+    sent = accepted(journal, submission) if as_json else ()
+    document = rendering.submission_document(submission, sent)
     answer(as_json, document, rendering.submission_lines(submission))
     finish(failed=bool(submission.refused))
 
 
-@app.command("run", epilog=exit_codes.EXPLANATION)
-@expanded
-def run(
-    connection: Overrides,
-    paths: Paths,
-    to: Target,
-    sending: Sending,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
-    """Submit, wait, fetch."""
-    settings, batch = read_settings(connection, os.environ), sending.batch()
-    with shown_progress(quiet=as_json) as progress:
-        sent = steps.submit(settings, paths, batch, progress).items
-        entries = steps.wait(settings, batch.job, timeout, progress)
-        report = steps.fetch(settings, batch.job, to, progress)
-    entries = [entry for entry in entries if entry.item in sent]
-    document = rendering.entries_document(batch.job, entries) | rendering.fetch_document(report)
-    lines = rendering.entries_lines(batch.job, entries) + rendering.fetch_lines(report, to=str(to))
-    answer(as_json, document, lines)
-    finish(failed=any_failed(entries) or bool(report.problems))
+def _show(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(rendering.as_json(rendering.plan_document(plan)))
+        return
+    for line in rendering.plan_lines(plan):
+        typer.echo(line)

@@ -1,12 +1,10 @@
 """Who the writer is to Google: a key, an OIDC token that changes, or nobody."""
 
 import dataclasses
-import hashlib
-import json
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from fastapi import HTTPException
+from prometheus_client import generate_latest
 
 from model.artifacts import open_store
 from model.artifacts.errors import (
@@ -14,8 +12,10 @@ from model.artifacts.errors import (
     ConfigurationError,
     StoreUnavailableError,
 )
-from model.artifacts.stores import GcsOptions, WorkloadIdentity
-from tests.gcs_door import Answer, Door, TokenService, serving
+from model.artifacts.stores import GcsOptions, RetryingStore, WorkloadIdentity
+from tests.canaries import found, seed
+from tests.faults.scenario import answer, tiny_outbox
+from tests.gcs_door import Answer, Door, TokenService, key_file, quoting, serving
 
 TEXT = "text/plain"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/pool/providers/baseten"
@@ -103,9 +103,7 @@ def test_a_token_that_ends_in_mid_upload_is_renewed(keyless, door, tokens, token
     door.before = before
     (tmp_path / "large").write_bytes(data)
     store = open_store("gs://outbox/expiring", gcs=keyless)
-    store.put_file(
-        "a", tmp_path / "large", content_type=TEXT, sha256=hashlib.sha256(data).hexdigest()
-    )
+    store.put_file("a", tmp_path / "large", content_type=TEXT)
     assert store.get("a") == data
     assert [seen.token for seen in door.seen if seen.is_part] == ["for-first"] * 3 + [
         "for-second"
@@ -118,6 +116,35 @@ def test_a_token_google_does_not_trust_is_refused_without_being_told(keyless, to
     with pytest.raises(AccessDeniedError, match="gcp_workload_identity_provider") as caught:
         create(keyless)
     assert "stolen-token" not in str(caught.value)
+
+
+def test_no_word_of_an_oidc_token_nor_of_googles_own_is_said(
+    keyless, door, tokens, token_file, caplog
+):
+    caplog.set_level("INFO")
+    token_file.write_text(oidc := seed("OIDC token"))
+    store = open_store("gs://outbox/keyless", gcs=keyless)
+    outbox = tiny_outbox(RetryingStore(store, timeout_seconds=1))
+
+    def refused(item: str) -> HTTPException:
+        with pytest.raises(HTTPException) as caught:
+            answer(outbox, {"metadata": {"item": item}, "text": "x"}, "R")
+        return caught.value
+
+    trusting, tokens.before = tokens.before, lambda seen: quoting(seen, status=400)
+    untrusted = refused("a")
+    tokens.before = trusting
+    tokens.trusted.add(oidc)
+    door.before = lambda seen: (
+        quoting(seen, status=403) if b'"keyless/manifests/' in seen.body else None
+    )
+    forbidden = refused("b")
+
+    assert door.seen[-1].token == f"for-{oidc}"
+    assert b'"keyless/failures/' in door.seen[-1].body
+    said = {"the answers": f"{untrusted.detail} {forbidden.detail}", "the log": caplog.text}
+    said |= {"the record": door.seen[-1].body.decode(), "metrics": generate_latest().decode()}
+    assert found(said) == []
 
 
 def test_a_missing_token_file_is_refused(keyless, token_file):
@@ -153,21 +180,3 @@ def test_missing_credentials_are_named():
 
 def test_no_secret_is_part_of_the_options_own_words():
     assert "secret-words" not in repr(GcsOptions(service_account="secret-words"))
-
-
-def key_file(token_url: str) -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return json.dumps(
-        {
-            "type": "service_account",
-            "client_email": "me@p.iam",
-            "private_key_id": "1",
-            "private_key": pem.decode(),
-            "token_uri": f"{token_url}/token",
-        }
-    )

@@ -175,7 +175,9 @@ def test_metadata_must_be_text(value):
         RequestMetadata.model_validate({"labels": {"a": value}})
 
 
-@pytest.mark.parametrize("name", ["text.txt", "pages/page-0001.png", "_a", "a-b.c"])
+@pytest.mark.parametrize(
+    "name", ["text.txt", "pages/page-0001.png", "_a", "a-b.c", "console.log", "aux-1.txt"]
+)
 def test_relative_paths_are_artifact_names(name):
     assert is_artifact_name(name)
 
@@ -183,7 +185,7 @@ def test_relative_paths_are_artifact_names(name):
 @pytest.mark.parametrize(
     "name",
     ["", ".", "..", "../a", "a/../b", "/a", "a/", "a//b", ".a", "a/.b", "a\\b", "a\n", "é", "-a",
-     "a b", "manifest.json", "x" * 101],
+     "a b", "manifest.json", "x" * 101, "CON", "pages/NUL", "aux.txt", "com1.x.y", "a./b", "a."],
 )  # fmt: skip
 def test_other_paths_are_not(name):
     assert not is_artifact_name(name)

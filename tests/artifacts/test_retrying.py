@@ -1,13 +1,12 @@
 """Patience with a store."""
 
-import hashlib
-
 import pytest
 import stamina
 
 from model.artifacts.errors import AccessDeniedError, AlreadyExistsError, StoreUnavailableError
 from model.artifacts.stores import RetryingStore
 from model.artifacts.stores.memory import MemoryStore
+from model.artifacts.streams import FileDigest
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +34,9 @@ class FlakyStore(MemoryStore):
         path.unlink()
         return super().get_file(key, path, max_bytes=max_bytes)
 
-    def put_file(self, key, path, *, content_type, sha256):
+    def put_file(self, key, path, *, content_type):
         self.fail(key)
-        super().put_file(key, path, content_type=content_type, sha256=sha256)
+        return super().put_file(key, path, content_type=content_type)
 
     def get(self, key):
         self.fail(key)
@@ -61,7 +60,7 @@ def test_a_store_that_comes_back_is_waited_for_and_retries_are_counted(tmp_path)
     source = tmp_path / "source"
     source.write_bytes(b"x")
     store, retries = retrying(FlakyStore(2))
-    store.put_file("a", source, content_type="", sha256=hashlib.sha256(b"x").hexdigest())
+    assert store.put_file("a", source, content_type="") == FileDigest.of(b"x")
     assert store.get("a") == b"x"
     assert len(retries) == 2
 

@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 from model.artifacts import open_store
 from model.artifacts.errors import AccessDeniedError, NotFoundError, StoreError
 from model.artifacts.file_sections import open_section
+from model.artifacts.stores import RetryingStore
+from model.artifacts.streams import FileDigest
 from tests.artifacts.front_door import FrontDoor, Refusal, running_front_door
 
 MIB = 1 << 20
@@ -45,9 +47,9 @@ def source(tmp_path):
     return path
 
 
-def put(options, key, source, *, sha256=SHA256):
+def put(options, key, source):
     store = open_store("s3://outbox", s3=options)
-    store.put_file(key, source, content_type="application/pdf", sha256=sha256)
+    store.put_file(key, source, content_type="application/pdf")
     return store
 
 
@@ -69,8 +71,24 @@ def parts_sent(door: FrontDoor) -> int:
     return door.count("PUT", "partNumber")
 
 
+def lose_one_completion(door: FrontDoor) -> threading.Event:
+    """Its answer; the event is set then."""
+    lost = threading.Event()
+
+    def lose(request):
+        first = request.method == "POST" and "uploadId" in request.path and not lost.is_set()
+        if first:
+            lost.set()
+        return first
+
+    door.lose_answer = lose
+    return lost
+
+
 def test_the_parts_become_the_file(server_options, source, tmp_path):
-    store = put(server_options, "parts/whole", source)
+    store = open_store("s3://outbox", s3=server_options)
+    digest = store.put_file("parts/whole", source, content_type="application/pdf")
+    assert digest == FileDigest(sha256=SHA256, size=len(DATA))
     assert store.get_file("parts/whole", tmp_path / "copy", max_bytes=len(DATA)) == SHA256
     described = client(server_options).head_object(Bucket="outbox", Key="parts/whole")
     assert described["ContentType"] == "application/pdf"
@@ -79,7 +97,7 @@ def test_the_parts_become_the_file(server_options, source, tmp_path):
 
 def test_a_file_below_the_threshold_is_one_call(door, options, source):
     source.write_bytes(DATA[: 6 * MIB - 1])
-    put(options, "parts/one", source, sha256=hashlib.sha256(DATA[: 6 * MIB - 1]).hexdigest())
+    put(options, "parts/one", source)
     assert [request.method for request in door.seen] == ["PUT"]
 
 
@@ -121,18 +139,29 @@ def test_a_part_spoilt_on_the_way_is_sent_again(door, options, source):
 
 
 def test_a_completion_whose_answer_is_lost_is_found_to_have_happened(door, options, source):
-    lost = threading.Event()
-
-    def lose(request):
-        first = request.method == "POST" and "uploadId" in request.path and not lost.is_set()
-        if first:
-            lost.set()
-        return first
-
-    door.lose_answer = lose
+    lost = lose_one_completion(door)
     store = put(options, "parts/lost", source)
     assert store.get("parts/lost") == DATA
     assert lost.is_set()
+
+
+@pytest.mark.parametrize("may_look", [True, False])
+def test_an_upload_that_is_gone_is_the_object_or_begins_anew(door, options, source, may_look):
+    lost = lose_one_completion(door)
+    gone = iter([Refusal(404, "NoSuchUpload")])
+
+    def refuse(request):
+        if request.method == "HEAD" and not may_look:  # as under the printed policy
+            return Refusal(403, "AccessDenied")
+        is_completion = request.method == "POST" and "uploadId" in request.path
+        return next(gone, None) if is_completion and lost.is_set() else None
+
+    door.refuse = refuse
+    store = RetryingStore(open_store("s3://outbox", s3=options), timeout_seconds=30)
+    assert store.put_file(f"parts/gone-{may_look}", source, content_type="").sha256 == SHA256
+    assert store.get(f"parts/gone-{may_look}") == DATA
+    assert door.count("HEAD") == 1
+    assert door.count("POST", "uploads") == (1 if may_look else 2)
 
 
 def test_a_part_that_never_succeeds_leaves_neither_object_nor_upload(door, options, source):
@@ -151,12 +180,20 @@ def test_a_store_that_stays_away_ends_patience_and_the_upload(door, options, sou
     assert door.count("DELETE", "uploadId") == 1
 
 
-def test_a_large_file_whose_bytes_are_not_those_announced_is_refused(server_options, source):
-    with pytest.raises(StoreError, match="SHA-256"):
-        put(server_options, "parts/others", source, sha256="0" * 64)
-    assert unfinished(server_options, "parts/others") == []
+def test_a_large_file_that_changes_on_its_way_is_refused(door, options, source):
+    failures = iter([Refusal(503, "SlowDown")])
+
+    def change(request):
+        if "partNumber=2" in request.path and source.read_bytes() == DATA:
+            source.write_bytes(b"x" * len(DATA))
+        return next(failures, None) if "partNumber=2" in request.path else None
+
+    door.refuse = change
+    with stamina.set_testing(True, attempts=3), pytest.raises(StoreError, match="BadDigest"):
+        put(options, "parts/others", source)
+    assert unfinished(options, "parts/others") == []
     with pytest.raises(NotFoundError):
-        open_store("s3://outbox", s3=server_options).get("parts/others")
+        open_store("s3://outbox", s3=options).get("parts/others")
 
 
 def test_sections_of_a_file_do_not_disturb_each_other(source):

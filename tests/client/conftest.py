@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import stamina
+from obstore.store import MemoryStore
 from typer.testing import CliRunner
 
 from model.artifacts import KeyTemplate
@@ -54,6 +55,11 @@ def bucket(seaweedfs: Server, bucket_environment, root: str) -> Bucket:
 
 
 @pytest.fixture
+def memory_bucket() -> Bucket:
+    return Bucket(MemoryStore(), root="s3://scans/outbox")
+
+
+@pytest.fixture
 def naming() -> Naming:
     return Naming(template=KeyTemplate.parse("job={job}/{item}"))
 
@@ -79,6 +85,7 @@ class SteppingTime:
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
+        self.set_by = 0.0
         self.slept: list[float] = []
         self.on_sleep = lambda: None
 
@@ -87,9 +94,13 @@ class SteppingTime:
         self.slept.append(seconds)
         self.on_sleep()
 
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock; no time has passed."""
+        self.set_by += seconds
+
     @property
     def clock(self) -> Clock:
-        return Clock(now=lambda: self.now, sleep=self.sleep)
+        return Clock(now=lambda: self.now + self.set_by, sleep=self.sleep, elapsed=lambda: self.now)
 
 
 @pytest.fixture

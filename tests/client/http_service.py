@@ -1,10 +1,11 @@
 """FakeService over HTTP, for the official SDK; answers can be scripted to go wrong first."""
 
 import contextlib
+import itertools
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,9 +18,14 @@ API_KEY = "a-secret-key-7f3a"
 
 @dataclass
 class Faults:
-    """What the next requests are answered with: (status, body) pairs; and what was asked."""
+    """What the next requests, or submits, are answered with: (status, body) pairs; and what was
+    asked. The answer to a submit in `lost` (counted from 1) never leaves, though it was accepted.
+    """
 
     queue: list[tuple[int, str]] = field(default_factory=list)
+    submits: list[tuple[int, str]] = field(default_factory=list)
+    lost: Container[int] = ()
+    accepted: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     paths: list[str] = field(default_factory=list)
 
 
@@ -29,8 +35,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        if self._goes_on():
-            self._answer(201, {"request_id": self.service.submit(json.loads(body))})
+        if not self._goes_on():
+            return
+        if self.faults.submits:
+            status, text = self.faults.submits.pop(0)
+            self._send(status, text.encode())
+            return
+        request_id = self.service.submit(json.loads(body))
+        if next(self.faults.accepted) in self.faults.lost:
+            self.close_connection = True
+        else:
+            self._answer(201, {"request_id": request_id})
 
     def do_GET(self) -> None:
         if not self._goes_on():

@@ -45,7 +45,7 @@ def test_what_is_not_there_is_not_found(bucket):
     with pytest.raises(NotFoundError):
         bucket.get("nothing")
     with pytest.raises(NotFoundError):
-        list(bucket.chunks("nothing"))
+        bucket.get_range("nothing", start=0, length=1)
     assert not bucket.exists("nothing")
 
 
@@ -107,7 +107,7 @@ def test_a_download_that_breaks_off_is_unavailable():
         store = HTTPStore(url, client_options={"allow_http": True}, retry_config={"max_retries": 0})
         try:
             with pytest.raises(StoreUnavailableError):
-                list(Bucket(store, root=url).chunks("file"))
+                Bucket(store, root=url).get("file")
         finally:
             server.shutdown()
             thread.join()

@@ -62,7 +62,7 @@ def copy_key(manifest: Manifest) -> str:
         (b"alphb", "its SHA-256 is not the manifest's"),
         (b"alph", "4 bytes instead of 5"),
         (b"", "0 bytes instead of 5"),
-        (b"alpha and more", "bytes instead of 5"),
+        (b"alpha and more", "more bytes than the 5"),
     ],
 )
 def test_a_corrupt_artifact_leaves_nothing_and_the_others_come(

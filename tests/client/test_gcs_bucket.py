@@ -6,8 +6,10 @@ import pytest
 
 from model.artifacts import open_store
 from model.artifacts.errors import ConfigurationError, NotFoundError, StoreError
-from scripts.client import Batch, Item, State, fetch, submit, wait
+from model.artifacts.keys import manifest_key
+from scripts.client import Batch, Item, State, fetch, index, submit, wait
 from scripts.client.bucket_opening import open_bucket
+from tests.client.committed import a_manifest, commit
 from tests.client.fake_service import FakeService
 from tests.gcs_door import Answer, Door, serving
 
@@ -80,3 +82,17 @@ def test_missing_credentials_say_what_to_set(monkeypatch, tmp_path):
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     with pytest.raises(ConfigurationError, match="gcloud auth application-default login"):
         open_bucket("gs://outbox")
+
+
+def test_an_index_is_read_and_continued_on_gcs(bucket, service, naming, job, tmp_path):
+    """The emulator takes no uploads by the XML API, so the part is made on a directory."""
+    made = open_bucket(f"file://{tmp_path}/made")
+    manifests = [a_manifest(job, item) for item in ("a", "b")]
+    commit(made, *manifests)
+    (part,) = index(job, bucket=made, naming=naming).parts
+    service.store.create(part, made.get(part), content_type="application/octet-stream")
+    for manifest in manifests:
+        key = manifest_key(manifest.key)
+        service.store.create(key, manifest.to_bytes(), content_type="application/json")
+    report = index(job, bucket=bucket, naming=naming)
+    assert (report.known, report.added) == (2, 0)

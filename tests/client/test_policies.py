@@ -10,6 +10,7 @@ from model.artifacts.errors import AccessDeniedError, ConfigurationError, Outbox
 from model.artifacts.probing import probe
 from scripts.client.bucket_opening import open_bucket
 from scripts.client.fetching import fetch
+from scripts.client.indexing import index
 from scripts.client.naming import Naming
 from scripts.client.policies import Place, Purpose, Workload, policy
 from scripts.client.sweeping import sweep_attempts
@@ -131,6 +132,30 @@ def test_the_reader_lists_only_records_and_changes_nothing(user, reading_as, roo
     ):
         with pytest.raises(AccessDeniedError):
             forbidden()
+
+
+def test_the_client_makes_the_index_and_the_reader_reads_it(user, reading_as, service, root):
+    service.submit(body("j"))
+    user.may(printed(Purpose.CLIENT, root))
+    assert index("j", bucket=reading_as(), naming=NAMING).added == 1
+
+    user.may(printed(Purpose.READER, root))
+    assert index("j", bucket=reading_as(), naming=NAMING).known == 1
+    reader = reading_as()
+    (part,) = reader.keys("index/job=j/")
+    with pytest.raises(AccessDeniedError):
+        reader.create_new(part.replace("00000000", "00000001"), b"")
+
+
+def test_the_client_stores_a_jobs_account_and_the_reader_reads_it(user, reading_as, root):
+    user.may(printed(Purpose.CLIENT, root))
+    for account in (b"first", b"second"):
+        reading_as().put("jobs/j.json", account)
+
+    user.may(printed(Purpose.READER, root))
+    assert reading_as().get("jobs/j.json") == b"second"
+    with pytest.raises(AccessDeniedError):
+        reading_as().put("jobs/j.json", b"")
 
 
 def test_the_client_needs_every_action_of_its_policy(user, reading_as, service, root, tmp_path):

@@ -6,12 +6,17 @@ import pytest
 
 from model.artifacts import KeyTemplate
 from model.artifacts.errors import InvalidInputError
-from scripts.client import Batch, Item, Naming, State, find_items, submit
+from scripts.client import Batch, Item, Limits, Naming, State, find_items, resume, submit
 from scripts.client.errors import ServiceUnavailableError
-from scripts.client.items import check_items
 from scripts.client.journal import journal_path
+from scripts.client.planning import planned
 from scripts.client.request_body import check_body, make_body
-from scripts.client.submitting import plan
+from scripts.client.submitting import accepted
+
+
+def plan(items, batch, *, naming):
+    with planned(items, batch, naming=naming) as plan:
+        return list(plan)
 
 
 def test_a_folder_gives_its_visible_files_by_relative_path(documents):
@@ -27,14 +32,14 @@ def test_a_file_named_outright_may_be_hidden(documents):
 def test_a_file_whose_name_is_no_unicode_is_refused_before_anything_is_sent(tmp_path, naming):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "bad\udce9").write_bytes(b"x")
-    items = find_items([tmp_path / "in"])
+    items = list(find_items([tmp_path / "in"]))
     with pytest.raises(InvalidInputError, match=r"metadata\.item: .*valid Unicode"):
         plan(items, Batch(job="J"), naming=naming)
 
 
 def test_a_folder_is_not_a_document(tmp_path):
     with pytest.raises(InvalidInputError, match="not a readable file"):
-        check_items([Item(name="x", path=tmp_path)])
+        Item.of_file(tmp_path, "x")
 
 
 def test_two_items_cannot_share_a_key(documents):
@@ -106,19 +111,18 @@ def test_what_was_sent_is_in_the_journal(documents, deployment, journal, service
     )
     entries = {entry.item: entry for entry in journal.entries()}
     assert entries.keys() == {"a.txt", "b.txt", "more/c.txt"}
-    for receipt in submission.accepted:
-        entry = entries[receipt.item]
+    assert submission.sent == 3
+    for entry in accepted(journal, submission):
         assert entry.state is State.SENT
-        assert entry.request_id == receipt.request_id
+        assert entry.key == f"job={journal.job}/{entry.item.replace('/', '%2F')}"
         assert entry.request_id in service.bodies
-        assert entry.key == receipt.key
         assert entry.submitted_at == time.now
         assert entry.path == str(documents / entry.item)
         assert not entry.existed
 
 
 def test_a_service_that_goes_away_leaves_a_journal_to_go_on_with(
-    documents, deployment, journal, service, monkeypatch
+    documents, deployment, journal, service, time, monkeypatch
 ):
     def gone(body):
         raise ServiceUnavailableError("the service has a fault (HTTP 503)", status=503)
@@ -128,11 +132,19 @@ def test_a_service_that_goes_away_leaves_a_journal_to_go_on_with(
     with monkeypatch.context() as patched:
         patched.setattr(service, "submit", gone)
         with pytest.raises(ServiceUnavailableError) as caught:
-            submit(items, batch, deployment=deployment, journal=journal)
-    assert caught.value.__notes__ == ["0 of 3 were sent; submit the job again to go on"]
+            submit(
+                items,
+                batch,
+                deployment=deployment,
+                journal=journal,
+                clock=time.clock,
+                limits=Limits(patience=60),
+            )
+    note = f"0 of 3 were sent; 3 are left: `outbox resume {journal.job}` goes on"
+    assert caught.value.__notes__ == [note]
     assert {entry.state for entry in journal.entries()} == {State.SENDING}
 
-    submit(items, batch, deployment=deployment, journal=journal)
+    assert resume(journal, deployment=deployment).sent == 3
     assert {entry.state for entry in journal.entries()} == {State.SENT}
     assert len(service.bodies) == 3
 
@@ -153,7 +165,7 @@ def test_a_file_that_went_away_meanwhile_is_this_items_failure(
         progress=delete_one,
     )
     assert [receipt.item for receipt in submission.refused] == ["a.txt"]
-    assert len(submission.accepted) == 2
+    assert submission.sent == 2
     states = {entry.item: entry.state for entry in journal.entries()}
     assert states["a.txt"] is State.FAILED
 

@@ -20,6 +20,7 @@ from scripts.client.clock import Clock
 from scripts.client.credential_life import CredentialLife, credential_life
 from scripts.client.durations import parse_duration
 from scripts.client.signing import gcs_signer
+from tests.canaries import found, seed
 from tests.client.iam import new_user
 
 HOUR = datetime.timedelta(hours=1)
@@ -196,6 +197,10 @@ def test_presign_gives_links_that_work_without_credentials(outbox, documents, jo
     contents = [httpx.get(link["url"]).content for link in links]
     assert contents == [b"alpha", b"5", b"gamma", b"5"]
     assert "X-Amz-Expires=600" in links[0]["url"]
+    for link in links:
+        seed(f"signature of {link['item']}", parse_qs(link["url"])["X-Amz-Signature"][0])
+    missing = outbox("presign", job, "a.txt", "zzz")
+    assert found({"errors": result.stderr + missing.output}) == []
     assert len(outbox("presign", job).stdout.splitlines()) == 6
 
 

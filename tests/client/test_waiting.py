@@ -8,7 +8,8 @@ import pytest
 from model.artifacts import Failure
 from model.artifacts.writing import record_failure
 from scripts.client import Batch, Deployment, Journal, State, find_items, status, submit, wait
-from scripts.client.api import RequestStatus
+from scripts.client.api import QueueStatus, RequestStatus
+from scripts.client.entries import Begun, Planned
 from scripts.client.errors import ServiceUnavailableError, WaitTimeoutError
 from tests.client.fake_service import MODEL
 
@@ -63,13 +64,34 @@ def test_looks_grow_apart_to_two_seconds(sent, end, time, service):
     assert sum(time.slept) == pytest.approx(60)
 
 
-def test_the_service_is_asked_only_after_a_while_and_not_too_often(sent, end, service):
+def test_a_request_that_takes_its_time_in_the_queue_is_not_asked_about(sent, end, service):
     with pytest.raises(WaitTimeoutError):
-        end(timeout_seconds=4)
+        end(timeout_seconds=25)
     assert service.status_calls == 0
+
+
+def test_a_request_that_takes_far_longer_is_asked_about_less_and_less_often(
+    sent, end, service, time
+):
+    asked_at = []
+    answer = service.status
+
+    def status(request_id):
+        asked_at.append(time.now)
+        return answer(request_id)
+
+    service.status = status
     with pytest.raises(WaitTimeoutError):
-        end(timeout_seconds=30)
-    assert 3 <= service.status_calls <= 6
+        end(timeout_seconds=300)
+    assert len(asked_at) <= 10
+    assert asked_at[0] >= sent.submitted_at + 30
+    assert asked_at[-1] - asked_at[-2] >= 60
+
+
+def test_once_the_queue_is_empty_what_has_no_result_is_asked_about_soon(sent, end, service, time):
+    service.statuses[sent.request_id] = RequestStatus(status="FAILED")
+    assert end().state is State.FAILED
+    assert time.now < sent.submitted_at + 15
 
 
 def test_a_final_failure_record_ends_the_item_without_asking(sent, end, service):
@@ -215,14 +237,11 @@ def test_a_conflict_stays_open_until_the_request_has_ended(
 def test_a_request_whose_answer_was_lost_is_found_by_its_key(
     documents, deployment, journal, time, service
 ):
-    journal.begin_submit(
-        "a.txt",
-        key=f"job={journal.job}/a.txt",
-        digest="0" * 64,
-        path=documents / "a.txt",
-        size=5,
-        submitted_at=time.now,
-        existed=False,
+    key = f"job={journal.job}/a.txt"
+    (item,) = find_items([documents / "a.txt"])
+    journal.plan([Planned(item=item, batch=Batch(job=journal.job), key=key)])
+    journal.begin_submits(
+        [Begun(item="a.txt", key=key, digest="0" * 64, size=5, submitted_at=time.now)]
     )
     (before,) = journal.entries()
     (entry,) = wait(journal, deployment=deployment, timeout_seconds=300, clock=time.clock)
@@ -306,13 +325,16 @@ def test_a_template_with_the_request_id_is_tracked_too(
     assert all(entry.state is State.SUCCEEDED for entry in entries)
 
 
-def test_status_counts_what_is_open_by_the_services_word(sent, deployment, journal, service, time):
-    assert status(journal, deployment=deployment, clock=time.clock).counts == {"queued": 1}
+def test_status_tells_of_the_queue_what_is_open(sent, deployment, journal, service, time):
+    stands = status(journal, deployment=deployment, clock=time.clock)
+    assert stands.account.counts == {State.SENT: 1}
+    assert stands.queue == QueueStatus(queued=1, in_progress=0)
     service.run_queued()
-    assert status(journal, deployment=deployment, clock=time.clock).counts == {"succeeded": 1}
+    stands = status(journal, deployment=deployment, clock=time.clock)
+    assert stands.account.counts == {State.SUCCEEDED: 1}
 
 
 def test_a_job_of_another_bucket_has_a_journal_of_its_own(tmp_path):
     for root in ("s3://one", "s3://two"):
         with Journal.opened(tmp_path, job="J", root=root, create=True) as journal:
-            assert journal.entries() == []
+            assert list(journal.entries()) == []

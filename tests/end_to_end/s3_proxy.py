@@ -1,5 +1,5 @@
 """An S3 server's front door that can be held shut: before a request is passed on, or after it
-was carried out and before the answer is given."""
+was carried out and before the answer is given. Notes every call, and can answer itself."""
 
 import contextlib
 import http.client
@@ -33,6 +33,8 @@ class S3Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = urlsplit(upstream).netloc
         self.url = f"http://127.0.0.1:{self.server_port}"
+        self.calls: list[str] = []
+        self._refusal: tuple[int, bytes] | None = None
         self._holds: list[Hold] = []
         self._refusals: list[tuple[str, threading.Event]] = []
 
@@ -57,6 +59,20 @@ class S3Proxy(ThreadingHTTPServer):
         finally:
             self._refusals.remove((prefix, refused))
 
+    @contextlib.contextmanager
+    def answering(self, status: int, content: bytes) -> Iterator[None]:
+        """Answer so whatever is asked, until the block ends."""
+        self._refusal = status, content
+        try:
+            yield
+        finally:
+            self._refusal = None
+
+    def answer(self, method: str, path: str) -> tuple[int, bytes] | None:
+        """What is said without asking the server."""
+        self.calls.append(f"{method} {path}")
+        return (503, b"") if self.refuses(method, path) else self._refusal
+
     def refuses(self, method: str, path: str) -> bool:
         for prefix, refused in self._refusals:
             if method == "PUT" and path.startswith(prefix):
@@ -80,8 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.server.refuses(self.command, self.path):
-            self.send_error(503)
+        if refusal := self.server.answer(self.command, self.path):
+            self._say(*refusal)
             return
         self.server.catch(self.command, self.path, answered=False)
         upstream = http.client.HTTPConnection(self.server.upstream)
@@ -98,6 +114,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         length = answer.getheader("Content-Length") if self.command == "HEAD" else len(content)
         self.send_header("Content-Length", str(length or 0))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _say(self, status: int, content: bytes) -> None:
+        self.send_response_only(status)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 

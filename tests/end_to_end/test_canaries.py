@@ -3,9 +3,7 @@ server, its raw output and all it leaves behind, searched for seeded words."""
 
 import asyncio
 import base64
-import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
 from scripts.local_baseten.truss_process import running_truss
 from tests.canaries import found, said, seed
 from tests.end_to_end.asking import entered, final_status
+from tests.end_to_end.overheard import Output, ready, serving
 from tests.end_to_end.quoting_bucket import running_quoting_bucket
 from tests.end_to_end.reading import Bucket
 from tests.end_to_end.s3_proxy import S3Proxy, running_proxy
@@ -62,22 +61,6 @@ BAD: dict[str, Any] = {
 }
 
 
-@dataclass
-class Output:
-    """All that a server said: its raw log, its answers, its metrics."""
-
-    log: str = ""
-    answers: dict[str, httpx.Response] = field(default_factory=dict)
-    metrics: str = ""
-
-    def places(self) -> dict[str, str]:
-        answers = {
-            f"the answer to {name!r}": f"{answer.headers} {answer.text}"
-            for name, answer in self.answers.items()
-        }
-        return answers | {"the log": self.log, "the metrics": self.metrics}
-
-
 @pytest.fixture(scope="module")
 def layout(tiny_truss, tmp_path_factory) -> TrussLayout:
     return lay_out_truss(tiny_truss, tmp_path_factory.mktemp("canaries") / "truss")
@@ -104,32 +87,6 @@ def environment(seaweedfs, door) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def records(bucket) -> Bucket:
     return Bucket(bucket.client, bucket.name, PREFIX)
-
-
-@contextlib.asynccontextmanager
-async def serving(
-    layout: TrussLayout, environment: Mapping[str, str], directory: Path, output: Output
-) -> AsyncIterator[httpx.AsyncClient]:
-    """The Truss server alone; `output.log` is complete when the block is over."""
-    async with contextlib.AsyncExitStack() as stack:
-        truss = await stack.enter_async_context(
-            running_truss(layout, environment=environment, state_directory=directory)
-        )
-        reader = asyncio.create_task(truss.log.read())
-        async with httpx.AsyncClient(base_url=truss.url, timeout=30) as client:
-            yield client
-            output.metrics = (await client.get("/metrics", follow_redirects=True)).text
-        await stack.aclose()
-        output.log = (await reader).decode(errors="replace")
-
-
-async def ready(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if (await client.get("/v1/models/model")).is_success:
-                    return
-            await asyncio.sleep(0.05)
 
 
 async def predict(client: httpx.AsyncClient, model_input: Any, item: str) -> httpx.Response:

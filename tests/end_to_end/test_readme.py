@@ -87,14 +87,21 @@ def test_a_downstream_job_needs_boto3_alone(environment):
 
 
 @pytest.mark.usefixtures("demo_job")
-def test_duckdb_reads_the_manifests(environment):
+def test_duckdb_reads_the_manifests_and_the_index(environment):
     # In place of the download that INSTALL makes: then it finds the extension installed.
     install = "from duckdb_extensions import import_extension; import_extension('httpfs')"
     run([sys.executable, "-c", install], environment)
-    table = run([sys.executable, "-c", block("python", "import duckdb")], environment)
+    over_manifests = block("python", "import duckdb")
+    table = run([sys.executable, "-c", over_manifests], environment)
     assert "notice-zh.png" in table
     assert "photo.png" in table
     assert "mean_confidence" in table
+    run(["outbox", "index", "demo"], environment)
+    over_index = over_manifests + block("python", "len(artifacts) AS files")
+    table = run([sys.executable, "-c", over_index], environment).removeprefix(table)
+    assert "notice-zh.png" in table
+    assert "photo.png" in table
+    assert "files" in table
 
 
 def test_ones_own_model_takes_two_names(tmp_path):

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from model.artifacts import ObjectStore
 from model.artifacts.errors import StoreUnavailableError
+from model.artifacts.streams import FileDigest
 
 T = TypeVar("T")
 
@@ -57,16 +58,16 @@ class FaultyStore:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
-    def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> None:
-        def put(source: Path = path) -> None:
-            self._store.put_file(key, source, content_type=content_type, sha256=sha256)
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
+        def put(source: Path = path) -> FileDigest:
+            return self._store.put_file(key, source, content_type=content_type)
 
         def put_half() -> None:
             half = path.with_name(f"half-{path.name}")
             half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
             put(half)
 
-        self._call("put_file", key, put, put_half)
+        return self._call("put_file", key, put, put_half)
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         self._call("create", key, lambda: self._store.create(key, data, content_type=content_type))

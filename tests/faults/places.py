@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import obstore
 import pytest
@@ -9,6 +10,8 @@ from obstore.store import GCSStore, LocalStore, S3Store
 
 from model.artifacts import ObjectStore, open_store
 from model.artifacts.stores import GcsOptions, S3Options
+from scripts.client.bucket import Bucket
+from scripts.client.sweeping import Orphan, sweep_attempts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +43,16 @@ def all_keys(place: Place) -> list[str]:
     """Every object's key, sorted; found without the store under test."""
     keys = (entry["path"] for page in obstore.list(_reader(place)) for entry in page)
     return sorted(key for key in keys if not key.startswith(".tmp/"))
+
+
+def swept(place: Place) -> set[str]:
+    """The attempts that the companion's sweep finds; they are deleted then."""
+    bucket = Bucket(_reader(place), root=place.root)
+    # As it will be when the grace time is over.
+    later = datetime.now(UTC) + timedelta(days=1)
+    found = list(sweep_attempts(bucket, before=later, delete=True))
+    assert all(isinstance(one, Orphan) and one.deleted for one in found), found
+    return {key.split("/")[3] for orphan in found for key in orphan.keys}
 
 
 def _reader(place: Place) -> "obstore.store.ObjectStore":

@@ -11,7 +11,7 @@ import stamina
 from model.artifacts import ObjectStore
 from model.artifacts.stores.memory import MemoryStore
 from tests.faults.faulty_store import Call, Mode
-from tests.faults.places import PLACES, all_keys
+from tests.faults.places import PLACES, all_keys, swept
 from tests.faults.scenario import DOCUMENT, INPUT, ask_until_answered, check
 
 MODES = [m for m in Mode if not m.startswith("kill")]
@@ -48,6 +48,8 @@ def test_one_fault_costs_one_try_and_never_a_result(place, mode, patience_second
         # After a commit of which nothing is known its artifacts stay: it may yet be carried out.
         is_in_doubt = call.method == "create" and mode in NOT_CARRIED_OUT
         assert len(orphaned) == (is_in_doubt and patience_seconds is None)
+        assert swept(where) == orphaned
+        assert check(outcome, store, all_keys(where)) == set()
         if patience_seconds and mode in HEALED_INSIDE:
             assert outcome.tries == 1
 

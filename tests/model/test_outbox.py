@@ -300,9 +300,9 @@ class RefusingStore(MemoryStore):
 
     prefix = "artifacts/"
 
-    def put_file(self, key, path, *, content_type, sha256):
+    def put_file(self, key, path, *, content_type):
         self.refuse(key)
-        super().put_file(key, path, content_type=content_type, sha256=sha256)
+        return super().put_file(key, path, content_type=content_type)
 
     def create(self, key, data, *, content_type):
         self.refuse(key)
@@ -343,9 +343,9 @@ class HangingStore(MemoryStore):
         super().__init__()
         self.released = threading.Event()
 
-    def put_file(self, key, path, *, content_type, sha256):
+    def put_file(self, key, path, *, content_type):
         assert self.released.wait(10)
-        super().put_file(key, path, content_type=content_type, sha256=sha256)
+        return super().put_file(key, path, content_type=content_type)
 
 
 def test_no_more_than_the_configured_number_of_results_wait_for_the_bucket(make_outbox):

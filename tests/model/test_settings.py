@@ -6,7 +6,9 @@ import pytest
 
 from model.artifacts.errors import ConfigurationError
 from model.artifacts.stores import WebIdentity
-from model.settings import gcs_options, model_info, read_settings, s3_options
+from model.gcs_settings import gcs_options
+from model.s3_settings import s3_options
+from model.settings import model_info, read_settings
 
 
 class SecretNotFound(Exception):  # noqa: N818

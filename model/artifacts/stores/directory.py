@@ -16,7 +16,7 @@ from model.artifacts.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from model.artifacts.streams import copy_hashed
+from model.artifacts.streams import FileDigest, copy_hashed
 
 
 class DirectoryStore:
@@ -26,13 +26,13 @@ class DirectoryStore:
         self.root = f"file://{directory}"
         self._directory = directory
 
-    def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> None:  # noqa: ARG002
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:  # noqa: ARG002
         with _translated(key), path.open("rb") as source, self._unfinished(key) as target:
-            if copy_hashed(source, target) != sha256:
-                raise StoreError(key, "the file's SHA-256 is not the one given")
+            copied = copy_hashed(source, target)
             _sync(target)
             Path(target.name).replace(self._path(key))
             _sync_directory(self._path(key).parent)
+        return copied
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002
         with _translated(key), self._unfinished(key) as target:
@@ -51,7 +51,7 @@ class DirectoryStore:
             if os.fstat(source.fileno()).st_size > max_bytes:
                 raise ObjectTooLargeError(key, max_bytes=max_bytes)
             with path.open("xb") as target:
-                return copy_hashed(source, target)
+                return copy_hashed(source, target).sha256
 
     def delete(self, key: str) -> None:
         with _translated(key):

@@ -1,7 +1,6 @@
 """A store in Google Cloud Storage, or in an emulator that speaks its JSON API."""
 
 import contextlib
-import hashlib
 import os
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from model.artifacts.errors import NotFoundError
 from model.artifacts.stores.gcs_client import connect
 from model.artifacts.stores.gcs_errors import translated
 from model.artifacts.stores.gcs_options import GcsOptions
-from model.artifacts.streams import BoundedWriter, VerifyingReader
+from model.artifacts.streams import BoundedWriter, FileDigest, HashingReader
 
 # The SDK sends larger files as resumable uploads, part by part.
 _ONE_REQUEST_BYTES = 8 << 20
@@ -34,14 +33,14 @@ class GcsStore:
         )
         self._timeout = (options.connect_timeout_seconds, options.read_timeout_seconds)
 
-    def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> None:
-        blob = self._new_blob(key, sha256=sha256)
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
+        blob = self._new_blob(key)
         blob.storage_class = self._options.storage_class
         with translated(key), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
+            source = HashingReader(file)
             blob.upload_from_file(
-                # GCS knows no SHA-256: the last bytes leave only when all of them are as announced.
-                VerifyingReader(file, key=key, size=size, sha256=sha256),
+                source,
                 size=size,
                 content_type=content_type,
                 checksum="crc32c",
@@ -49,10 +48,11 @@ class GcsStore:
                 # A part alone: RetryingStore would repeat all of a large file.
                 retry=self._part_retry if size > _ONE_REQUEST_BYTES else None,
             )
+            return source.digest
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         with translated(key):
-            self._new_blob(key, sha256=hashlib.sha256(data).hexdigest()).upload_from_string(
+            self._new_blob(key).upload_from_string(
                 data,
                 content_type=content_type,
                 checksum="crc32c",
@@ -82,11 +82,9 @@ class GcsStore:
     def _blob(self, key: str) -> Blob:
         return self._bucket.blob(self._prefix + key)
 
-    def _new_blob(self, key: str, *, sha256: str) -> Blob:
-        blob = self._bucket.blob(
+    def _new_blob(self, key: str) -> Blob:
+        return self._bucket.blob(
             self._prefix + key,
             chunk_size=self._options.part_bytes,
             kms_key_name=self._options.kms_key,
         )
-        blob.metadata = {"sha256": sha256}
-        return blob

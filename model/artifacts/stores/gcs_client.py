@@ -8,6 +8,7 @@ from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
+from requests import Response
 from requests.adapters import HTTPAdapter
 
 from model.artifacts.errors import ConfigurationError
@@ -26,12 +27,19 @@ def connect(options: GcsOptions) -> Client:
     session = AuthorizedSession(_credentials(options), refresh_timeout=options.read_timeout_seconds)
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=options.max_connections))
+    session.hooks["response"].append(_forget_body)
     return Client(
         project="<none>",  # objects are addressed by their bucket alone
         credentials=session.credentials,
         client_options={"api_endpoint": options.endpoint_url} if options.endpoint_url else None,
         _http=session,
     )
+
+
+def _forget_body(response: Response, **_: object) -> None:
+    """The SDK keeps an answer while it reads the next part: the part that was sent may go."""
+    if not response.is_redirect:
+        response.request.body = None
 
 
 def _credentials(options: GcsOptions) -> Credentials:

@@ -24,8 +24,8 @@ class GcsOptions:
     """Without `service_account` and `workload_identity`, google-auth's default chain is asked.
 
     Where `endpoint_url` is http, an emulator's, there are then no credentials at all. Files over
-    8 MiB travel in parts of `part_bytes`, a multiple of 256 KiB, each in memory by itself. A part
-    that fails is repeated alone for `part_patience_seconds`. `kms_key`
+    8 MiB travel in parts of `part_bytes`, a multiple of 256 KiB; of one file, one is in memory
+    at a time. A part that fails is repeated alone for `part_patience_seconds`. `kms_key`
     (`projects/…/locations/…/keyRings/…/cryptoKeys/…`) goes with every object, the storage class
     with artifacts only.
     """
@@ -38,5 +38,5 @@ class GcsOptions:
     connect_timeout_seconds: float = 3
     read_timeout_seconds: float = 20
     max_connections: int = 64
-    part_bytes: int = 8 << 20
+    part_bytes: int = 64 << 20
     part_patience_seconds: float = 60

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
+from model.artifacts.streams import FileDigest
+
 
 class ObjectStore(Protocol):
     """Objects under a root. Keys are relative to it, made by `model.artifacts.keys`.
@@ -15,10 +17,11 @@ class ObjectStore(Protocol):
     def root(self) -> str:
         """The root's URL, without a slash at its end."""
 
-    def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> None:
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
         """Store a file, streamed from disk; readers see all of it or nothing.
 
-        The store, or the adapter where the store cannot, compares the bytes with `sha256` (hex).
+        Returns what was stored, taken while it was read. A file that changes meanwhile raises
+        StoreError, or what is returned is all the same that of the bytes that were stored.
         """
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:

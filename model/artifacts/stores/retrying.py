@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from model.artifacts.stores.patience import patiently
 from model.artifacts.stores.protocol import ObjectStore
+from model.artifacts.streams import FileDigest
 
 T = TypeVar("T")
 
@@ -29,10 +30,8 @@ class RetryingStore:
         self._timeout_seconds = timeout_seconds
         self._on_retry = on_retry
 
-    def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> None:
-        self._call(
-            lambda: self._store.put_file(key, path, content_type=content_type, sha256=sha256)
-        )
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
+        return self._call(lambda: self._store.put_file(key, path, content_type=content_type))
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         self._call(lambda: self._store.create(key, data, content_type=content_type))

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import os
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -13,7 +14,7 @@ from model.artifacts.stores.s3_client import connect
 from model.artifacts.stores.s3_errors import translated
 from model.artifacts.stores.s3_options import S3Options
 from model.artifacts.stores.s3_parts import PartedUpload
-from model.artifacts.streams import CHUNK_BYTES
+from model.artifacts.streams import CHUNK_BYTES, FileDigest
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -36,34 +37,19 @@ class S3Store:
         self._bucket = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
         self._headers = _object_headers(options)
 
-    def put_file(self, key: str, path: Path, *, content_type: str, sha256: str) -> None:
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
         storage_class = self._options.storage_class
         headers = self._headers | ({"StorageClass": storage_class} if storage_class else {})
         headers["ContentType"] = content_type
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size >= self._options.multipart_threshold_bytes:
-                self._in_parts(key, headers).send(file, sha256=sha256)
-                return
-            with translated(key):
-                self._client.put_object(
-                    **self._target(key),
-                    **headers,
-                    # Of a small body boto3 does not first ask whether it may be sent.
-                    Body=file.read() if size <= _SMALL_BYTES else file,
-                    ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
-                )
+                return self._in_parts(key, headers).send(file)
+            # Of a small body boto3 does not first ask whether it may be sent.
+            return self._put(key, file.read() if size <= _SMALL_BYTES else file, headers)
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
-        with translated(key):
-            self._client.put_object(
-                **self._target(key),
-                **self._headers,
-                Body=data,
-                ContentType=content_type,
-                ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
-                IfNoneMatch="*",
-            )
+        self._put(key, data, {**self._headers, "ContentType": content_type, "IfNoneMatch": "*"})
 
     def get(self, key: str) -> bytes:
         with translated(key):
@@ -88,6 +74,16 @@ class S3Store:
         with translated(key):
             self._client.delete_object(**self._target(key))
 
+    def _put(self, key: str, body: bytes | BufferedReader, headers: dict[str, Any]) -> FileDigest:
+        """The store compares what arrives with what is returned."""
+        digest = FileDigest.of(body) if isinstance(body, bytes) else _digest(body)
+        checksum = base64.b64encode(bytes.fromhex(digest.sha256)).decode()
+        with translated(key):
+            self._client.put_object(
+                **self._target(key), **headers, Body=body, ChecksumSHA256=checksum
+            )
+        return digest
+
     def _target(self, key: str) -> dict[str, Any]:
         return {**self._bucket, "Key": self._prefix + key}
 
@@ -99,6 +95,14 @@ class S3Store:
             headers=headers,
             options=self._options,
         )
+
+
+def _digest(file: BufferedReader) -> FileDigest:
+    """Of all of an open file, which is then at its beginning again."""
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    size = file.tell()
+    file.seek(0)
+    return FileDigest(sha256=sha256, size=size)
 
 
 def _object_headers(options: S3Options) -> dict[str, Any]:

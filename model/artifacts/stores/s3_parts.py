@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from botocore.exceptions import ClientError
 
-from model.artifacts.errors import StoreError
+from model.artifacts.errors import StoreError, StoreUnavailableError
 from model.artifacts.file_sections import open_section
 from model.artifacts.stores.patience import patiently
 from model.artifacts.stores.s3_errors import translated
 from model.artifacts.stores.s3_options import S3Options
-from model.artifacts.streams import CHUNK_BYTES
+from model.artifacts.streams import CHUNK_BYTES, FileDigest
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -35,8 +35,8 @@ T = TypeVar("T")
 class PartedUpload:
     """One file's way to `target` (Bucket, Key and who must own it).
 
-    The store verifies every part's CRC-32; the SHA-256 of the whole is compared here, before the
-    parts become an object. Whatever fails, the upload is aborted; only a kill leaves it behind.
+    The store verifies every part's CRC-32, taken of the same bytes as the SHA-256 of the whole.
+    Whatever fails, the upload is aborted; only a kill leaves it behind.
     """
 
     client: "S3Client"
@@ -46,7 +46,7 @@ class PartedUpload:
     options: S3Options
     _stopped: threading.Event = field(default_factory=threading.Event)
 
-    def send(self, file: BinaryIO, *, sha256: str) -> None:
+    def send(self, file: BinaryIO) -> FileDigest:
         """Raises StoreError."""
         size = os.fstat(file.fileno()).st_size
         begun = self._patiently(
@@ -56,15 +56,19 @@ class PartedUpload:
         )
         upload = {**self.target, "UploadId": begun["UploadId"]}
         try:
-            parts = self._send_parts(file.fileno(), size, upload, sha256)
-            self._patiently(lambda: self._complete(upload, parts, size))
+            parts, sha256 = self._send_parts(file.fileno(), size, upload)
+            is_complete = self._patiently(lambda: self._complete(upload, parts, size))
         except BaseException:
             self._abort(upload)
             raise
+        if not is_complete:
+            raise StoreUnavailableError(self.key, "the upload is gone: it is to begin anew")
+        return FileDigest(sha256=sha256, size=size)
 
     def _send_parts(
-        self, descriptor: int, size: int, upload: dict[str, Any], sha256: str
-    ) -> list["CompletedPartTypeDef"]:
+        self, descriptor: int, size: int, upload: dict[str, Any]
+    ) -> tuple[list["CompletedPartTypeDef"], str]:
+        """What was sent, and the SHA-256 of it all."""
         part_bytes = max(self.options.part_bytes, -(-size // MAX_PARTS))
         digest = hashlib.sha256()
         pending: deque[Future[CompletedPartTypeDef]] = deque()
@@ -82,9 +86,7 @@ class PartedUpload:
             finally:
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
-        if digest.hexdigest() != sha256:
-            raise StoreError(self.key, "the file's SHA-256 is not the one given")
-        return sent
+        return sent, digest.hexdigest()
 
     def _send_part(
         self, upload: dict[str, Any], number: int, part: BinaryIO, checksum: str
@@ -102,15 +104,22 @@ class PartedUpload:
 
     def _complete(
         self, upload: dict[str, Any], parts: list["CompletedPartTypeDef"], size: int
-    ) -> None:
+    ) -> bool:
+        """False where the upload has gone, and not by becoming the object as far as one sees."""
         try:
             self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchUpload":
                 raise
             # Done by a call whose reply was lost, if the object is there: the key is ours alone.
-            if self.client.head_object(**self.target)["ContentLength"] != size:
-                raise
+            return self._is_there(size)
+        return True
+
+    def _is_there(self, size: int) -> bool:
+        try:
+            return self.client.head_object(**self.target)["ContentLength"] == size
+        except ClientError:  # The writer need not have the right to read artifacts.
+            return False
 
     def _abort(self, upload: dict[str, Any]) -> None:
         try:

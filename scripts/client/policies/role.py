@@ -37,12 +37,13 @@ RIGHTS = {
         uploads_in_parts=("artifacts",),
     ),
     Role.READER: Rights(
-        reads=("manifests", "artifacts", "failures"), lists=("manifests", "failures")
+        reads=("manifests", "artifacts", "failures", "index", "jobs"),
+        lists=("manifests", "failures", "index"),
     ),
     # It deletes an input whose file changed while it was read: its name would be wrong.
     Role.CLIENT: Rights(
-        creates=("inputs",),
-        reads=("manifests", "artifacts", "failures", "inputs"),
+        creates=("inputs", "index", "jobs"),
+        reads=("manifests", "artifacts", "failures", "inputs", "index", "jobs"),
         deletes=("inputs",),
         uploads_in_parts=("inputs",),
     ),

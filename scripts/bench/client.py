@@ -1,0 +1,133 @@
+"""How long fetching and uploading take beside s5cmd, rclone and the AWS command line.
+
+Same server, same objects, in turn, each in a process of its own: what a user types and waits for.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from scripts.bench.client_objects import Case, fill, fresh_inputs
+from scripts.bench.client_peers import Peer, installed_peers
+from scripts.local_baseten.bucket import Bucket, running_bucket
+
+PROJECT = Path(__file__).parent.parent.parent
+LIMIT = 1.0
+ROUNDS = 3
+SMALL, LARGE, INPUTS = (
+    Case("10,000 results of 16 KiB", "small", 10_000, 16 << 10),
+    Case("one result of 1 GiB", "large", 1, 1 << 30),
+    Case("2,000 inputs of 16 KiB", "inputs", 2_000, 16 << 10),
+)
+QUICK = (
+    Case("500 results of 16 KiB", "small", 500, 16 << 10),
+    Case("one result of 64 MiB", "large", 1, 64 << 20),
+    Case("200 inputs of 16 KiB", "inputs", 200, 16 << 10),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one process took; `peak` is its largest resident set in mebibytes."""
+
+    seconds: float
+    peak: float
+
+
+def measure(arguments: Sequence[str]) -> str:
+    """`--quick` for a look; names of peers, such as s5cmd, for these alone."""
+    small, large, inputs = QUICK if "--quick" in arguments else (SMALL, LARGE, INPUTS)
+    with TemporaryDirectory() as name, running_bucket(Path(name) / "bucket") as bucket:
+        peers = installed_peers(bucket, [one for one in arguments if one != "--quick"])
+        bench = _Bench(bucket, Path(name), peers)
+        return "".join((bench.fetching(small), bench.fetching(large), bench.uploading(inputs)))
+
+
+class _Bench:
+    def __init__(self, bucket: Bucket, directory: Path, peers: Sequence[Peer]) -> None:
+        self._bucket = bucket
+        self._directory = directory
+        self._peers = peers
+        self._environment = {
+            **os.environ,
+            **bucket.environment,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "OUTBOX_HOME": str(directory / "home"),
+            "RCLONE_CONFIG": os.devnull,
+        }
+
+    def fetching(self, case: Case) -> str:
+        """Ours verifies and renames; the others copy the manifests' and artifacts' prefixes."""
+        fill(self._bucket, case)
+        target = self._directory / "target"
+        outbox = [sys.executable, "-m", "scripts.outbox", "fetch", case.job, "--to", str(target)]
+        ways = {"outbox fetch": [[*outbox, "--json"]]} | {
+            peer.name: [
+                peer.download(f"{kind}/job={case.job}/", target / kind)
+                for kind in ("manifests", "artifacts")
+            ]
+            for peer in self._peers
+        }
+
+        def prepare() -> None:
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+
+        return self._compared(f"fetch {case.title}", ways, prepare)
+
+    def uploading(self, case: Case) -> str:
+        """New inputs each time: what is there already would not be sent again."""
+        source = self._directory / "source"
+        staging = [sys.executable, "-m", "scripts.bench.client_objects", str(source)]
+        ways = {"outbox's staging": [staging]} | {
+            peer.name: [peer.upload(source, f"elsewhere/{peer.name}/")] for peer in self._peers
+        }
+        return self._compared(f"upload {case.title}", ways, lambda: fresh_inputs(source, case))
+
+    def _compared(
+        self, title: str, ways: dict[str, list[list[str]]], prepare: Callable[[], None]
+    ) -> str:
+        runs: dict[str, list[Run]] = {name: [] for name in ways}
+        names = list(ways)
+        for round_ in range(ROUNDS):
+            for name in names[round_ % len(names) :] + names[: round_ % len(names)]:
+                prepare()
+                runs[name].append(self._run(ways[name]))
+        ours, *others = names
+        lines = [f"{title}, {ROUNDS} times each, in turn\n"]
+        lines += [_row(name, runs[name], median(_ratios(runs[ours], runs[name]))) for name in names]
+        if others:
+            ratio = median(_ratios(runs[ours], runs[others[0]]))
+            verdict = "within the limit of" if ratio <= LIMIT else "ABOVE the limit of"
+            lines.append(f"    ratio to {others[0]:<13} {ratio:9.3f}    ({verdict} {LIMIT})\n")
+        return "".join(lines)
+
+    def _run(self, commands: Sequence[Sequence[str]]) -> Run:
+        started, peak = time.perf_counter(), 0.0
+        for command in commands:
+            process = subprocess.Popen(
+                command, cwd=PROJECT, env=self._environment, stdout=subprocess.DEVNULL
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise SystemExit(f"{Path(command[0]).name} failed: {process.returncode}")
+            peak = max(peak, usage.ru_maxrss / 1024)
+        return Run(time.perf_counter() - started, peak)
+
+
+def _ratios(ours: Sequence[Run], theirs: Sequence[Run]) -> list[float]:
+    return [one.seconds / other.seconds for one, other in zip(ours, theirs, strict=True)]
+
+
+def _row(name: str, runs: Sequence[Run], ratio: float) -> str:
+    seconds = median(run.seconds for run in runs)
+    peak = max(run.peak for run in runs)
+    return f"    {name:<20} {seconds:8.2f} s {peak:7.0f} MiB peak    ours / it {ratio:6.3f}\n"

@@ -1,0 +1,96 @@
+"""Files on this machine: temporary names, and what its errors mean for whoever fetches."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from model.artifacts.errors import OutboxError
+from scripts.client.errors import LocalFileError, TargetError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space or fetch to another disk",
+    errno.EDQUOT: "free some space or fetch to another disk",
+    errno.EROFS: "make it writable or fetch to another directory",
+    errno.EFBIG: "fetch to a disk that takes larger files, or raise `ulimit -f`",
+    errno.EACCES: "make it writable or fetch to another directory",
+    errno.EPERM: "make it writable or fetch to another directory",
+    errno.ENAMETOOLONG: "fetch with an --output-template that gives shorter names",
+    errno.ENOTDIR: "a file is where a directory should be: move it away",
+    errno.EEXIST: "a file is where a directory should be: move it away",
+    errno.EISDIR: "a directory is where a file should be: move it away",
+}
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""What the next file would meet as well."""
+
+
+@contextlib.contextmanager
+def local_files() -> Iterator[None]:
+    """Raises TargetError where no other file would fare better, else LocalFileError."""
+    try:
+        yield
+    except OutboxError:
+        raise
+    except OSError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: OSError) -> LocalFileError:
+    kind = TargetError if error.errno in _OF_THE_DISK else LocalFileError
+    return kind(_sentence(error))
+
+
+def _sentence(error: OSError) -> str:
+    said = f"{error.filename or 'this disk'}: {error.strerror or type(error).__name__}"
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{said}; {remedy}" if remedy else said
+
+
+def ready_directory(path: Path) -> bool:
+    """Make the directory, try it out, and say whether it takes `A` for `a`.
+
+    Raises TargetError.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with temporary(path / "Probe") as probe:
+            probe.touch()
+            return probe.with_name(probe.name.swapcase()).exists()
+    except OSError as error:
+        raise TargetError(_sentence(error)) from error
+
+
+@contextlib.contextmanager
+def temporary(target: Path) -> Iterator[Path]:
+    """A name beside the target that nobody else takes; what is left under it at the end goes."""
+    part = _part(target, secrets.token_hex(4))
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def resumable_name(target: Path, sha256: str) -> Path:
+    """The name beside the target under which bytes of that hash wait to be continued."""
+    return _part(target, sha256[:8])
+
+
+@contextlib.contextmanager
+def resumable(path: Path) -> Iterator[BinaryIO]:
+    """The file with what an earlier run left in it, read and written by this process alone.
+
+    Raises BlockingIOError where another one has it.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield file
+
+
+def _part(target: Path, token: str) -> Path:
+    # Names may have 255 bytes: 55 characters are 220 at most.
+    return target.with_name(f".{target.name[:55]}.{token}.part")

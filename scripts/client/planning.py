@@ -1,0 +1,99 @@
+"""What is to be sent, looked at as a whole before anything is: names, keys, sizes, duplicates."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from model.artifacts.errors import InvalidInputError
+from scripts.client import queries
+from scripts.client.batch import Batch
+from scripts.client.entries import Planned
+from scripts.client.items import Item
+from scripts.client.naming import Naming
+from scripts.client.request_body import check_body
+
+_SHOWN = 10
+
+
+class Plan:
+    """The items of a batch, each once, in the order of their sources; any number of them.
+
+    They are kept in a file that SQLite makes and removes. `repeated` are those left out because
+    they are the same as another (named by content).
+    """
+
+    def __init__(self, connection: sqlite3.Connection, batch: Batch, naming: Naming) -> None:
+        self.batch = batch
+        self.count = 0
+        self.repeated = 0
+        self._connection = connection
+        self._naming = naming
+
+    def __iter__(self) -> Iterator[Planned]:
+        options = self.batch.to_json()
+        for row in self._connection.execute(queries.SELECT_PLANNED, {"options": options}):
+            yield Planned.of(row)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the documents, as far as it is known."""
+        (size,) = self._connection.execute(queries.SUM_PLANNED).fetchone()
+        return int(size)
+
+    def fill(self, items: Iterable[Item]) -> None:
+        """Raises InvalidInputError for whatever can be seen to be wrong now."""
+        duplicates, more = list[str](), 0
+        for item in items:
+            told = self._add(item)
+            if told is None:
+                continue
+            if len(duplicates) < _SHOWN:
+                duplicates.append(told)
+            else:
+                more += 1
+        if duplicates:
+            rest = f"; and {more} more" if more else ""
+            raise InvalidInputError("PATH", "; ".join(duplicates) + rest)
+
+    def _add(self, item: Item) -> str | None:
+        """What is wrong where it meets another."""
+        check_body(self.batch, item)
+        key = self._naming.key(self.batch.metadata(item))
+        planned = Planned(item=item, batch=self.batch, key=key)
+        row = planned.entry_row() | (planned.source_row() or _NO_SOURCE)
+        row |= {"place": item.place}
+        if self._connection.execute(queries.STAGE, row).rowcount:
+            self.count += 1
+            return None
+        if item.named_by_content and self._has(item.name):
+            self.repeated += 1
+            return None
+        return self._collision(item, key)
+
+    def _has(self, name: str) -> bool:
+        return self._connection.execute(queries.FIND_STAGED, {"item": name}).fetchone() is not None
+
+    def _collision(self, item: Item, key: str | None) -> str:
+        row = {"item": item.name, "key": key}
+        other, place = self._connection.execute(queries.FIND_RIVAL, row).fetchone()
+        if other == item.name:
+            return (
+                f"{place} and {item.place} would both be item {item.name!r};"
+                " rename one, or submit their common folder"
+            )
+        return f"key_template gives {other!r} and {item.name!r} the same key: use {{item}} in it"
+
+
+_NO_SOURCE: dict[str, object] = {"stored": None, "inputs": None, "labels": None}
+
+
+@contextlib.contextmanager
+def planned(items: Iterable[Item], batch: Batch, *, naming: Naming) -> Iterator[Plan]:
+    """Raises InvalidInputError for whatever can be seen to be wrong before anything is sent."""
+    with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.execute(queries.CREATE_STAGE)
+        connection.execute("BEGIN")
+        plan = Plan(connection, batch, naming)
+        plan.fill(items)
+        yield plan

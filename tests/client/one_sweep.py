@@ -1,0 +1,40 @@
+"""A process that sweeps a job once and says what that took: `python -m tests.client.one_sweep`."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from model.artifacts import KeyTemplate
+from scripts.client import Deployment, Journal, Naming
+from scripts.client.api import QueueStatus
+from scripts.client.bucket_opening import open_bucket
+from scripts.client.tracking import Tracker
+
+
+class NobodyAsks:
+    """Implements what the tracker needs of AsyncApi: it is not to be asked about any request."""
+
+    def queue_status(self) -> QueueStatus:
+        return QueueStatus(queued=0, in_progress=0)
+
+
+def main(home: str, job: str, root: str, endpoint_url: str) -> None:
+    deployment = Deployment(
+        api=NobodyAsks(),  # type: ignore[arg-type]
+        bucket=open_bucket(root, endpoint_url=endpoint_url),
+        naming=Naming(template=KeyTemplate.parse("job={job}/{item}")),
+    )
+    with Journal.opened(Path(home), job=job, root=root) as journal:
+        tracker = Tracker(journal, deployment=deployment)
+        began = time.monotonic()
+        tracker.look()
+        first = time.monotonic() - began
+        counts = {state.value: count for state, count in journal.counts().items()}
+    rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    sys.stdout.write(json.dumps({"seconds": first, "rss_bytes": rss_bytes, "counts": counts}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
