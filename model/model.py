@@ -10,15 +10,11 @@ from typing import Any
 import fastapi
 
 from model import inference
-from model.artifacts import KeyTemplate, Manifest
-from model.artifacts.probing import probe
-from model.downloads import Downloader
+from model.artifacts import Manifest
 from model.execution import Execution
 from model.failures import without_causes
-from model.outbox import Outbox
-from model.places import open_place, patient
+from model.opening import open_outbox
 from model.settings import model_info, read_settings
-from model.uploads import BoundedExecutor
 
 
 class Model:
@@ -37,22 +33,12 @@ class Model:
     @without_causes()
     def load(self) -> None:
         settings = read_settings(self._config)
-        bucket = open_place(settings.root, settings, self._secrets)
-        further = (open_place(root, settings, self._secrets) for root in settings.input_roots)
-        safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
-        self._outbox = Outbox(
-            store=patient(bucket, settings),
-            input_stores=tuple(patient(place, settings) for place in further),
-            template=KeyTemplate.parse(settings.key_template),
+        self._outbox = open_outbox(
+            settings,
+            self._secrets,
             model=model_info(settings, self._config, self._environment),
             inference=inference.load(settings.inference, self._data_directory),
             request_type=inference.Request,
-            uploads=BoundedExecutor(settings.max_pending_results),
-            max_document_bytes=settings.max_document_bytes,
-            downloader=Downloader(
-                hosts=settings.url_hosts, timeout_seconds=settings.url_timeout_seconds
-            ),
-            unsafe_commit=not safe,
         )
 
     def preprocess(self, model_input: Any, request: fastapi.Request) -> Execution | Manifest:

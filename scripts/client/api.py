@@ -23,7 +23,7 @@ class QueueStatus:
 
 
 class AsyncApi(Protocol):
-    """The async API of one model. Safe to use from several threads; all raise ServiceError."""
+    """The async API of one model or Chain. Safe in several threads; all raise ServiceError."""
 
     def submit(self, body: Mapping[str, Any]) -> str:
         """Queue a request (`model_input`, `priority`, …); returns its id.

@@ -34,6 +34,7 @@ def service(settings: Settings) -> Iterator[AsyncApi]:
     with connected(
         api_key=settings.api_key,
         model_id=settings.model_id,
+        chain_id=settings.chain_id,
         base_url=settings.base_url,
         environment=settings.environment,
     ) as api:

@@ -15,7 +15,7 @@ from model.artifacts.errors import ConfigurationError
 from model.artifacts.keys import DEFAULT_TEMPLATE
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_MODEL_ID = re.compile(r"[A-Za-z0-9-]+\Z")
+_ID = re.compile(r"[A-Za-z0-9-]+\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +34,9 @@ class Overrides:
         default=None, metadata={"help": "The deployed model's key_template."}
     )
     model_id: str | None = field(default=None, metadata={"help": "The model on Baseten."})
+    chain_id: str | None = field(
+        default=None, metadata={"help": "The Chain on Baseten, where it is no model."}
+    )
     environment: str | None = field(
         default=None, metadata={"help": "Its environment: production, development or another."}
     )
@@ -63,6 +66,8 @@ class Settings:
     base_url: str | None
     api_key: str | None = field(repr=False)
     home: Path
+    chain_id: str | None = None
+    """Instead of `model_id`."""
     input_roots: tuple[str, ...] = ()
     """The deployed model's: further places in which documents may lie."""
 
@@ -93,9 +98,7 @@ def read_settings(
         value = option or environ.get(f"OUTBOX_{name.upper()}") or section.get(name)
         return None if value is None else str(value)
 
-    model_id = overrides.model_id or environ.get("OUTBOX_MODEL_ID")
-    if model_id and not _MODEL_ID.match(model_id):
-        raise ConfigurationError("model_id", "may only hold letters, digits and hyphens")
+    model_id, chain_id = _model_or_chain(overrides, environ)
     return Settings(
         root=setting("root", overrides.root),
         endpoint_url=setting("endpoint_url", overrides.endpoint_url),
@@ -106,12 +109,32 @@ def read_settings(
         model_name=str(config.get("model_name") or "model"),
         model_version=setting("version", None),
         model_id=model_id,
+        chain_id=chain_id,
         environment=overrides.environment or environ.get("OUTBOX_ENVIRONMENT") or "production",
         base_url=overrides.base_url or environ.get("OUTBOX_BASE_URL"),
         api_key=read_api_key(overrides.api_key_file, environ),
         input_roots=_input_roots(environ.get("OUTBOX_INPUT_ROOTS") or section.get("input_roots")),
         home=state_directory(environ),
     )
+
+
+def _model_or_chain(
+    overrides: Overrides, environ: Mapping[str, str]
+) -> tuple[str | None, str | None]:
+    """An option for the one goes before the environment's for the other."""
+    named = (overrides.model_id, overrides.chain_id)
+    if not any(named):
+        named = (environ.get("OUTBOX_MODEL_ID"), environ.get("OUTBOX_CHAIN_ID"))
+    if all(named):
+        raise ConfigurationError(
+            "chain_id",
+            "a model is named too; name one: --model-id (OUTBOX_MODEL_ID) or"
+            " --chain-id (OUTBOX_CHAIN_ID)",
+        )
+    for setting, value in zip(("model_id", "chain_id"), named, strict=True):
+        if value and not _ID.match(value):
+            raise ConfigurationError(setting, "may only hold letters, digits and hyphens")
+    return named
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:

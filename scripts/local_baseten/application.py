@@ -1,6 +1,6 @@
 """Which path leads where, for whom, called by which name."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,15 +19,22 @@ from scripts.local_baseten.sync_predict import SyncPredict
 
 FORMS = ("", "/production", "/development", "/environments/{name}", "/deployment/{name}")
 
+NO_CHAINLETS: Mapping[str, SyncPredict] = {}
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_application(
-    api: AsyncApi, sync: SyncPredict, *, api_key: str | None, hosts: Collection[str]
+    api: AsyncApi,
+    sync: SyncPredict,
+    *,
+    api_key: str | None,
+    hosts: Collection[str],
+    chainlets: Mapping[str, SyncPredict] = NO_CHAINLETS,
 ) -> Starlette:
     """The API as an ASGI application, for callers who name one of `hosts`.
 
-    `api_key` None accepts every key.
+    `api_key` None accepts every key. `chainlets` are what a Chain's Chainlets call, by name.
     """
 
     def guarded(endpoint: Endpoint) -> Endpoint:
@@ -53,6 +60,10 @@ def create_application(
     return Starlette(
         routes=[
             *(one for form in FORMS for one in routes(form)),
+            *(
+                route(f"/chainlets/{name}/run_remote", chainlet.answer, "POST")
+                for name, chainlet in chainlets.items()
+            ),
             route("/async_request/{request_id}", api.status, "GET"),
             route("/async_request/{request_id}", api.cancel, "DELETE"),
             Route("/openapi.json", _openapi),

@@ -2,6 +2,7 @@
 
 LocalBasetenError
 ├── BucketError                  the bucket's server does not come up
+├── ChainError                   truss_chains refuses the Chain it was given
 ├── FaultError                   no such fault, or no such probability
 ├── QueueVersionError            the queue's file was made by another version
 ├── StateDirectoryInUseError     another stand-in runs on the directory
@@ -20,6 +21,14 @@ class LocalBasetenError(Exception):
 
 class BucketError(LocalBasetenError):
     """Ends with the server's last words."""
+
+
+class ChainError(LocalBasetenError):
+    """The file holds no Chain, or it breaks the rules of Chains."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path = path
+        super().__init__(f"{path} is not a Chain that can be served: {problem}")
 
 
 class FaultError(LocalBasetenError, ValueError):

@@ -37,6 +37,7 @@ def _import_path() -> list[str]:
 
 
 def _serve(listener: socket.socket) -> None:
+    _mount(Path.cwd() / "dynamic_config")
     import uvicorn  # noqa: PLC0415  # found on the import path made above
     from truss_server import TrussServer  # noqa: PLC0415
 
@@ -46,6 +47,14 @@ def _serve(listener: socket.socket) -> None:
 
     uvicorn.Server = Server  # type: ignore[misc]  # where truss_server looks it up
     TrussServer(listener.getsockname()[1], "config.yaml").start()
+
+
+def _mount(dynamic_config: Path) -> None:
+    """Where a Chainlet looks up the others' addresses; fixed in its image, and there only."""
+    if dynamic_config.exists():
+        from truss.templates.shared import dynamic_config_resolver  # noqa: PLC0415
+
+        dynamic_config_resolver.DYNAMIC_CONFIG_MOUNT_DIR = str(dynamic_config)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,15 @@ class ModelCaller(Protocol):
 
 
 class ModelClient:
-    """Over HTTP, to servers on this machine: no proxy stands between. Use `async with`."""
+    """Over HTTP, to servers on this machine: no proxy stands between. Use `async with`.
+
+    Chainlets are told the request's id as that of the Chain's request too.
+    """
+
+    def __init__(self, *, is_chain: bool = False) -> None:
+        self._id_headers = ["x-baseten-request-id"]
+        if is_chain:
+            self._id_headers.append("x-baseten-chain-request-id")
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -59,7 +67,7 @@ class ModelClient:
     async def predict(
         self, url: str, body: str | bytes, *, request_id: str, content_type: str
     ) -> Answer:
-        headers = {"content-type": content_type, "x-baseten-request-id": request_id}
+        headers = {"content-type": content_type, **dict.fromkeys(self._id_headers, request_id)}
         try:
             async with self._session.post(
                 f"{url}/v1/models/model:predict", data=body, headers=headers, allow_redirects=False

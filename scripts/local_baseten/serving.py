@@ -1,4 +1,4 @@
-"""Serve a Truss in the foreground, with or without a bucket of its own."""
+"""Serve a Truss or a Chain in the foreground, with or without a bucket of its own."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,13 @@ from pathlib import Path
 import uvloop
 
 from scripts.local_baseten.bucket import Bucket, running_bucket
+from scripts.local_baseten.chain_layout import ServiceLayout, lay_out
 from scripts.local_baseten.faults import Faults
 from scripts.local_baseten.logs import log_to_stderr
+from scripts.local_baseten.request_status import SERVED_ID
 from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.stand_in import StandIn
 from scripts.local_baseten.state_directory import StateDirectory
-from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ ANY_KEY = "local"
 
 
 def serve(
-    truss_directory: Path,
+    source: Path,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -49,9 +50,11 @@ def serve(
     state = StateDirectory(state_directory.resolve())
     with _signals(), state.locked(), contextlib.ExitStack() as stack:
         listener = stack.enter_context(_bind(host, port))
-        layout, bucket = _prepare(truss_directory, state, bucket_directory, stack)
+        layout, bucket = _prepare(source, state, bucket_directory, stack)
         base_url = _base_url(host, listener.getsockname()[1])
-        _announce(state, _companion_environment(base_url, api_key, bucket))
+        layout.connect(base_url)
+        companion = _companion_environment(base_url, api_key, bucket, is_chain=layout.is_chain)
+        _announce(state, companion)
         if faults:
             logger.warning("FAULTS ARE ON, as asked for: %s", faults)
         stand_in = StandIn(
@@ -59,7 +62,7 @@ def serve(
             state=state,
             listener=listener,
             base_url=base_url,
-            environment=_model_environment(bucket),
+            environment=_model_environment(bucket) | _chain_secret(api_key, layout),
             bucket_pid=bucket.pid if bucket else None,
             api_key=api_key,
             settings=settings,
@@ -105,14 +108,14 @@ def _base_url(host: str, port: int) -> str:
 
 
 def _prepare(
-    truss_directory: Path,
+    source: Path,
     state: StateDirectory,
     bucket_directory: Path | None,
     stack: contextlib.ExitStack,
-) -> tuple[TrussLayout, Bucket | None]:
+) -> tuple[ServiceLayout, Bucket | None]:
     """Both take a second or so, and not the same second twice."""
     with ThreadPoolExecutor(1) as executor:
-        layout = executor.submit(lay_out_truss, truss_directory, state.truss)
+        layout = executor.submit(lay_out, source, state.truss)
         bucket = stack.enter_context(running_bucket(bucket_directory)) if bucket_directory else None
         return layout.result(), bucket
 
@@ -128,10 +131,19 @@ def _model_environment(bucket: Bucket | None) -> dict[str, str]:
     }
 
 
+def _chain_secret(api_key: str | None, layout: ServiceLayout) -> dict[str, str]:
+    """With what one Chainlet calls another."""
+    if not layout.is_chain:
+        return {}
+    return {"TRUSS_SECRET_baseten_chain_api_key": api_key or ANY_KEY}
+
+
 def _companion_environment(
-    base_url: str, api_key: str | None, bucket: Bucket | None
+    base_url: str, api_key: str | None, bucket: Bucket | None, *, is_chain: bool
 ) -> dict[str, str]:
     environment = {"OUTBOX_BASE_URL": base_url, "BASETEN_API_KEY": api_key or ANY_KEY}
+    if is_chain:
+        environment["OUTBOX_CHAIN_ID"] = SERVED_ID
     return environment | (bucket.environment if bucket else {})
 
 

@@ -10,10 +10,10 @@ import httpx
 
 from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.application import create_application
+from scripts.local_baseten.chain_layout import ServiceLayout
 from scripts.local_baseten.clock import MovableClock
 from scripts.local_baseten.database import Database
 from scripts.local_baseten.deliveries import Deliveries
-from scripts.local_baseten.deployment import Deployment
 from scripts.local_baseten.ending import Ending, run_until_ended
 from scripts.local_baseten.faults import Faults
 from scripts.local_baseten.faulty_model import FaultyModel
@@ -22,10 +22,10 @@ from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.host_check import names_of
 from scripts.local_baseten.http_server import HttpServer
 from scripts.local_baseten.model_client import ModelCaller, ModelClient
+from scripts.local_baseten.replicas import Replicas
 from scripts.local_baseten.request_queue import RequestQueue
 from scripts.local_baseten.request_status import SERVED_ID
 from scripts.local_baseten.service_settings import ServiceSettings
-from scripts.local_baseten.slots import Slots
 from scripts.local_baseten.state_directory import Processes, ServerProcess, StateDirectory
 from scripts.local_baseten.sync_predict import SyncPredict
 from scripts.local_baseten.truss_layout import TrussLayout
@@ -40,12 +40,12 @@ _CLAIM_MARGIN_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StandIn:
-    """One model's async service, on a socket that is bound and not yet listening.
+    """One model's or Chain's async service, on a socket that is bound and not yet listening.
 
     `environment` is added to the model's. `faults` are those that were asked for.
     """
 
-    layout: TrussLayout
+    layout: ServiceLayout
     state: StateDirectory
     listener: socket.socket
     base_url: str
@@ -61,7 +61,7 @@ class StandIn:
         with contextlib.closing(Database.open(self.state.queue)) as database:
             async with (
                 GroupCommit(database) as commits,
-                ModelClient() as model,
+                ModelClient(is_chain=self.layout.is_chain) as model,
                 webhook_client() as webhooks,
             ):
                 make_faulty(webhooks, self.faults)
@@ -85,20 +85,25 @@ class StandIn:
         )
 
         def changed() -> None:
-            slots.hand_out()
-            self._tell(servers)
+            self._tell([server for one in everyone for server in one.servers])
 
-        servers = [self._server(number, model, changed) for number in range(settings.replicas)]
-        slots = Slots(servers, per_server=settings.concurrency_target)
-        deployment = Deployment(
-            servers, slots, scale_to_zero_seconds=settings.scale_to_zero_seconds
-        )
+        replicas = self._replicas(self.layout.entrypoint, model, changed)
+        chainlets = {
+            name: self._replicas(layout, model, changed, name=name)
+            for name, layout in self.layout.chainlets.items()
+        }
+        everyone = [replicas, *chainlets.values()]
+
+        def wake() -> None:
+            for one in everyone:
+                one.deployment.wake()
+
         caller = self._caller(model)
         worker = Worker(
             queue,
             commits,
             caller,
-            slots=slots,
+            slots=replicas.slots,
             run_seconds=settings.run_seconds,
             on_end=deliverer.wake,
         )
@@ -106,14 +111,22 @@ class StandIn:
             queue,
             commits,
             on_submit=worker.wake,
-            on_wake=deployment.wake,
+            on_wake=wake,
             clock=clock,
             limits=settings.limits,
             faults=self.faults,
         )
-        sync = SyncPredict(caller, slots=slots, run_seconds=settings.run_seconds)
         application = create_application(
-            api, sync, api_key=self.api_key, hosts=names_of(self.base_url)
+            api,
+            SyncPredict(caller, slots=replicas.slots, run_seconds=settings.run_seconds),
+            api_key=self.api_key,
+            hosts=names_of(self.base_url),
+            chainlets={
+                name: SyncPredict(
+                    model, slots=one.slots, run_seconds=settings.run_seconds, keeps_id=True
+                )
+                for name, one in chainlets.items()
+            },
         )
         http = HttpServer(application, finish_seconds=settings.finish_seconds)
 
@@ -123,7 +136,7 @@ class StandIn:
             deliverer.finish()
 
         await run_until_ended(
-            [deployment.run()],
+            [one.deployment.run() for one in everyone],
             [worker.run(), deliverer.run(), http.run_on(self.listener)],
             Ending.on_signals(),
             finish=finish,
@@ -151,14 +164,20 @@ class StandIn:
             policy=DeliveryPolicy(delays_seconds=self.settings.webhook_delays_seconds),
         )
 
-    def _server(
-        self, number: int, model: ModelClient, on_change: Callable[[], None]
-    ) -> TrussServer:
-        return TrussServer(
-            self.layout,
+    def _replicas(
+        self,
+        layout: TrussLayout,
+        model: ModelClient,
+        on_change: Callable[[], None],
+        *,
+        name: str = "",
+    ) -> Replicas:
+        return Replicas(
+            layout,
             model,
+            settings=self.settings,
             environment=self.environment,
-            state_directory=self.state.path / "servers" / str(number),
+            state_directory=self.state.path / "servers" / name,
             on_change=on_change,
         )
 

@@ -17,14 +17,23 @@ READY_SECONDS = 60.0
 
 
 class SyncPredict:
-    """Forwards bodies as they are, and the model's answers as they come."""
+    """Forwards bodies as they are, and the model's answers as they come.
+
+    With `keeps_id`, under the id that the call comes with: one Chainlet calls another.
+    """
 
     def __init__(
-        self, model: ModelCaller, *, slots: Slots, run_seconds: float = RUN_SECONDS
+        self,
+        model: ModelCaller,
+        *,
+        slots: Slots,
+        run_seconds: float = RUN_SECONDS,
+        keeps_id: bool = False,
     ) -> None:
         self._model = model
         self._slots = slots
         self._run_seconds = run_seconds
+        self._keeps_id = keeps_id
 
     async def answer(self, request: Request) -> Response:
         """Raises ApiError 503 and 504. A caller who hangs up is gone for the model too."""
@@ -41,7 +50,8 @@ class SyncPredict:
             forwarded.cancel()
 
     async def _forward(self, request: Request, body: bytes) -> Response:
-        request_id = uuid.uuid4().hex
+        own_id = request.headers.get("x-baseten-request-id") if self._keeps_id else None
+        request_id = own_id or uuid.uuid4().hex
         content_type = request.headers.get("content-type", "application/json")
         server = await self._slot()
         try:

@@ -1,0 +1,85 @@
+"""A Chain whose entrypoint stores its results as the model does: in your bucket, each once."""
+
+import json
+import os
+import pkgutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import truss_chains as chains
+from counting import CountWords
+from pydantic import JsonValue, RootModel
+from truss_chains.remote_chainlet.utils import get_request_id
+
+import model
+
+# A Chainlet's generated code is a package called `model` too: ours, in `packages`, extends it.
+model.__path__ = pkgutil.extend_path(model.__path__, model.__name__)
+
+from model.artifacts import Manifest, Outputs  # noqa: E402
+from model.failures import without_causes  # noqa: E402
+from model.opening import open_outbox  # noqa: E402
+from model.request import DOCUMENT, InferenceRequest  # noqa: E402
+from model.settings import model_info, read_settings  # noqa: E402
+
+_NAMES = ("OUTBOX_ROOT", "OUTBOX_REGION", "OUTBOX_ENDPOINT_URL", "OUTBOX_KEY_TEMPLATE")
+SETTINGS = {name: os.environ[name] for name in _NAMES if name in os.environ}
+"""The model's, taken from the shell that runs `truss chains push`."""
+
+
+class JsonObject(RootModel[dict[str, JsonValue]]):
+    """What a Chainlet takes or returns as it is."""
+
+
+class Counting:
+    """The entrypoint's inference: run for requests that have no result yet."""
+
+    def __init__(self, count_words: CountWords) -> None:
+        self._count_words = count_words
+
+    def run(self, request: InferenceRequest, work_directory: Path) -> Outputs:
+        """The request's document, if it has one, is a UTF-8 text."""
+        text = (work_directory / DOCUMENT).read_text() if request.document else ""
+        counts = self._count_words.run_remote(text)
+        file = work_directory / "counts.json"
+        file.write_text(json.dumps(counts))
+        return Outputs(result={"words": sum(counts.values())}, files={file.name: file})
+
+
+@chains.mark_entrypoint("outbox-chain")
+class CountDocument(chains.ChainletBase):
+    remote_config = chains.RemoteConfig(
+        docker_image=chains.DockerImage(
+            requirements_file=chains.make_abs_path_here("../../../pyproject.toml"),
+            external_package_dirs=[chains.make_abs_path_here("../packages")],
+        ),
+        compute=chains.Compute(predict_concurrency=4),
+        assets=chains.Assets(secret_keys=["aws_access_key_id", "aws_secret_access_key"]),
+        options=chains.ChainletOptions(env_variables=SETTINGS),
+    )
+
+    @without_causes()
+    def __init__(
+        self,
+        count_words: CountWords = chains.depends(CountWords, retries=2),  # noqa: B008
+        context: chains.DeploymentContext = chains.depends_context(),  # noqa: B008
+    ) -> None:
+        settings = read_settings({})
+        environment = {"name": context.environment.name} if context.environment else None
+        self._outbox = open_outbox(
+            settings,
+            cast(Mapping[str, str], context.secrets),
+            model=model_info(settings, {"model_name": "outbox-chain"}, environment),
+            inference=Counting(count_words),
+            request_type=InferenceRequest,
+        )
+
+    def run_remote(self, metadata: JsonObject, document: JsonObject) -> JsonObject:
+        # Retries repeat the id; something may be appended to it.
+        request_id = (get_request_id() or str(uuid.uuid4())).partition(":")[0]
+        model_input = {"metadata": metadata.root, "document": document.root}
+        step = self._outbox.prepare(model_input, request_id=request_id)
+        manifest = step if isinstance(step, Manifest) else self._outbox.run(step).result()
+        return JsonObject(self._outbox.pointer(manifest))
