@@ -26,13 +26,20 @@ _LOG = "stand-in.log"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalBaseten:
-    """A running stand-in. `environment` is what a companion needs, keys included."""
+    """A running stand-in. `environment` is what a companion needs, keys included.
+
+    `bucket` is the root of the bucket that was asked for, its address and keys in `environment`.
+    """
 
     base_url: str
     api_key: str = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     state_directory: Path
     log: Path
+
+    @property
+    def bucket(self) -> str | None:
+        return self.environment.get("OUTBOX_ROOT")
 
     def processes(self) -> Processes:
         """What runs at this moment, by process id. Raises NotRunningError before the start."""
