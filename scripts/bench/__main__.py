@@ -2,7 +2,7 @@
 
 import sys
 
-from scripts.bench import cold_start, memory, ocr, slot, store, store_memory
+from scripts.bench import cold_start, memory, ocr, slot, stand_in, store, store_memory
 
 USAGE = """usage: python -m scripts.bench NAME
 
@@ -10,6 +10,7 @@ cold-start    seconds that opening a store adds to a model's start, and bare SDK
 memory        peak memory of the Truss server for a short document and a long one
 ocr           seconds per page through the model and through bare rapidocr
 slot          predict's throughput while a slow bucket takes the results, against none
+stand-in      requests per second through the stand-in's queue, against its Truss server alone
 store         wall time and requests of storing a result, against bare boto3
 store-memory  peak memory of storing a small file and a large one in S3
 """
@@ -27,6 +28,8 @@ def main(arguments: list[str]) -> None:
             report = store_memory.measure()
         case ["store"]:
             report = store.measure()
+        case ["stand-in"]:
+            report = stand_in.measure()
         case ["slot"]:
             report = slot.measure()
         case _:

@@ -1,6 +1,7 @@
 """How every command answers: its text or its JSON on stdout, its verdict as exit code."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -25,6 +26,10 @@ def answer(as_json: bool, document: dict[str, Any], lines: Sequence[str]) -> Non
 
 def finish(*, failed: bool) -> NoReturn:
     raise typer.Exit(exit_codes.SOME_FAILED if failed else exit_codes.OK)
+
+
+def timestamp(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def any_failed(entries: Sequence[Entry]) -> bool:

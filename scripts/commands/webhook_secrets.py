@@ -2,15 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from model.artifacts.errors import InvalidInputError
+from model.artifacts.errors import ConfigurationError, InvalidInputError
 from scripts.client import exit_codes
-from scripts.commands.answering import Json, answer
+from scripts.commands.answering import Json, answer, timestamp
 
 if TYPE_CHECKING:
     from scripts.local_baseten.webhook_secrets import WebhookSecret, WebhookSecrets
@@ -57,22 +56,20 @@ def _secrets(state: Path) -> "Iterator[WebhookSecrets]":
 
     try:
         yield WebhookSecrets(StateDirectory(state).webhook_secrets)
-    except (LocalBasetenError, OSError) as error:
+    except LocalBasetenError as error:
         raise InvalidInputError("webhook secrets", str(error)) from error
+    except OSError as error:
+        raise ConfigurationError("--state", str(error)) from error
 
 
 def _document(secret: "WebhookSecret") -> dict[str, Any]:
     return {
         "id": secret.id,
-        "created_at": _time(secret.created_at),
-        "expires_at": secret.expires_at and _time(secret.expires_at),
+        "created_at": timestamp(secret.created_at),
+        "expires_at": secret.expires_at and timestamp(secret.expires_at),
     }
 
 
 def _line(secret: "WebhookSecret") -> str:
-    end = "no end" if secret.expires_at is None else f"until {_time(secret.expires_at)}"
-    return f"{secret.id}  since {_time(secret.created_at)}  {end}"
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    end = "no end" if secret.expires_at is None else f"until {timestamp(secret.expires_at)}"
+    return f"{secret.id}  since {timestamp(secret.created_at)}  {end}"

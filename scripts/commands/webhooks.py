@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from model.artifacts.errors import ConfigurationError
 from scripts.client import exit_codes
 from scripts.client.rendering import printable
 from scripts.commands import webhook_secrets
+from scripts.commands.answering import timestamp
 
 if TYPE_CHECKING:
     from scripts.webhooks.receiver import Delivery
@@ -81,7 +81,7 @@ def _secrets(path: Path | None) -> Callable[[], list[str]]:
 def _document(delivery: "Delivery") -> dict[str, Any]:
     event = delivery.event
     return {
-        "at": _time(delivery.at),
+        "at": timestamp(delivery.at),
         "outcome": delivery.outcome,
         "status": delivery.status,
         "bytes": delivery.size_bytes,
@@ -92,14 +92,10 @@ def _document(delivery: "Delivery") -> dict[str, Any]:
 
 
 def _line(delivery: "Delivery") -> str:
-    words = [_time(delivery.at), delivery.outcome]
+    words = [timestamp(delivery.at), delivery.outcome]
     if delivery.event:
         codes = ", ".join(error.code for error in delivery.event.errors)
         words += [delivery.event.request_id, codes or "succeeded", f"{delivery.size_bytes} bytes"]
     if delivery.problem:
         words += [str(delivery.status), delivery.problem]
     return "  ".join(printable(word) for word in words)
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

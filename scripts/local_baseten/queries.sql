@@ -90,13 +90,15 @@ INSERT INTO requests (
 )
 
 -- name: claim
+-- Left to itself, SQLite sorts all that waits.
 UPDATE requests SET
     phase = 'running', due_at = :claimed_until, claims = claims + 1,
     started_at = coalesce(started_at, :now),
     status_at = iif(status = 'QUEUED', :now, status_at),
     status = 'IN_PROGRESS'
 WHERE sequence = (
-    SELECT sequence FROM requests WHERE phase = 'ready' ORDER BY priority, sequence LIMIT 1
+    SELECT sequence FROM requests INDEXED BY ready
+    WHERE phase = 'ready' ORDER BY priority, sequence LIMIT 1
 )
 RETURNING *
 

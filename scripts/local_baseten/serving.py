@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import uvloop
+
 from scripts.local_baseten.bucket import Bucket, running_bucket
 from scripts.local_baseten.faults import Faults
 from scripts.local_baseten.logs import log_to_stderr
@@ -63,7 +65,8 @@ def serve(
             settings=settings,
             faults=faults,
         )
-        asyncio.run(stand_in.run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(stand_in.run())
         _ignore_signals()  # The bucket still takes a second; a second Ctrl-C changes nothing.
 
 

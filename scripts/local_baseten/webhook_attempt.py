@@ -1,7 +1,6 @@
 """One attempt at a webhook, and how often there is another one."""
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -63,7 +62,7 @@ async def post(
             return _judge(answer.status_code)
     except TimeoutError:
         return Attempt(may_be_retried=True, reason=f"no answer in {timeout_seconds:g} s")
-    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, ValueError, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
         return Attempt(may_be_retried=True, reason=type(error).__name__)
 
 

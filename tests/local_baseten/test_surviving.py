@@ -10,7 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scripts.local_baseten.database import Database
 from scripts.local_baseten.errors import NotRunningError
+from scripts.local_baseten.job import Status
+from scripts.local_baseten.request_queue import RequestQueue
 from scripts.local_baseten.running import running_locally
 from scripts.local_baseten.state_directory import Processes, StateDirectory
 from tests.local_baseten.caller import calling
@@ -101,6 +104,32 @@ def test_a_signal_ends_it_cleanly_and_a_second_one_changes_nothing(tmp_path: Pat
     assert "Traceback" not in log
     assert environment.get("OUTBOX_ROOT") == ("s3://outbox" if bucket else None)
     assert environment["BASETEN_API_KEY"] in log
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+def test_asked_to_end_it_lets_what_runs_finish_up_to_its_limit(tmp_path: Path, finishes):
+    state, gate = tmp_path / "state", tmp_path / "gate"
+    with (
+        running_locally(
+            TRUSSES / "obedient", state_directory=state, finish_seconds=60 if finishes else 1
+        ) as local,
+        calling(local, tmp_path / "record") as caller,
+    ):
+        running = caller.submit("running", gate=str(gate))
+        queued = caller.submit("queued")
+        caller.until_running(running)
+        processes = family(local.processes())
+
+        os.kill(local.processes().stand_in, signal.SIGTERM)
+        until(lambda: "what runs may finish" in local.log.read_text(), "the signal is heard")
+        if finishes:
+            gate.touch()
+        until_gone(processes)
+
+    with contextlib.closing(Database.open(state / "queue.sqlite3")) as database:
+        queue = RequestQueue(database)
+        end = Status.SUCCEEDED if finishes else Status.IN_PROGRESS
+        assert [queue.find(name).status for name in (running, queued)] == [end, Status.QUEUED]
 
 
 def test_its_child_ends_with_the_program_that_started_it(tmp_path: Path):

@@ -17,7 +17,8 @@ class Model:
     def predict(self, model_input, request: fastapi.Request):
         """`fail`: statuses, one per attempt. `crash`: in how many attempts the server dies.
 
-        `gate`: the file whose appearing is waited for. `record`: gets a line per attempt.
+        `gate`: the file whose appearing is waited for. `seconds`: how long it takes besides.
+        `record`: gets a line per attempt.
         """
         request_id = request.headers["x-baseten-request-id"]
         attempt = self._record(Path(model_input["record"]), request_id, model_input.get("name"))
@@ -26,6 +27,7 @@ class Model:
         gate = model_input.get("gate")
         while gate and not Path(gate).exists():
             time.sleep(0.01)
+        time.sleep(model_input.get("seconds", 0))
         statuses = model_input.get("fail", [])
         if attempt <= len(statuses):
             raise fastapi.HTTPException(statuses[attempt - 1], "as the request says")

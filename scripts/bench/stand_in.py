@@ -1,0 +1,115 @@
+"""What the stand-in's queue costs: requests through it, against its Truss server asked directly.
+
+The inference does nothing, and one client with `IN_FLIGHT` calls at once drives both in turn.
+"""
+
+import asyncio
+import contextlib
+import statistics
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import aiohttp
+
+from scripts.local_baseten.database import Database
+from scripts.local_baseten.request_queue import RequestQueue
+from scripts.local_baseten.running import LocalBaseten, running_locally
+
+REQUESTS = 2_000
+ROUNDS = 3
+IN_FLIGHT = 16
+IDLE_REQUESTS = 100
+LEAST_RATIO = 0.6
+MOST_IDLE_SECONDS = 0.020
+
+_MODEL = """class Model:
+    def predict(self, model_input):
+        return {}
+"""
+_CONFIG = f"""model_name: nothing
+python_version: py311
+runtime:
+  predict_concurrency: {IN_FLIGHT}
+"""
+
+
+def measure() -> str:
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "truss" / "model").mkdir(parents=True)
+        (directory / "truss" / "config.yaml").write_text(_CONFIG)
+        (directory / "truss" / "model" / "model.py").write_text(_MODEL)
+        state = directory / "state"
+        with running_locally(
+            directory / "truss", state_directory=state, concurrency_target=IN_FLIGHT
+        ) as local:
+            rates = asyncio.run(_drive(local))
+        return _report(rates, _idle_seconds(state))
+
+
+async def _drive(local: LocalBaseten) -> list[tuple[float, float]]:
+    """Requests per second directly and through the queue, by round; then idle requests."""
+    headers = {"authorization": f"Api-Key {local.api_key}", "content-type": "application/json"}
+    async with aiohttp.ClientSession(headers=headers) as client:
+        model_url = f"{local.processes().model_url}/v1/models/model:predict"
+        await _send(client, model_url, b"{}", REQUESTS // 10)
+        await _through_queue(client, local, REQUESTS // 10)
+        rates = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            await _send(client, model_url, b"{}", REQUESTS)
+            middle = time.perf_counter()
+            await _through_queue(client, local, REQUESTS)
+            end = time.perf_counter()
+            rates.append((REQUESTS / (middle - start), REQUESTS / (end - middle)))
+        for _ in range(IDLE_REQUESTS):
+            await _through_queue(client, local, 1)
+        return rates
+
+
+async def _through_queue(client: aiohttp.ClientSession, local: LocalBaseten, count: int) -> None:
+    """Until the last one has ended."""
+    url = f"{local.base_url}/production"
+    await _send(client, f"{url}/async_predict", b'{"model_input": {}}', count)
+    while True:
+        async with client.get(f"{url}/async_queue_status") as answer:
+            counts = await answer.json()
+        if not counts["num_queued_requests"] + counts["num_in_progress_requests"]:
+            return
+        await asyncio.sleep(0.02)
+
+
+async def _send(client: aiohttp.ClientSession, url: str, body: bytes, count: int) -> None:
+    numbers = iter(range(count))
+
+    async def call() -> None:
+        for _ in numbers:
+            async with client.post(url, data=body, raise_for_status=True) as answer:
+                await answer.read()
+
+    await asyncio.gather(*(call() for _ in range(IN_FLIGHT)))
+
+
+def _idle_seconds(state: Path) -> list[float]:
+    """What the queue's own account says of the last requests' time in it."""
+    with contextlib.closing(Database.open(state / "queue.sqlite3")) as database:
+        jobs = RequestQueue(database).recent(IDLE_REQUESTS)
+    return [job.started_at - job.created_at for job in jobs if job.started_at is not None]
+
+
+def _report(rates: list[tuple[float, float]], idle: list[float]) -> str:
+    lines = [f"{direct:7.0f} /s direct  {queued:7.0f} /s queued" for direct, queued in rates]
+    ratio = statistics.median(queued / direct for direct, queued in rates)
+    idle_seconds = statistics.median(idle)
+    return (
+        f"{REQUESTS} requests, {IN_FLIGHT} at once\n"
+        + "".join(f"{line}\n" for line in lines)
+        + f"ratio, median      {ratio:6.2f} ({_verdict(ratio >= LEAST_RATIO)} {LEAST_RATIO})\n"
+        f"in the idle queue, median {idle_seconds * 1_000:6.1f} ms"
+        f" ({_verdict(idle_seconds <= MOST_IDLE_SECONDS)} {MOST_IDLE_SECONDS * 1_000:.0f} ms)\n"
+    )
+
+
+def _verdict(is_met: bool) -> str:
+    return "within the limit of" if is_met else "BEYOND the limit of"
