@@ -12,6 +12,7 @@ from pathlib import Path
 import uvloop
 
 from scripts.local_baseten.bucket import Bucket, running_bucket
+from scripts.local_baseten.deploying import Deploying
 from scripts.local_baseten.faults import Faults
 from scripts.local_baseten.logs import log_to_stderr
 from scripts.local_baseten.service_settings import ServiceSettings
@@ -55,11 +56,15 @@ def serve(
         if faults:
             logger.warning("FAULTS ARE ON, as asked for: %s", faults)
         stand_in = StandIn(
-            layout=layout,
+            deploying=Deploying(
+                layout=layout,
+                directory=state.servers,
+                environment=_model_environment(bucket),
+                settings=settings,
+            ),
             state=state,
             listener=listener,
             base_url=base_url,
-            environment=_model_environment(bucket),
             bucket_pid=bucket.pid if bucket else None,
             api_key=api_key,
             settings=settings,
