@@ -15,7 +15,12 @@ app = typer.Typer()
 
 @app.command("serve", epilog=exit_codes.EXPLANATION)
 def serve(  # noqa: PLR0913, PLR0917  # an option each
-    truss_directory: Annotated[Path, typer.Argument(metavar="[TRUSS_DIR]")] = Path(),
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[TRUSS_DIR|CHAIN.py]", help="A Truss, or the file with a Chain's entrypoint."
+        ),
+    ] = Path(),
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 0,
     bucket: Annotated[
         Path | None, typer.Option(help="Also run an S3 bucket on this folder.")
@@ -73,7 +78,7 @@ def serve(  # noqa: PLR0913, PLR0917  # an option each
 
     try:
         serve_locally(
-            truss_directory,
+            source,
             port=port,
             state_directory=state,
             bucket_directory=bucket,

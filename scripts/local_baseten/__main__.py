@@ -1,4 +1,4 @@
-"""`python -m scripts.local_baseten TRUSS --state-directory DIRECTORY`: `serve` as a process.
+"""`python -m scripts.local_baseten SOURCE --state-directory DIRECTORY`: `serve` as a process.
 
 The API key is the environment's BASETEN_API_KEY; without one every key is accepted.
 """
@@ -22,7 +22,7 @@ def main() -> None:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         serve(
-            arguments.truss_directory,
+            arguments.source,
             host=arguments.host,
             port=arguments.port,
             state_directory=arguments.state_directory,
@@ -36,7 +36,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.local_baseten")
-    parser.add_argument("truss_directory", type=Path)
+    parser.add_argument("source", type=Path)
     parser.add_argument("--state-directory", type=Path, required=True)
     parser.add_argument("--bucket", type=Path, metavar="DIRECTORY")
     parser.add_argument("--host", default="127.0.0.1")

@@ -46,9 +46,9 @@ class AsyncApi:
         self._clock = clock
         self._limits = limits
         self._faults = faults
-        self._submits = RateLimit(limits.submits_per_second)
-        self._statuses = RateLimit(limits.status_per_second)
-        self._cancels = RateLimit(limits.status_per_second)
+        self._submits = RateLimit(limits.submits_per_second, clock=clock)
+        self._statuses = RateLimit(limits.status_per_second, clock=clock)
+        self._cancels = RateLimit(limits.status_per_second, clock=clock)
 
     async def submit(self, request: Request) -> Response:
         """`async_predict`."""

@@ -1,6 +1,5 @@
 """How much the service takes: how often, how many at once, how large."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,19 +21,18 @@ class Limits:
 class RateLimit:
     """So many calls a second, and as many at once after a second without any."""
 
-    def __init__(
-        self, per_second: float, *, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, per_second: float, *, clock: Callable[[], float]) -> None:
         self.per_second = per_second
         self._capacity = max(1.0, per_second)
         self._left = self._capacity
-        self._monotonic = monotonic
-        self._at = monotonic()
+        self._clock = clock
+        self._at = clock()
 
     def take(self) -> bool:
         """Whether one more call keeps the limit; one that does not costs nothing."""
-        now = self._monotonic()
-        self._left = min(self._capacity, self._left + (now - self._at) * self.per_second)
+        now = self._clock()
+        refilled = self._left + max(0.0, now - self._at) * self.per_second
+        self._left = min(self._capacity, refilled)
         self._at = now
         if self._left < 1:
             return False

@@ -78,7 +78,7 @@ def _reference(name: str) -> _JSON:
 
 
 def _path_parameter(name: str) -> _JSON:
-    schema = {"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9._:-]+$"}
+    schema = {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -26,13 +26,20 @@ _LOG = "stand-in.log"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalBaseten:
-    """A running stand-in. `environment` is what a companion needs, keys included."""
+    """A running stand-in. `environment` is what a companion needs, keys included.
+
+    `bucket` is the root of the bucket that was asked for, its address and keys in `environment`.
+    """
 
     base_url: str
     api_key: str = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     state_directory: Path
     log: Path
+
+    @property
+    def bucket(self) -> str | None:
+        return self.environment.get("OUTBOX_ROOT")
 
     def processes(self) -> Processes:
         """What runs at this moment, by process id. Raises NotRunningError before the start."""
@@ -52,7 +59,7 @@ class LocalBaseten:
 
 @contextlib.contextmanager
 def running_locally(
-    truss_directory: Path,
+    source: Path,
     *,
     state_directory: Path,
     bucket_directory: Path | None = None,
@@ -63,6 +70,7 @@ def running_locally(
 ) -> Iterator[LocalBaseten]:
     """Start the stand-in, wait until its model is ready; end both with the block or this process.
 
+    `source` is a Truss's directory, or the Python file with a Chain's entrypoint.
     A state directory can be used again, also after a kill -9: what it had accepted is taken up.
     `environment` is added to this process's own, `options` are those of ServiceSettings. Raises
     NotRunningError.
@@ -71,7 +79,7 @@ def running_locally(
     state_directory = state_directory.resolve()
     state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [
-        *(sys.executable, "-m", "scripts.local_baseten", str(truss_directory.resolve())),
+        *(sys.executable, "-m", "scripts.local_baseten", str(source.resolve())),
         *("--end-with-stdin", f"--state-directory={state_directory}", f"--port={port}"),
         f"--settings={json.dumps(asdict(settings))}",
         *([f"--bucket={bucket_directory.resolve()}"] if bucket_directory else []),

@@ -13,6 +13,7 @@ import uvloop
 
 from scripts.local_baseten.bucket import Bucket, running_bucket
 from scripts.local_baseten.chain_layout import ServiceLayout, lay_out
+from scripts.local_baseten.deploying import Deploying
 from scripts.local_baseten.faults import Faults
 from scripts.local_baseten.logs import log_to_stderr
 from scripts.local_baseten.request_status import SERVED_ID
@@ -40,10 +41,11 @@ def serve(
 ) -> None:
     """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
 
-    Prints the base URL and the environment a companion needs, which is also written to
-    `environment` in the state directory. `port` 0 takes a free one. Call it in the main thread.
-    Raises StateDirectoryInUseError, BucketError, FaultError, TrussError, and OSError: the port is
-    taken.
+    `source` is a Truss's directory, or the Python file with a Chain's entrypoint. Prints the base
+    URL and the environment a companion needs, which is also written to `environment` in the state
+    directory. `port` 0 takes a free one. Call it in the main thread.
+    Raises StateDirectoryInUseError, BucketError, FaultError, TrussError, ChainError, and OSError:
+    the port is taken.
     """
     log_to_stderr()
     faults = Faults(settings.faults, seed=settings.fault_seed)
@@ -58,11 +60,15 @@ def serve(
         if faults:
             logger.warning("FAULTS ARE ON, as asked for: %s", faults)
         stand_in = StandIn(
-            layout=layout,
+            deploying=Deploying(
+                layout=layout,
+                directory=state.servers,
+                environment=_model_environment(bucket) | _chain_secret(api_key, layout),
+                settings=settings,
+            ),
             state=state,
             listener=listener,
             base_url=base_url,
-            environment=_model_environment(bucket) | _chain_secret(api_key, layout),
             bucket_pid=bucket.pid if bucket else None,
             api_key=api_key,
             settings=settings,

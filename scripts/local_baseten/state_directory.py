@@ -77,6 +77,10 @@ class StateDirectory:
         return self.path / "webhook-secrets.json"
 
     @property
+    def servers(self) -> Path:
+        return self.path / "servers"
+
+    @property
     def truss(self) -> Path:
         return self.path / "truss"
 

@@ -19,10 +19,26 @@ BODY = {"model_input": INPUT}
 
 @pytest.fixture
 def connect(base_url):
-    def connect(environment="production", key=API_KEY):
-        return connected(api_key=key, model_id=None, base_url=base_url, environment=environment)
+    def connect(environment="production", key=API_KEY, chain_id=None):
+        return connected(
+            api_key=key,
+            model_id=None,
+            chain_id=chain_id,
+            base_url=base_url,
+            environment=environment,
+        )
 
     return connect
+
+
+@pytest.mark.parametrize("environment", ["production", "development", "staging"])
+def test_a_chain_is_sent_the_same_body_under_its_own_path(connect, faults, service, environment):
+    with connect(environment, chain_id="local") as api:
+        request_id = api.submit({**BODY, "priority": 2})
+        assert api.status(request_id)
+    prefix = "environments/staging" if environment == "staging" else environment
+    assert faults.paths[0] == f"/{prefix}/async_run_remote"
+    assert service.bodies[request_id] == {**BODY, "priority": 2}
 
 
 @pytest.mark.parametrize(

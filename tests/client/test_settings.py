@@ -66,3 +66,25 @@ def test_a_key_with_odd_characters_is_refused_without_being_shown(config, key):
 def test_a_model_id_cannot_send_the_key_elsewhere(config, model_id):
     with pytest.raises(ConfigurationError, match="model_id"):
         read_settings(Overrides(config=config, model_id=model_id), {})
+
+
+def test_a_chain_id_cannot_send_the_key_elsewhere_either(config):
+    with pytest.raises(ConfigurationError, match="chain_id"):
+        read_settings(Overrides(config=config, chain_id="x.example.com/"), {})
+
+
+@pytest.mark.parametrize(
+    ("options", "environ"),
+    [
+        ({"model_id": "m", "chain_id": "c"}, {}),
+        ({}, {"OUTBOX_MODEL_ID": "m", "OUTBOX_CHAIN_ID": "c"}),
+    ],
+)
+def test_a_model_and_a_chain_at_once_are_refused(config, options, environ):
+    with pytest.raises(ConfigurationError, match=r"name one: --model-id .* or --chain-id"):
+        read_settings(Overrides(config=config, **options), environ)
+
+
+def test_an_option_for_a_chain_goes_before_the_environments_model(config):
+    settings = read_settings(Overrides(config=config, chain_id="c"), {"OUTBOX_MODEL_ID": "m"})
+    assert (settings.model_id, settings.chain_id) == (None, "c")
