@@ -98,7 +98,7 @@ class BasetenApi:
         except httpx.HTTPError as error:
             raise ServiceUnavailableError(
                 f"the service does not answer ({type(error).__name__}):"
-                " check --base-url or --model-id, and the network"
+                " check --base-url, --model-id or --chain-id, and the network"
             ) from error
         except (ValidationError, ValueError) as error:
             raise ServiceError("the service's answer is not that of Baseten's async API") from error

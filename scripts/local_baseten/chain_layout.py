@@ -67,7 +67,7 @@ def _generate(source: Path, scratch: Path) -> list[dict[str, Any]]:
         env=os.environ
         | {"TMPDIR": str(scratch), "HOME": str(scratch)}
         # Truss formats what it generates by the `ruff` that it was installed with.
-        | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])},
+        | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,5 +1,6 @@
 """The example Chain: two Chainlets in real Truss servers, a real bucket, the companion."""
 
+import base64
 import contextlib
 import json
 import os
@@ -14,12 +15,14 @@ from typer.testing import CliRunner
 from model.artifacts import Failure
 from scripts.local_baseten.running import running_locally
 from scripts.outbox import app
+from tests.canaries import seed
 from tests.end_to_end.asking import final_status, metric
 from tests.tiny_truss import PROJECT
 from tests.waiting import until
 
 CHAIN = PROJECT / "scripts" / "examples" / "chain" / "count_document.py"
-API_KEY = "the-key-of-the-chain"
+API_KEY, WORD, VALUE = (seed(f"a Chain's {what}") for what in ("key", "document", "wrong value"))
+ENCODED = base64.b64encode(WORD.encode()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,7 @@ def documents(tmp_path):
     folder = tmp_path / "documents"
     folder.mkdir()
     (folder / "one.txt").write_text("to be or not to be")
-    (folder / "two.txt").write_text("words")
+    (folder / "two.txt").write_text(WORD)
     return folder
 
 
@@ -97,19 +100,28 @@ def test_documents_go_through_both_chainlets_and_come_back(outbox, documents, jo
 
 
 def test_the_same_request_again_runs_neither_chainlet(chain, submit, api, bucket, job):
-    assert final_status(api, submit("a", "d29yZHM="))["status"] == "SUCCEEDED"
+    assert final_status(api, submit("a", ENCODED))["status"] == "SUCCEEDED"
     (manifest,) = bucket.manifests(job)
     entrypoint = chain.processes().model_url
     skipped = metric(entrypoint, "outbox_inferences_skipped_total")
-    again = submit("a", "d29yZHM=")
+    again = submit("a", ENCODED)
     assert final_status(api, again)["status"] == "SUCCEEDED"
     assert bucket.manifests(job) == [manifest]
     assert metric(entrypoint, "outbox_inferences_skipped_total") == skipped + 1
     assert until(lambda: handled(chain, again), "the log") == 1
 
 
+def test_the_same_request_many_times_at_once_ends_in_one_result(submit, api, bucket, job):
+    for request_id in [submit("a", ENCODED) for _ in range(6)]:
+        assert final_status(api, request_id)["status"] == "SUCCEEDED"
+    (manifest,) = bucket.manifests(job)
+    attempts = {key.split("/")[3] for key in bucket.keys(f"artifacts/job={job}/")}
+    assert attempts == {manifest.attempt}
+    assert bucket.damage(job) == []
+
+
 def test_both_chainlets_know_the_request_by_one_id(chain, submit, api, bucket, job):
-    request_id = submit("a", "d29yZHM=")
+    request_id = submit("a", ENCODED)
     status = final_status(api, request_id)
     assert status["chain_id"] == "local"
     assert "model_id" not in status
@@ -123,25 +135,31 @@ def test_a_chainlet_that_is_killed_comes_back_and_the_request_ends_well(
 ):
     _, counting = chain.processes().servers
     os.kill(counting.pid, signal.SIGKILL)
-    assert final_status(api, submit("a", "d29yZHM="))["status"] == "SUCCEEDED"
+    assert final_status(api, submit("a", ENCODED))["status"] == "SUCCEEDED"
     assert len(bucket.manifests(job)) == 1
     assert bucket.damage(job) == []
 
 
 def test_bad_input_is_recorded_and_not_tried_again(submit, api, bucket, job):
-    status = final_status(api, submit("a", "d29yZHM=", colour="green"))
+    status = final_status(api, submit("a", ENCODED, colour=VALUE))
     assert status["status"] == "FAILED"
     (error,) = status["errors"]
     assert error["code"] == "MODEL_INVALID_INPUT"
     assert "document.colour" in error["message"]
-    assert "green" not in error["message"]
+    assert VALUE not in error["message"]
     (key,) = bucket.keys(f"failures/job={job}/")
     assert Failure.from_bytes(bucket.get(key)).code == "INVALID_INPUT"
     assert bucket.manifests(job) == []
 
 
+def test_a_document_that_is_no_text_is_bad_input_too(submit, api):
+    (error,) = final_status(api, submit("a", "/////w=="))["errors"]
+    assert error["code"] == "MODEL_INVALID_INPUT"
+    assert "must be a text in UTF-8" in error["message"]
+
+
 def test_the_official_sdk_sends_bare_arguments(chain, api, bucket, job):
-    arguments = {"metadata": {"job": job, "item": "a"}, "document": {"base64": "d29yZHM="}}
+    arguments = {"metadata": {"job": job, "item": "a"}, "document": {"base64": ENCODED}}
     with contextlib.closing(
         InferenceClient(api_key=API_KEY, base_url_override=chain.base_url)
     ) as client:

@@ -19,6 +19,7 @@ import model
 model.__path__ = pkgutil.extend_path(model.__path__, model.__name__)
 
 from model.artifacts import Manifest, Outputs  # noqa: E402
+from model.artifacts.errors import InvalidInputError  # noqa: E402
 from model.failures import without_causes  # noqa: E402
 from model.opening import open_outbox  # noqa: E402
 from model.request import DOCUMENT, InferenceRequest  # noqa: E402
@@ -40,8 +41,12 @@ class Counting:
         self._count_words = count_words
 
     def run(self, request: InferenceRequest, work_directory: Path) -> Outputs:
-        """The request's document, if it has one, is a UTF-8 text."""
-        text = (work_directory / DOCUMENT).read_text() if request.document else ""
+        if request.document is None:
+            raise InvalidInputError("document", "is required")
+        try:
+            text = (work_directory / DOCUMENT).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise InvalidInputError("document", "must be a text in UTF-8") from None
         counts = self._count_words.run_remote(text)
         file = work_directory / "counts.json"
         file.write_text(json.dumps(counts))
