@@ -14,7 +14,7 @@ from baseten.client.inferenceapi import (
     ResponseError,
     ResponseErrorResponse,
 )
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from model.artifacts.errors import ConfigurationError
 from scripts.client.api import QueueStatus, RequestStatus
@@ -33,6 +33,11 @@ _CONNECTIONS = 96
 _BAD_KEY = "the service refuses the API key: set BASETEN_API_KEY to a valid one"
 _ATTEMPTS = 6
 _ATTEMPTS_SECONDS = 60.0
+
+
+class _Queue(BaseModel):
+    num_queued_requests: int
+    num_in_progress_requests: int
 
 
 class BasetenApi:
@@ -72,7 +77,11 @@ class BasetenApi:
 
     def queue_status(self) -> QueueStatus:
         with self._calls.turn(), self._translated():
-            answer = self._call("get_async_queue_status")
+            try:
+                answer = self._call("get_async_queue_status")
+            except ValidationError as error:
+                # The SDK insists on model_id, in whose place a Chain's answer may have chain_id.
+                answer = _Queue.model_validate(error.errors()[0]["input"])
         return QueueStatus(
             queued=answer.num_queued_requests, in_progress=answer.num_in_progress_requests
         )

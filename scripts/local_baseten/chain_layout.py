@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def lay_out(source: Path, target: Path) -> ServiceLayout:
     """
     if not source.is_file():
         return ServiceLayout(entrypoint=lay_out_truss(source, target))
+    shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="outbox-chain-") as scratch:
         first, *others = _generate(source, Path(scratch))
         layouts = {

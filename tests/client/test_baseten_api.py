@@ -41,6 +41,14 @@ def test_a_chain_is_sent_the_same_body_under_its_own_path(connect, faults, servi
     assert service.bodies[request_id] == {**BODY, "priority": 2}
 
 
+def test_a_chains_queue_may_be_described_without_a_model(connect, faults):
+    counts = '"num_queued_requests": 3, "num_in_progress_requests": 1'
+    faults.queue.append((200, f'{{"chain_id": "c", "deployment_id": "d", {counts}}}'))
+    with connect(chain_id="c") as api:
+        queue = api.queue_status()
+    assert (queue.queued, queue.in_progress) == (3, 1)
+
+
 @pytest.mark.parametrize(
     ("environment", "path"),
     [

@@ -40,9 +40,7 @@ class Counting:
     def __init__(self, count_words: CountWords) -> None:
         self._count_words = count_words
 
-    def run(self, request: InferenceRequest, work_directory: Path) -> Outputs:
-        if request.document is None:
-            raise InvalidInputError("document", "is required")
+    def run(self, request: InferenceRequest, work_directory: Path) -> Outputs:  # noqa: ARG002
         try:
             text = (work_directory / DOCUMENT).read_text(encoding="utf-8")
         except UnicodeDecodeError:
@@ -61,7 +59,9 @@ class CountDocument(chains.ChainletBase):
             external_package_dirs=[chains.make_abs_path_here("../packages")],
         ),
         compute=chains.Compute(predict_concurrency=4),
-        assets=chains.Assets(secret_keys=["aws_access_key_id", "aws_secret_access_key"]),
+        assets=chains.Assets(
+            secret_keys=["aws_access_key_id", "aws_secret_access_key", "gcp_service_account"]
+        ),
         options=chains.ChainletOptions(env_variables=SETTINGS),
     )
 
