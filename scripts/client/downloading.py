@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore, Event
+from threading import BoundedSemaphore, Event, Lock
 from typing import BinaryIO
 
 from model.artifacts import Artifact
@@ -19,7 +19,7 @@ from scripts.client.bucket import Bucket
 PART_BYTES = 4 << 20
 """What is larger comes in parts, several at a time, and can be resumed."""
 
-_PARTS = 12
+_PARTS = 6
 _WINDOW = 6
 _LIGHT_BYTES = 256 << 10
 
@@ -49,6 +49,7 @@ class Downloader:
         self._slots = BoundedSemaphore(_PARTS)
         self._pool = ThreadPoolExecutor(_PARTS)
         self._stopped = Event()
+        self._writing = Lock()
 
     def stop(self) -> None:
         """Ends downloads of large files under way with StoppedError."""
@@ -124,8 +125,10 @@ class Downloader:
         length = min(PART_BYTES, size - start)
         data = self._bucket.get_range(key, start=start, length=length)
         written = 0
-        while written < len(data):
-            written += os.pwrite(file.fileno(), data[written:], start + written)
+        # Several threads in one file's pages at a time spin in the kernel.
+        with self._writing:
+            while written < len(data):
+                written += os.pwrite(file.fileno(), data[written:], start + written)
         return data
 
     def _take(self, *, wait: bool) -> bool:
