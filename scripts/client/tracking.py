@@ -156,7 +156,7 @@ class Tracker:
     def _succeed(self, seen: Sequence[Seen]) -> None:
         if not seen:
             return
-        self.questions.note_submits(request.submitted_at for request, _ in seen)
+        self.questions.note_durations((request.submitted_at, at) for request, at in seen)
         for request, _ in seen:
             self._forget(request.item)
         self.settler.succeed(seen)
