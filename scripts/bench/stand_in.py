@@ -16,8 +16,9 @@ from scripts.local_baseten.database import Database
 from scripts.local_baseten.request_queue import RequestQueue
 from scripts.local_baseten.running import LocalBaseten, running_locally
 
-REQUESTS = 2_000
-ROUNDS = 3
+REQUESTS = 500
+ROUNDS = 11
+"""Short and many: what else the machine does then falls on both sides."""
 IN_FLIGHT = 16
 IDLE_REQUESTS = 100
 LEAST_RATIO = 0.6

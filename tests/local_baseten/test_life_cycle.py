@@ -60,7 +60,8 @@ class LifeCycle(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory()
         self.now = 1_000_000.0
         self.accounts: dict[str, Account] = {}
-        self.held: set[tuple[str, int]] = set()
+        self.held: dict[tuple[str, int], float] = {}
+        """Until when each claim holds."""
         self.open()
 
     def open(self) -> None:
@@ -105,18 +106,22 @@ class LifeCycle(RuleBasedStateMachine):
         assert canceled == (before is not None and before.status == QUEUED)
 
     @rule(target=claims)
-    def claim(self):
+    def is_claimed(self):
+        job = self.claim()
+        return multiple() if job is None else job
+
+    def claim(self) -> Job | None:
         waiting = [a for a in self.accounts.values() if self.seen(a) == QUEUED]
         job = self.queue.claim()
         if job is None:
             assert waiting == []
-            return multiple()
+            return None
         assert job.status == IN_PROGRESS
         assert job.attempts < job.retry.max_attempts
         if job.claims == 1:
             first = min(waiting, key=lambda a: (a.job.priority, int(a.job.request_id)))
             assert job.request_id == first.job.request_id
-        self.held.add((job.request_id, job.claims))
+        self.held[job.request_id, job.claims] = self.now + CLAIM_SECONDS
         return job
 
     @rule(job=claims)
@@ -143,8 +148,7 @@ class LifeCycle(RuleBasedStateMachine):
     def end_claim(self, job, counted, *, success=False, failure=False):
         """Only who holds the claim is heard, and once."""
         account = self.accounts[job.request_id]
-        assert not counted or (job.request_id, job.claims) in self.held
-        self.held.discard((job.request_id, job.claims))
+        assert counted == (self.now < self.held.pop((job.request_id, job.claims), 0))
         account.successes += counted and success
         account.failures += counted and failure
 
@@ -158,6 +162,13 @@ class LifeCycle(RuleBasedStateMachine):
         assert (delivery.error == ERROR) == (account.successes == 0)
         return delivery
 
+    @rule(target=delivering)
+    def one_runs_through(self):
+        job = self.claim()
+        if job is not None:
+            self.model_answers(job)
+        return self.claim_delivery()
+
     @rule(delivery=delivering, how=st.sampled_from(["succeeded", "failed"]))
     def delivery_ends(self, delivery, how):
         getattr(self.deliveries, how)(delivery)
@@ -165,6 +176,12 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(delivery=delivering)
     def delivery_is_repeated(self, delivery):
         self.deliveries.retried(delivery, delay_seconds=2)
+
+    @rule(job=claims)
+    def model_answers_a_claim_that_another_has_taken(self, job):
+        self.now += CLAIM_SECONDS
+        self.claim()
+        self.model_answers(job)
 
     @rule()
     def killed_and_started_again(self):
@@ -192,8 +209,11 @@ class LifeCycle(RuleBasedStateMachine):
     def seen(self, account: Account) -> Status:
         """The request's status now, once it is clear that it may be that."""
         found = self.queue.find(account.job.request_id)
-        if found is None:
-            assert account.status not in {QUEUED, IN_PROGRESS} or account.job.expires_at < self.now
+        if found is None:  # forgotten: it had ended, if only by expiring
+            assert account.status != IN_PROGRESS
+            if account.status == QUEUED:
+                assert account.job.expires_at + KNOWN_SECONDS <= self.now
+                account.status = Status.EXPIRED
             return account.status
         for before, after, edges in (
             (account.status, found.status, EDGES),
