@@ -2,12 +2,13 @@
 
 import contextlib
 import hashlib
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore, Event
+from threading import BoundedSemaphore, Event, Lock
 from typing import BinaryIO
 
 from model.artifacts import Artifact
@@ -18,7 +19,7 @@ from scripts.client.bucket import Bucket
 PART_BYTES = 4 << 20
 """What is larger comes in parts, several at a time, and can be resumed."""
 
-_PARTS = 12
+_PARTS = 6
 _WINDOW = 6
 _LIGHT_BYTES = 256 << 10
 
@@ -48,6 +49,7 @@ class Downloader:
         self._slots = BoundedSemaphore(_PARTS)
         self._pool = ThreadPoolExecutor(_PARTS)
         self._stopped = Event()
+        self._writing = Lock()
 
     def stop(self) -> None:
         """Ends downloads of large files under way with StoppedError."""
@@ -82,30 +84,34 @@ class Downloader:
             _write(file, memoryview(data))
 
     def large(self, download: Download, file: BinaryIO) -> None:
-        """Go on where `file` ends. Raises CorruptArtifactError, StoreError, OSError.
+        """Go on from what `file` holds. Raises CorruptArtifactError, StoreError, OSError.
 
         What was there already is part of what is checked; after an error it may be wrong.
         """
         artifact = download.artifact
         size = self._bucket.size(download.key)
         check_artifact(artifact, size=size, sha256=artifact.sha256)
+        # Parts are written as they come: whoever was killed may have left holes in the last ones.
+        begun = max(0, os.fstat(file.fileno()).st_size // PART_BYTES - _WINDOW)
+        file.truncate(begun * PART_BYTES)
         digest = hashlib.sha256()
         while chunk := file.read(PART_BYTES):
             digest.update(chunk)
-        for data in self._parts(download.key, start=file.tell(), size=size):
+        received = file.tell()
+        for data in self._parts(download.key, file, start=received, size=size):
             digest.update(data)
-            _write(file, data)
-        check_artifact(artifact, size=file.tell(), sha256=digest.hexdigest())
+            received += len(data)
+        check_artifact(artifact, size=received, sha256=digest.hexdigest())
 
-    def _parts(self, key: str, *, start: int, size: int) -> Iterator[memoryview]:
-        """The object's bytes in order; each part is let go of before the next is taken."""
+    def _parts(self, key: str, file: BinaryIO, *, start: int, size: int) -> Iterator[memoryview]:
+        """The object's bytes in order, each written already, and let go of before the next."""
         coming: deque[Future[memoryview]] = deque()
         starts = deque(range(start, size, PART_BYTES))
         try:
             while starts or coming:
                 # Who holds a part may not wait for room: everybody could.
                 while starts and len(coming) < _WINDOW and self._take(wait=not coming):
-                    coming.append(self._submit(key, start=starts.popleft(), size=size))
+                    coming.append(self._pool.submit(self._part, key, file, starts.popleft(), size))
                 yield coming[0].result()
                 coming.popleft()
                 self._slots.release()
@@ -113,10 +119,17 @@ class Downloader:
             for future in coming:
                 future.cancel()
                 self._slots.release()
+            wait(coming)  # or they would write to a file that is closed
 
-    def _submit(self, key: str, *, start: int, size: int) -> Future[memoryview]:
+    def _part(self, key: str, file: BinaryIO, start: int, size: int) -> memoryview:
         length = min(PART_BYTES, size - start)
-        return self._pool.submit(self._bucket.get_range, key, start=start, length=length)
+        data = self._bucket.get_range(key, start=start, length=length)
+        written = 0
+        # Several threads in one file's pages at a time spin in the kernel.
+        with self._writing:
+            while written < len(data):
+                written += os.pwrite(file.fileno(), data[written:], start + written)
+        return data
 
     def _take(self, *, wait: bool) -> bool:
         if self._stopped.is_set():

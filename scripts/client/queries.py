@@ -79,8 +79,10 @@ UPDATE entries SET
 WHERE item = :item
 """
 
+# Its result may have been seen before the answer came.
 END_SUBMIT = """
-UPDATE entries SET request_id = :request_id, key = :key, state = 'sent', code = NULL, message = NULL
+UPDATE entries SET request_id = :request_id, key = :key, code = NULL, message = NULL,
+    state = CASE state WHEN 'succeeded' THEN state ELSE 'sent' END
 WHERE item = :item
 """
 

@@ -57,9 +57,11 @@ class Questions:
             self._queue = self._api.queue_status() if waiting else None
             self._queue_at = elapsed
 
-    def note_submits(self, times: Iterable[float]) -> None:
-        """When requests were sent that have ended now; the longest they took of late counts."""
-        longest_seconds = self._clock.now() - min(times)
+    def note_durations(self, times: Iterable[tuple[float, float]]) -> None:
+        """When requests were sent and when their results came; the longest of late counts."""
+        now = self._clock.now()
+        # The bucket's clock may be ahead of ours.
+        longest_seconds = max(min(ended_at, now) - sent_at for sent_at, ended_at in times)
         self._usual_seconds = max(longest_seconds, self._usual_seconds * _FADING)
 
     def ask(self) -> None:

@@ -1,6 +1,5 @@
 """One item on its way to the service: its place in the queue, its turn, its answer, its note."""
 
-import math
 import threading
 from dataclasses import dataclass
 
@@ -15,15 +14,13 @@ from scripts.client.errors import RefusedRequestError, ServiceUnavailableError
 from scripts.client.journal import Journal
 from scripts.client.limits import Limits
 from scripts.client.pace import Pace
+from scripts.client.patience import Patience
 from scripts.client.request_body import Body, make_body
 from scripts.client.states import State
 from scripts.client.window import Window
 
 _CONTACT_ATTEMPTS = 6
-_FULL_QUEUE_SECONDS = 3_900.0
-"""A run may take an hour: then a full queue must have moved."""
 _SLICE_SECONDS = 0.2
-_FULL = 429
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,13 +60,12 @@ class Sender:
     ) -> None:
         self._journal = journal
         self._deployment = deployment
-        self._limits = limits
         self._clock = clock
         self._stop = stop
         self._halted = threading.Event()
         self._pace = Pace(limits.submits_per_second, clock)
         self._window = Window(limits.in_flight, deployment.api, clock=clock, pause=self._pause)
-        self._accepted_at = -math.inf
+        self._patience = Patience(limits.patience, clock)
 
     @property
     def halted(self) -> bool:
@@ -121,7 +117,7 @@ class Sender:
             except ServiceUnavailableError as error:
                 failing_since = failing_since if failures else self._clock.elapsed()
                 failures += 1
-                if self._is_hopeless(error, failing_since):
+                if self._patience.is_over(error, since=failing_since):
                     return self._refused(ready, error)
             self._pause(pause_seconds(failures))
 
@@ -131,7 +127,7 @@ class Sender:
                 raise _HaltedError
             self._journal.begin_submits([self._begun(planned, body)])
             request_id = self._deployment.api.submit(body.content)
-        self._accepted_at = self._clock.elapsed()
+        self._patience.note_accepted()
         item, key = planned.item, planned.key
         if key is None:
             metadata = planned.batch.metadata(item)
@@ -148,19 +144,6 @@ class Sender:
             size=body.document_bytes,
             submitted_at=self._clock.now(),
         )
-
-    def _is_hopeless(self, error: ServiceUnavailableError, since: float) -> bool:
-        """Whether this request fails for good while others pass. Raises the error if none does."""
-        now = self._clock.elapsed()
-        if error.status == _FULL:
-            if now - max(since, self._accepted_at) > _FULL_QUEUE_SECONDS:
-                raise error
-            return False
-        if now - since < self._limits.patience:
-            return False
-        if self._accepted_at < since:
-            raise error
-        return True
 
     def _refused(self, ready: Ready, error: OutboxError) -> Receipt:
         item = ready.planned.item.name

@@ -95,10 +95,8 @@ def resume(
         if stop.is_set():
             raise SendingStoppedError
     except OutboxError as error:
-        left = journal.unsent_count()
         error.add_note(
-            f"{submission.sent} of {total} were sent; {left} are left:"
-            f" `outbox resume {journal.job}` goes on"
+            f"{submission.sent} of {total} were sent; `outbox resume {journal.job}` goes on"
         )
         raise
     return submission

@@ -19,6 +19,7 @@ from scripts.client.states import State
 from scripts.client.threads import in_threads
 from scripts.client.verdicts import NOT_SENT, final_state, same_request
 
+_LISTINGS_AT_ONCE = 4
 _UNANSWERED_SECONDS = 60.0
 
 
@@ -69,7 +70,9 @@ class Tracker:
             self._ask()
 
     def _see_results(self) -> None:
-        for doubtful in in_threads(self._see_results_of, self._sightings.spans()):
+        for doubtful in in_threads(
+            self._see_results_of, self._sightings.spans(), workers=_LISTINGS_AT_ONCE
+        ):
             for seen, matches in in_threads(self._compare, doubtful):
                 if matches:
                     self._succeed([seen])
@@ -153,7 +156,7 @@ class Tracker:
     def _succeed(self, seen: Sequence[Seen]) -> None:
         if not seen:
             return
-        self.questions.note_submits(request.submitted_at for request, _ in seen)
+        self.questions.note_durations((request.submitted_at, at) for request, at in seen)
         for request, _ in seen:
             self._forget(request.item)
         self.settler.succeed(seen)

@@ -51,6 +51,8 @@ def submit(
         if dry_run:
             _show(plan, as_json=as_json)
             return
+        if plan.repeated:
+            typer.echo(f"{plan.repeated} the same as another: sent once", err=True)
         with (
             opening.deployment(settings) as deployment,
             opening.journal(settings, batch.job, create=True) as journal,

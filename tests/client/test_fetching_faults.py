@@ -13,7 +13,7 @@ from scripts.client.bucket import Bucket
 from scripts.client.downloading import PART_BYTES
 from tests.client.results import Results, files_below
 
-LARGE = os.urandom(5 * PART_BYTES + 1)
+LARGE = os.urandom(12 * PART_BYTES + 1)
 
 
 class Failing(Bucket):
@@ -81,18 +81,16 @@ def test_one_object_that_the_bucket_does_not_give_keeps_no_other_back(results, t
 
 def test_a_large_file_is_resumed_where_it_broke_off(results, tmp_path):
     results.commit("large", {"film.bin": LARGE})
-    broken = Failing(results.bucket, StoreUnavailableError("x", "gone"), after=3)
+    broken = Failing(results.bucket, StoreUnavailableError("x", "gone"), after=10)
     with pytest.raises(StoreUnavailableError):
         results.fetch(tmp_path / "out", bucket=broken)
     (part,) = (tmp_path / "out" / "large").iterdir()
-    assert part.read_bytes() == LARGE[: part.stat().st_size]
     begun = part.stat().st_size // PART_BYTES
-    assert begun >= 1
+    assert begun >= 10
 
-    remaining = Failing(
-        results.bucket, AssertionError("more than what was missing"), after=6 - begun
-    )
-    (result,) = results.fetch(tmp_path / "out", bucket=remaining).results
+    # The last six may have been under way at the same time, and are not trusted.
+    enough = Failing(results.bucket, AssertionError("more than was missing"), after=13 - begun + 6)
+    (result,) = results.fetch(tmp_path / "out", bucket=enough).results
     assert (result.problem, result.downloaded) == (None, 1)
     assert set(files_below(tmp_path / "out")) == {"large/film.bin", "large/manifest.json"}
     assert (tmp_path / "out" / "large" / "film.bin").read_bytes() == LARGE
@@ -103,10 +101,10 @@ def test_what_an_earlier_run_left_is_not_trusted(results, tmp_path):
     with pytest.raises(StoreUnavailableError):
         results.fetch(
             tmp_path / "out",
-            bucket=Failing(results.bucket, StoreUnavailableError("x", "gone"), after=3),
+            bucket=Failing(results.bucket, StoreUnavailableError("x", "gone"), after=10),
         )
     (part,) = (tmp_path / "out" / "large").iterdir()
-    part.write_bytes(b"damaged" + LARGE[7:PART_BYTES])
+    part.write_bytes(b"damaged" + LARGE[7:-PART_BYTES])
 
     assert not results.fetch(tmp_path / "out").problems
     assert (tmp_path / "out" / "large" / "film.bin").read_bytes() == LARGE

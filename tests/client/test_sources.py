@@ -38,6 +38,13 @@ def test_files_can_be_named_by_their_content_and_equal_ones_are_sent_once(docume
         assert (plan.count, plan.repeated) == (3, 1)
 
 
+def test_what_is_sent_once_though_given_twice_is_told(outbox, documents, job, service):
+    (documents / "again.txt").write_bytes(b"alpha")
+    result = outbox("submit", documents, "--job", job, "--names", "content")
+    assert "1 the same as another: sent once" in result.stderr
+    assert len(service.bodies) == 3
+
+
 def test_stdin_is_json_lines(naming):
     stdin = io.BytesIO(b'{"text": "a"}\n{"text": "b"}\n{"text": "a"}\n')
     with planned(find_items(["-"], Reading(stdin=stdin)), Batch(job="J"), naming=naming) as plan:

@@ -140,9 +140,9 @@ def test_a_service_that_goes_away_leaves_a_journal_to_go_on_with(
                 clock=time.clock,
                 limits=Limits(patience=60),
             )
-    note = f"0 of 3 were sent; 3 are left: `outbox resume {journal.job}` goes on"
+    note = f"0 of 3 were sent; `outbox resume {journal.job}` goes on"
     assert caught.value.__notes__ == [note]
-    assert {entry.state for entry in journal.entries()} == {State.SENDING}
+    assert {entry.state for entry in journal.entries()} <= {State.SENDING, State.PLANNED}
 
     assert resume(journal, deployment=deployment).sent == 3
     assert {entry.state for entry in journal.entries()} == {State.SENT}

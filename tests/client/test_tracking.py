@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import itertools
 
 import pytest
@@ -12,7 +13,7 @@ from scripts.client import Batch, Deployment, Item, Naming, State, submit, wait
 from scripts.client.api import RequestStatus
 from scripts.client.bucket import Bucket
 from scripts.client.bucket_opening import open_bucket
-from scripts.client.entries import Settlement
+from scripts.client.entries import Accepted, Settlement
 from scripts.client.errors import UnauthorizedError
 from scripts.client.open_requests import OpenRequests
 from scripts.client.spans import Page, Span, spans
@@ -184,3 +185,33 @@ def test_a_bucket_that_is_away_for_a_while_is_waited_for(journal, through, door,
         account = wait(journal, deployment=through, clock=time.clock, progress=note)
     assert account.succeeded
     assert notes == ["the bucket does not answer; still trying"]
+
+
+def test_what_was_found_late_does_not_make_the_rest_wait_long(
+    journal, deployment, service, bucket, time
+):
+    """Results that lay there for a day took no day; and the queue is never empty."""
+    now = datetime.datetime.now(datetime.UTC).timestamp()
+    fill_journal(journal, ["a", "b"], submitted_at=now - 10)
+    fill_bucket(bucket, manifests(journal, ["a"]))
+    time.now = now + 86_400
+    service.statuses["r-b"] = RequestStatus(status="EXPIRED")
+    service.statuses["somebody else's"] = RequestStatus(status="QUEUED")
+    account = wait(journal, deployment=deployment, clock=time.clock, timeout_seconds=60)
+    assert account.counts == {State.SUCCEEDED: 1, State.EXPIRED: 1}
+
+
+def test_a_result_that_is_seen_before_the_submits_answer_is_seen_once(
+    journal, deployment, bucket, time
+):
+    fill_journal(journal, ["a"], submitted_at=time.now)
+    journal.write("UPDATE entries SET state = 'sending', request_id = NULL", [{}])
+    fill_bucket(bucket, manifests(journal, ["a"]))
+    seen = []
+    tracker = Tracker(journal, deployment=deployment, clock=time.clock, committed=seen.extend)
+    tracker.look()
+    (entry,) = journal.entries()
+    journal.end_submits([Accepted(item="a", key=entry.key, request_id="r-a")])
+    tracker.look()
+    assert seen == manifests(journal, ["a"])
+    assert journal.counts() == {State.SUCCEEDED: 1}

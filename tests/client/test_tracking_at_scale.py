@@ -81,5 +81,4 @@ def test_a_result_is_shown_soon_after_its_commit(journal, deployment, bucket, se
         committing.result()
     assert account.succeeded
     delays = [shown[item] - committed[item] for item in items]
-    sys.stderr.write(f"median {statistics.median(delays):.2f} max {max(delays):.2f}\n")
     assert statistics.median(delays) <= 2

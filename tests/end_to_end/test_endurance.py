@@ -17,7 +17,7 @@ import pytest
 
 from model.artifacts import KeyTemplate, Manifest
 from scripts.client import Deployment, Journal, Naming, State, wait
-from scripts.client.api import RequestStatus
+from scripts.client.api import QueueStatus, RequestStatus
 from scripts.client.bucket_opening import open_bucket
 from scripts.client.errors import UnknownJobError
 from scripts.local_baseten.running import running_locally
@@ -61,9 +61,12 @@ class Companion:
 
 
 class Silent:
-    """An API that must not be asked."""
+    """An API that must not be asked about any request."""
 
     asked = 0
+
+    def queue_status(self) -> QueueStatus:
+        return QueueStatus(queued=0, in_progress=0)
 
     def status(self, request_id: str) -> RequestStatus:
         self.asked += 1
