@@ -41,6 +41,27 @@ def serve(  # noqa: PLR0913, PLR0917  # an option each
     webhook_delay: Annotated[
         list[float], typer.Option(min=0, metavar="SECONDS", help="Before a webhook goes again.")
     ] = [2.0],  # noqa: B006  # typer only reads it
+    submit_rate: Annotated[
+        float, typer.Option(min=1, metavar="N", help="async_predict calls taken a second.")
+    ] = 200,
+    status_rate: Annotated[
+        float, typer.Option(min=1, metavar="N", help="Status calls answered a second; cancels too.")
+    ] = 20,
+    max_waiting: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Requests queued and running at once.")
+    ] = 5_000,
+    max_body: Annotated[
+        int, typer.Option(min=1, metavar="BYTES", help="What async_predict takes.")
+    ] = 262_144,
+    fault: Annotated[
+        list[str], typer.Option(metavar="KIND=PROBABILITY", help="Make faults happen: README.")
+    ] = [],  # noqa: B006  # typer only reads it
+    fault_seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Repeat the same faults.")
+    ] = None,
+    slow_by: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="What model_slow adds.")
+    ] = 5,
     api_key_file: Annotated[
         Path | None, typer.Option(help="A file with the key callers must send.")
     ] = None,
@@ -65,7 +86,22 @@ def serve(  # noqa: PLR0913, PLR0917  # an option each
                 known_seconds=known_for,
                 finish_seconds=finish_within,
                 webhook_delays_seconds=tuple(webhook_delay),
+                submits_per_second=submit_rate,
+                status_per_second=status_rate,
+                max_waiting=max_waiting,
+                max_body_bytes=max_body,
+                faults=dict(map(_probability, fault)),
+                fault_seed=fault_seed,
+                slow_seconds=slow_by,
             ),
         )
     except (LocalBasetenError, OSError) as error:
         raise ConfigurationError("serve", str(error)) from error
+
+
+def _probability(fault: str) -> tuple[str, float]:
+    name, _, probability = fault.partition("=")
+    try:
+        return name, float(probability)
+    except ValueError:
+        raise ConfigurationError("fault", "must be KIND=PROBABILITY, the latter 0 to 1") from None

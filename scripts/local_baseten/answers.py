@@ -4,7 +4,8 @@ import logging
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -20,27 +21,45 @@ class ApiError(Exception):
         super().__init__(message)
 
 
+class BrokenAnswer(Response):
+    """Breaks off before the body: its caller cannot know what became of the call."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.body, status_code=answer.status_code, headers=answer.headers)
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+
+
 def api_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
     logger.info("refused: %s", error.message, extra={"status": error.status})
-    return _answer(error.status, error.code, error.message, error.detail)
+    return error_answer(error.status, error.code, error.message, detail=error.detail)
 
 
 def http_exception(_: Request, error: Exception) -> JSONResponse:
     """No such path, or not with this method."""
     assert isinstance(error, HTTPException)
-    return _answer(error.status_code, "client_error", error.detail, None)
+    return error_answer(error.status_code, "client_error", error.detail)
 
 
 def disconnected(_: Request, __: Exception) -> JSONResponse:
     """Nobody reads it."""
-    return _answer(499, "client_error", "The caller hung up.", None)
+    return error_answer(499, "client_error", "The caller hung up.")
 
 
 def unexpected(_: Request, __: Exception) -> JSONResponse:
-    return _answer(500, "internal_baseten_error", "The stand-in failed; see its log.", None)
+    return error_answer(500, "internal_baseten_error", "The stand-in failed; see its log.")
 
 
-def _answer(status: int, code: str, message: str, detail: str | None) -> JSONResponse:
+def error_answer(
+    status: int, code: str, message: str, *, detail: str | None = None
+) -> JSONResponse:
     body = {"error": message, "error_code": code, "detail": detail}
     return JSONResponse(body, status_code=status)

@@ -1,26 +1,28 @@
-"""Baseten's async API over HTTP, as far as it concerns one model."""
+"""Baseten's async API over HTTP, as far as it concerns one model or chain."""
 
 import logging
+import secrets
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from scripts.local_baseten.answers import ApiError
+from scripts.local_baseten.answers import ApiError, BrokenAnswer
+from scripts.local_baseten.faults import Fault, Faults
 from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.job import Job, Status
+from scripts.local_baseten.limits import Limits, RateLimit
 from scripts.local_baseten.request_body import read_body
 from scripts.local_baseten.request_queue import RequestQueue
-from scripts.local_baseten.submission import MAX_BODY_BYTES, parse_submission
+from scripts.local_baseten.request_status import SERVED_ID, describe
+from scripts.local_baseten.submission import parse_submission
 
 logger = logging.getLogger(__name__)
 
-MODEL_ID = "local"
-MAX_WAITING = 5_000
-"""Requests queued and running at once."""
+DEFAULT_LIMITS = Limits()
+NO_FAULTS = Faults({})
 
 
 class AsyncApi:
@@ -32,52 +34,38 @@ class AsyncApi:
         commits: GroupCommit,
         *,
         on_submit: Callable[[], None],
+        on_wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
-        max_waiting: int = MAX_WAITING,
+        limits: Limits = DEFAULT_LIMITS,
+        faults: Faults = NO_FAULTS,
     ) -> None:
         self._queue = queue
         self._commits = commits
         self._on_submit = on_submit
+        self._on_wake = on_wake
         self._clock = clock
-        self._max_waiting = max_waiting
+        self._limits = limits
+        self._faults = faults
+        self._submits = RateLimit(limits.submits_per_second, clock=clock)
+        self._statuses = RateLimit(limits.status_per_second, clock=clock)
+        self._cancels = RateLimit(limits.status_per_second, clock=clock)
 
     async def submit(self, request: Request) -> Response:
-        submission = parse_submission(await read_body(request, max_bytes=MAX_BODY_BYTES))
-        now = self._clock()
-        job = Job(
-            request_id=uuid.uuid4().hex,
-            deployment_id=_deployment(request),
-            model_input=submission.model_input_json,
-            priority=submission.priority,
-            created_at=now,
-            status_at=now,
-            expires_at=now + submission.max_time_in_queue_seconds,
-            retry=submission.retry,
-            webhook_endpoint=submission.webhook_endpoint,
+        """`async_predict`."""
+        return await self._submit(request, request_id=uuid.uuid4().hex, is_chain=False)
+
+    async def submit_to_chain(self, request: Request) -> Response:
+        """`async_run_remote`: its ids are longer, and something is appended to them."""
+        return await self._submit(
+            request, request_id=secrets.token_hex(19)[:37], suffix=":0", is_chain=True
         )
-        await self._commits(self._add, job)
-        self._on_submit()
-        logger.info("accepted", extra={"request_id": job.request_id, "status": job.status})
-        headers = {"X-Baseten-Request-Id": job.request_id}
-        return JSONResponse({"request_id": job.request_id}, status_code=201, headers=headers)
 
     async def status(self, request: Request) -> Response:
-        job = await self._find(request)
-        errors = [] if job.error is None else [job.error]
-        return JSONResponse(
-            {
-                "request_id": job.request_id,
-                "model_id": MODEL_ID,
-                "deployment_id": job.deployment_id,
-                "status": job.status,
-                "webhook_status": job.webhook_status,
-                "created_at": _timestamp(job.created_at),
-                "status_at": _timestamp(job.status_at),
-                "errors": [{"code": error.code, "message": error.message} for error in errors],
-            }
-        )
+        _keep(self._statuses)
+        return JSONResponse(describe(await self._find(request)))
 
     async def cancel(self, request: Request) -> Response:
+        _keep(self._cancels)
         job = await self._find(request)
         canceled = await self._commits(self._queue.cancel, job.request_id)
         if canceled:
@@ -91,17 +79,41 @@ class AsyncApi:
         counts = await self._commits(self._queue.counts)
         return JSONResponse(
             {
-                "model_id": MODEL_ID,
+                "model_id": SERVED_ID,
                 "deployment_id": _deployment(request),
                 "num_queued_requests": counts[Status.QUEUED],
                 "num_in_progress_requests": counts[Status.IN_PROGRESS],
             }
         )
 
+    async def wake(self, _: Request) -> Response:
+        self._on_wake()
+        return Response(status_code=202)
+
+    async def _submit(
+        self, request: Request, *, request_id: str, suffix: str = "", is_chain: bool
+    ) -> Response:
+        _keep(self._submits)
+        body = await read_body(request, max_bytes=self._limits.max_body_bytes)
+        submission = parse_submission(body, is_chain=is_chain)
+        if self._faults.happens(Fault.UNAVAILABLE):
+            raise ApiError(503, "model_unavailable", "A fault that was asked for.")
+        job = submission.job(
+            request_id, deployment_id=_deployment(request), is_chain=is_chain, now=self._clock()
+        )
+        await self._commits(self._add, job)
+        self._on_submit()
+        logger.info("accepted", extra={"request_id": request_id, "status": job.status})
+        answered = request_id + suffix
+        headers = {"X-Baseten-Request-Id": answered}
+        answer = JSONResponse({"request_id": answered}, status_code=201, headers=headers)
+        is_lost = self._faults.happens(Fault.LOST_ANSWER, request_id=request_id)
+        return BrokenAnswer(answer) if is_lost else answer
+
     def _add(self, job: Job) -> None:
         counts = self._queue.counts()
         waiting = counts[Status.QUEUED] + counts[Status.IN_PROGRESS]
-        if waiting >= self._max_waiting:
+        if waiting >= self._limits.max_waiting:
             raise ApiError(429, "rate_limited", f"{waiting} requests are queued or running already")
         self._queue.add(job)
 
@@ -114,11 +126,13 @@ class AsyncApi:
         return job
 
 
+def _keep(limit: RateLimit) -> None:
+    if not limit.take():
+        raise ApiError(429, "rate_limited", f"more than {limit.per_second:g} calls a second")
+
+
 def _deployment(request: Request) -> str:
     """The name in the path: the deployment's, the environment's, production or development."""
     name = request.path_params.get("name")
-    return str(name) if name else request.url.path.split("/")[1]
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    first, _, rest = request.url.path[1:].partition("/")
+    return str(name) if name else first if rest else "production"

@@ -1,26 +1,34 @@
-"""Which path leads where, for whom."""
+"""Which path leads where, for whom, called by which name."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from scripts.local_baseten import answers
 from scripts.local_baseten.answers import ApiError
 from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.authorization import authorize
+from scripts.local_baseten.host_check import HostCheck
+from scripts.local_baseten.openapi import describe_api
 from scripts.local_baseten.sync_predict import SyncPredict
 
-_FORMS = ("/production", "/development", "/environments/{name}", "/deployment/{name}")
+FORMS = ("", "/production", "/development", "/environments/{name}", "/deployment/{name}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def create_application(api: AsyncApi, sync: SyncPredict, *, api_key: str | None) -> Starlette:
-    """The API as an ASGI application; `api_key` None accepts every key."""
+def create_application(
+    api: AsyncApi, sync: SyncPredict, *, api_key: str | None, hosts: Collection[str]
+) -> Starlette:
+    """The API as an ASGI application, for callers who name one of `hosts`.
+
+    `api_key` None accepts every key.
+    """
 
     def guarded(endpoint: Endpoint) -> Endpoint:
         async def answer(request: Request) -> Response:
@@ -32,14 +40,24 @@ def create_application(api: AsyncApi, sync: SyncPredict, *, api_key: str | None)
     def route(path: str, endpoint: Endpoint, method: str) -> Route:
         return Route(path, guarded(endpoint), methods=[method])
 
+    def routes(form: str) -> list[Route]:
+        return [
+            route(f"{form}/async_predict", api.submit, "POST"),
+            route(f"{form}/async_run_remote", api.submit_to_chain, "POST"),
+            route(f"{form}/async_queue_status", api.queue_status, "GET"),
+            route(f"{form}/predict", sync.answer, "POST"),
+            route(f"{form}/run_remote", sync.answer, "POST"),
+            route(f"{form}/wake", api.wake, "POST"),
+        ]
+
     return Starlette(
         routes=[
-            *(route(f"{form}/async_predict", api.submit, "POST") for form in _FORMS),
-            *(route(f"{form}/async_queue_status", api.queue_status, "GET") for form in _FORMS),
-            *(route(f"{form}/predict", sync.answer, "POST") for form in _FORMS),
+            *(one for form in FORMS for one in routes(form)),
             route("/async_request/{request_id}", api.status, "GET"),
             route("/async_request/{request_id}", api.cancel, "DELETE"),
+            Route("/openapi.json", _openapi),
         ],
+        middleware=[Middleware(HostCheck, hosts=hosts)],
         exception_handlers={
             ApiError: answers.api_error,
             HTTPException: answers.http_exception,
@@ -47,3 +65,7 @@ def create_application(api: AsyncApi, sync: SyncPredict, *, api_key: str | None)
             Exception: answers.unexpected,
         },
     )
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(describe_api(FORMS))

@@ -2,6 +2,7 @@
 
 LocalBasetenError
 ├── BucketError                  the bucket's server does not come up
+├── FaultError                   no such fault, or no such probability
 ├── QueueVersionError            the queue's file was made by another version
 ├── StateDirectoryInUseError     another stand-in runs on the directory
 ├── TooManySecretsError          two webhook secrets are active already
@@ -19,6 +20,10 @@ class LocalBasetenError(Exception):
 
 class BucketError(LocalBasetenError):
     """Ends with the server's last words."""
+
+
+class FaultError(LocalBasetenError, ValueError):
+    """What was asked for cannot happen."""
 
 
 class QueueVersionError(LocalBasetenError):

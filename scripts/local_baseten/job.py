@@ -41,7 +41,8 @@ class Job:
     """Times are seconds since 1970. `attempts` counts those that have ended.
 
     `model_input` is the JSON text the model is sent; `started_at` is when the model was first
-    asked; `claims` counts how often the request was claimed, and so names the claim.
+    asked; `claims` counts how often the request was claimed, and so names the claim. `is_chain` is
+    how it was submitted.
     """
 
     request_id: str
@@ -59,6 +60,7 @@ class Job:
     error: JobError | None = None
     webhook_endpoint: str | None = None
     webhook_status: WebhookStatus = WebhookStatus.NO_WEBHOOK_PROVIDED
+    is_chain: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,6 +26,7 @@ CREATE TABLE requests (
     error_message TEXT,
     webhook_endpoint TEXT,
     webhook_status TEXT NOT NULL,
+    is_chain INTEGER NOT NULL,
     model_input TEXT NOT NULL
 ) STRICT
 
@@ -79,11 +80,13 @@ UPDATE deliveries SET is_running = 0 WHERE is_running = 1
 -- name: add
 INSERT INTO requests (
     request_id, deployment_id, priority, status, phase, due_at, created_at, status_at, expires_at,
-    max_attempts, initial_delay_ms, max_delay_ms, webhook_endpoint, webhook_status, model_input
+    max_attempts, initial_delay_ms, max_delay_ms, webhook_endpoint, webhook_status, is_chain,
+    model_input
 ) VALUES (
     :request_id, :deployment_id, :priority, 'QUEUED', 'ready', :expires_at, :created_at,
     :created_at, :expires_at, :max_attempts, :initial_delay_ms, :max_delay_ms, :webhook_endpoint,
-    iif(:webhook_endpoint IS NULL, 'NO_WEBHOOK_PROVIDED', 'PENDING'), :model_input
+    iif(:webhook_endpoint IS NULL, 'NO_WEBHOOK_PROVIDED', 'PENDING'), :is_chain,
+    :model_input
 )
 
 -- name: claim
@@ -162,7 +165,7 @@ SELECT * FROM requests WHERE request_id = :request_id
 SELECT
     request_id, deployment_id, priority, status, created_at, status_at, started_at, expires_at,
     max_attempts, initial_delay_ms, max_delay_ms, attempts, claims, error_code, error_message,
-    webhook_endpoint, webhook_status, '' AS model_input
+    webhook_endpoint, webhook_status, is_chain, '' AS model_input
 FROM requests ORDER BY sequence DESC LIMIT :limit
 
 -- name: counts

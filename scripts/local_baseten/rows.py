@@ -20,6 +20,7 @@ def values_of(job: Job) -> dict[str, Any]:
         "initial_delay_ms": job.retry.initial_delay_ms,
         "max_delay_ms": job.retry.max_delay_ms,
         "webhook_endpoint": job.webhook_endpoint,
+        "is_chain": job.is_chain,
     }
 
 
@@ -44,6 +45,7 @@ def job_of(row: sqlite3.Row) -> Job:
         error=_error(row),
         webhook_endpoint=row["webhook_endpoint"],
         webhook_status=WebhookStatus(row["webhook_status"]),
+        is_chain=bool(row["is_chain"]),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Unpack
 
+from scripts.local_baseten.clock import MovableClock
 from scripts.local_baseten.errors import NotRunningError
 from scripts.local_baseten.service_settings import ServiceOptions, ServiceSettings
 from scripts.local_baseten.serving import ANY_KEY
@@ -25,7 +26,10 @@ _LOG = "stand-in.log"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalBaseten:
-    """A running stand-in. `environment` is what a companion needs, keys included."""
+    """A running stand-in. `environment` is what a companion needs, keys included.
+
+    `bucket` is the root of the bucket that was asked for, its address and keys in `environment`.
+    """
 
     base_url: str
     api_key: str = field(repr=False)
@@ -33,12 +37,24 @@ class LocalBaseten:
     state_directory: Path
     log: Path
 
+    @property
+    def bucket(self) -> str | None:
+        return self.environment.get("OUTBOX_ROOT")
+
     def processes(self) -> Processes:
         """What runs at this moment, by process id. Raises NotRunningError before the start."""
         processes = StateDirectory(self.state_directory).read_processes()
         if processes is None:
             raise NotRunningError("no stand-in was ever started here")
         return processes
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once: requests expire, wait no longer, are forgotten.
+
+        What runs for longer than an hour is taken back, as from a server that was lost. Webhooks
+        keep the real time.
+        """
+        MovableClock.open(StateDirectory(self.state_directory).clock).advance(seconds)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """How the stand-in runs requests: what a deployment's settings are on Baseten, and its limits."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypedDict
 
+from scripts.local_baseten.limits import Limits
 from scripts.local_baseten.request_queue import KNOWN_SECONDS
 from scripts.local_baseten.webhook_attempt import DELAYS_SECONDS
 
@@ -12,6 +14,11 @@ RUN_SECONDS = 3_600.0
 FINISH_SECONDS = 10.0
 """How long what runs may take to finish when the stand-in is asked to end."""
 
+SLOW_SECONDS = 5.0
+"""How much longer a slow model takes, where one is asked for."""
+
+_LIMITS = Limits()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceSettings:
@@ -19,7 +26,8 @@ class ServiceSettings:
 
     `scale_to_zero_seconds` without a request end the servers until the next one; None keeps them.
     `known_seconds` is how long a request is known after its end. A webhook that fails is sent
-    again after each of `webhook_delays_seconds`.
+    again after each of `webhook_delays_seconds`. For the limits see Limits. `faults` are names of
+    Fault and how probable each is; `fault_seed` None draws one.
     """
 
     concurrency_target: int = 1
@@ -29,6 +37,22 @@ class ServiceSettings:
     known_seconds: float = KNOWN_SECONDS
     finish_seconds: float = FINISH_SECONDS
     webhook_delays_seconds: tuple[float, ...] = DELAYS_SECONDS
+    submits_per_second: float = _LIMITS.submits_per_second
+    status_per_second: float = _LIMITS.status_per_second
+    max_waiting: int = _LIMITS.max_waiting
+    max_body_bytes: int = _LIMITS.max_body_bytes
+    faults: Mapping[str, float] = field(default_factory=dict)
+    fault_seed: int | None = None
+    slow_seconds: float = SLOW_SECONDS
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            submits_per_second=self.submits_per_second,
+            status_per_second=self.status_per_second,
+            max_waiting=self.max_waiting,
+            max_body_bytes=self.max_body_bytes,
+        )
 
 
 class ServiceOptions(TypedDict, total=False):
@@ -41,3 +65,10 @@ class ServiceOptions(TypedDict, total=False):
     known_seconds: float
     finish_seconds: float
     webhook_delays_seconds: tuple[float, ...]
+    submits_per_second: float
+    status_per_second: float
+    max_waiting: int
+    max_body_bytes: int
+    faults: Mapping[str, float]
+    fault_seed: int | None
+    slow_seconds: float

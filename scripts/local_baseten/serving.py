@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -11,11 +12,15 @@ from pathlib import Path
 import uvloop
 
 from scripts.local_baseten.bucket import Bucket, running_bucket
+from scripts.local_baseten.deploying import Deploying
+from scripts.local_baseten.faults import Faults
 from scripts.local_baseten.logs import log_to_stderr
 from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.stand_in import StandIn
 from scripts.local_baseten.state_directory import StateDirectory
 from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
+
+logger = logging.getLogger(__name__)
 
 DEFAULTS = ServiceSettings()
 
@@ -37,24 +42,33 @@ def serve(
 
     Prints the base URL and the environment a companion needs, which is also written to
     `environment` in the state directory. `port` 0 takes a free one. Call it in the main thread.
-    Raises StateDirectoryInUseError, BucketError, TrussError, and OSError: the port is taken.
+    Raises StateDirectoryInUseError, BucketError, FaultError, TrussError, and OSError: the port is
+    taken.
     """
     log_to_stderr()
+    faults = Faults(settings.faults, seed=settings.fault_seed)
     state = StateDirectory(state_directory.resolve())
     with _signals(), state.locked(), contextlib.ExitStack() as stack:
         listener = stack.enter_context(_bind(host, port))
         layout, bucket = _prepare(truss_directory, state, bucket_directory, stack)
         base_url = _base_url(host, listener.getsockname()[1])
         _announce(state, _companion_environment(base_url, api_key, bucket))
+        if faults:
+            logger.warning("FAULTS ARE ON, as asked for: %s", faults)
         stand_in = StandIn(
-            layout=layout,
+            deploying=Deploying(
+                layout=layout,
+                directory=state.servers,
+                environment=_model_environment(bucket),
+                settings=settings,
+            ),
             state=state,
             listener=listener,
             base_url=base_url,
-            environment=_model_environment(bucket),
             bucket_pid=bucket.pid if bucket else None,
             api_key=api_key,
             settings=settings,
+            faults=faults,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(stand_in.run())

@@ -69,8 +69,16 @@ class StateDirectory:
         return self.path / "queue.sqlite3"
 
     @property
+    def clock(self) -> Path:
+        return self.path / "clock"
+
+    @property
     def webhook_secrets(self) -> Path:
         return self.path / "webhook-secrets.json"
+
+    @property
+    def servers(self) -> Path:
+        return self.path / "servers"
 
     @property
     def truss(self) -> Path:

@@ -1,4 +1,4 @@
-"""The body of async_predict."""
+"""The body of async_predict, and of async_run_remote."""
 
 import json
 from typing import Annotated, Any, Never
@@ -6,10 +6,9 @@ from typing import Annotated, Any, Never
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from scripts.local_baseten.answers import ApiError
+from scripts.local_baseten.job import Job
 from scripts.local_baseten.retry import RetryPolicy
 from scripts.local_baseten.webhook_endpoint import check_endpoint
-
-MAX_BODY_BYTES = 262_144
 
 
 class _Body(BaseModel):
@@ -36,27 +35,44 @@ class Submission(_Body):
     max_time_in_queue_seconds: int = Field(default=600, ge=10, le=259_200)
     inference_retry_config: RetryConfig | None = None
 
-    @property
-    def retry(self) -> RetryPolicy:
+    def job(self, request_id: str, *, deployment_id: str, is_chain: bool, now: float) -> Job:
+        """The request it asks for, taken at `now`."""
         config = self.inference_retry_config or RetryConfig()
-        return RetryPolicy(**config.model_dump())
+        return Job(
+            request_id=request_id,
+            deployment_id=deployment_id,
+            # In ASCII, so that even half a surrogate pair reaches the model as it was sent.
+            model_input=json.dumps(self.model_input),
+            priority=self.priority,
+            created_at=now,
+            status_at=now,
+            expires_at=now + self.max_time_in_queue_seconds,
+            retry=RetryPolicy(**config.model_dump()),
+            webhook_endpoint=self.webhook_endpoint,
+            is_chain=is_chain,
+        )
 
-    @property
-    def model_input_json(self) -> str:
-        """In ASCII, so that even half a surrogate pair reaches the model as it was sent."""
-        return json.dumps(self.model_input)
 
+def parse_submission(body: bytes, *, is_chain: bool = False) -> Submission:
+    """Raises ApiError 400, naming the field and never quoting the input.
 
-def parse_submission(body: bytes) -> Submission:
-    """Raises ApiError 400, naming the field and never quoting the input."""
+    A chain's body is its arguments, or these as `model_input` beside the other fields.
+    """
     try:
         content = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise _bad_request("The body is not valid JSON.") from None
+    if is_chain and isinstance(content, dict) and not _is_wrapped(content):
+        content = {"model_input": content}
     try:
         return Submission.model_validate(content)
     except ValidationError as error:
         raise _bad_request(_first_problem(error)) from None
+
+
+def _is_wrapped(content: dict[str, Any]) -> bool:
+    """An argument of a chain may be called as a field is: then others are not."""
+    return "model_input" in content and content.keys() <= Submission.model_fields.keys()
 
 
 def _refuse_constant(_: str) -> Never:

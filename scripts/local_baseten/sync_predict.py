@@ -52,7 +52,7 @@ class SyncPredict:
         except (ModelRefusedError, ModelLostError) as error:
             raise ApiError(503, "model_unavailable", LOST) from error
         except TimeoutError as error:
-            raise ApiError(504, "model_predict_timeout", TOO_LONG) from error
+            raise ApiError(504, "timeout", TOO_LONG) from error
         finally:
             self._slots.release(server)
         return Response(

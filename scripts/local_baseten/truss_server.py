@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripts.local_baseten.logs import ModelLine
 from scripts.local_baseten.model_client import ModelClient
+from scripts.local_baseten.state_directory import ServerProcess
 from scripts.local_baseten.truss_layout import TrussLayout
 from scripts.local_baseten.truss_process import TrussProcess, running_truss
 
@@ -41,6 +42,12 @@ class TrussServer:
         self._on_change = on_change
         self._was_ready = False
         self._last_error = ""
+
+    @property
+    def process(self) -> ServerProcess:
+        return ServerProcess(
+            pid=self.pid, url=self.url, is_ready=self.is_ready, failed_starts=self.failed_starts
+        )
 
     async def run(self) -> None:
         """Keep the server up until cancelled; then it is ended."""

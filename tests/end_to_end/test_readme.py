@@ -16,6 +16,7 @@ from model.artifacts.keys import DEFAULT_TEMPLATE
 from model.artifacts.stores.memory import MemoryStore
 from model.outbox import Outbox
 from model.uploads import BoundedExecutor
+from scripts.local_baseten.faults import Fault
 from tests.end_to_end.asking import final_status
 from tests.tiny_truss import PROJECT
 
@@ -102,6 +103,20 @@ def test_duckdb_reads_the_manifests_and_the_index(environment):
     assert "notice-zh.png" in table
     assert "photo.png" in table
     assert "files" in table
+
+
+def test_the_fixture_runs_in_somebodys_own_tests(environment, tmp_path):
+    file = tmp_path / "test_scans.py"
+    file.write_text(block("python", "def baseten("))
+
+    said = run([sys.executable, "-m", "pytest", "--rootdir", tmp_path, "-v", file], environment)
+
+    assert "1 passed" in said
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_is_explained(fault):
+    assert f"| `{fault}` | " in README
 
 
 def test_ones_own_model_takes_two_names(tmp_path):

@@ -34,7 +34,11 @@ class Caller:
         return self.http.post("/production/predict", json=model_input)
 
     def status(self, request_id: str) -> dict[str, Any]:
-        answer = self.http.get(f"/async_request/{request_id}")
+        def ask() -> httpx.Response | None:
+            answer = self.http.get(f"/async_request/{request_id}")
+            return None if answer.status_code == 429 else answer
+
+        answer = until(ask, "a call within the limit")
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -12,8 +12,10 @@ import pytest
 from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.application import create_application
 from scripts.local_baseten.database import Database
+from scripts.local_baseten.faults import Faults
 from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.job import Job
+from scripts.local_baseten.limits import Limits
 from scripts.local_baseten.model_client import ModelClient
 from scripts.local_baseten.request_queue import RequestQueue
 from scripts.local_baseten.retry import RetryPolicy
@@ -33,6 +35,8 @@ def obedient(tmp_path_factory) -> Iterator[LocalBaseten]:
         TRUSSES / "obedient",
         state_directory=tmp_path_factory.mktemp("obedient"),
         api_key=API_KEY,
+        submits_per_second=1_000,
+        status_per_second=1_000,
         environment={"OUTBOX_SETTING": "passed on", "UNRELATED": "not passed on"},
     ) as running:
         yield running
@@ -105,19 +109,24 @@ class Bare:
     queue: RequestQueue
     clock: Callable[[], float]
     submitted: list[str] = field(default_factory=list)
+    woken: list[str] = field(default_factory=list)
+    faults: Faults = field(default_factory=lambda: Faults({}))
 
     @contextlib.asynccontextmanager
-    async def client(self, *, key: str | None = None, max_waiting: int = 5_000) -> AsyncIterator:
+    async def client(self, *, key: str | None = None, **limits: float) -> AsyncIterator:
         async with GroupCommit(self.database) as commits, ModelClient() as model:
             api = AsyncApi(
                 self.queue,
                 commits,
                 on_submit=lambda: self.submitted.append("one"),
+                on_wake=lambda: self.woken.append("once"),
                 clock=self.clock,
-                max_waiting=max_waiting,
+                limits=Limits(**limits),
+                faults=self.faults,
             )
             sync = SyncPredict(model, slots=Slots([], per_server=1))
-            transport = httpx.ASGITransport(create_application(api, sync, api_key=key))
+            application = create_application(api, sync, api_key=key, hosts=["stand-in"])
+            transport = httpx.ASGITransport(application, raise_app_exceptions=False)
             async with httpx.AsyncClient(
                 transport=transport,
                 base_url="http://stand-in",

@@ -6,9 +6,11 @@ import re
 
 import pytest
 
+from scripts.local_baseten.host_check import names_of
 from scripts.local_baseten.job import JobError, Status
+from scripts.local_baseten.limits import Limits
 
-FORMS = ["production", "development", "environments/staging", "deployment/abc123"]
+FORMS = ["", "production/", "development/", "environments/staging/", "deployment/abc123/"]
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
 
@@ -16,9 +18,9 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 def call(bare):
     """One call, on an application of its own."""
 
-    def call(method: str, path: str, *, key: str | None = None, max_waiting: int = 5_000, **values):
+    def call(method: str, path: str, *, key: str | None = None, limits=None, **values):
         async def scenario():
-            async with bare.client(key=key, max_waiting=max_waiting) as client:
+            async with bare.client(key=key, **(limits or {})) as client:
                 return await client.request(method, path, **values)
 
         return asyncio.run(scenario())
@@ -28,8 +30,8 @@ def call(bare):
 
 @pytest.fixture
 def submit(call):
-    def submit(form: str = "production", **body):
-        return call("POST", f"/{form}/async_predict", json={"model_input": {}} | body)
+    def submit(form: str = "production/", **body):
+        return call("POST", f"/{form}async_predict", json={"model_input": {}} | body)
 
     return submit
 
@@ -49,17 +51,17 @@ def test_every_form_of_path_accepts_requests(call, submit, bare, form):
     assert answer.headers["x-baseten-request-id"] == request_id
     assert bare.queue.find(request_id).status == Status.QUEUED
     assert bare.submitted == ["one"]
-    queue = call("GET", f"/{form}/async_queue_status").json()
+    queue = call("GET", f"/{form}async_queue_status").json()
     assert queue == {
         "model_id": "local",
-        "deployment_id": form.split("/")[-1],
+        "deployment_id": form.split("/")[-2] if form else "production",
         "num_queued_requests": 1,
         "num_in_progress_requests": 0,
     }
 
 
 def test_the_status_is_told_as_documented(call, submit):
-    request_id = submit("deployment/abc123").json()["request_id"]
+    request_id = submit("deployment/abc123/").json()["request_id"]
 
     assert call("GET", f"/async_request/{request_id}").json() == {
         "request_id": request_id,
@@ -81,6 +83,43 @@ def test_a_failed_request_tells_its_error(call, submit, bare):
 
     assert status["status"] == "FAILED"
     assert status["errors"] == [{"code": "MODEL_INVALID_INPUT", "message": "pages: no"}]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_path_wakes_the_model(call, bare, form):
+    answer = call("POST", f"/{form}wake")
+
+    assert (answer.status_code, answer.content, bare.woken) == (202, b"", ["once"])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "body", [{"a": 1}, {"model_input": {"a": 1}}, {"model_input": {"a": 1}, "priority": 0}]
+)
+def test_a_chain_takes_its_arguments_bare_or_wrapped(call, bare, form, body):
+    answer = call("POST", f"/{form}async_run_remote", json=body)
+
+    assert answer.status_code == 201
+    request_id = answer.json()["request_id"]
+    assert re.fullmatch("[0-9a-f]{37}:.*", request_id)
+    assert answer.headers["x-baseten-request-id"] == request_id
+    status = call("GET", f"/async_request/{request_id}").json()
+    assert (status["chain_id"], status["request_id"]) == ("local", request_id[:37])
+    assert "model_id" not in status
+    assert json.loads(bare.queue.find(request_id[:37]).model_input) == {"a": 1}
+
+
+@pytest.mark.parametrize("body", [{}, {"priority": 5}, {"model_input": {"a": 1}, "other": 2}])
+def test_what_only_resembles_a_wrapped_body_is_a_chains_arguments(call, bare, body):
+    answer = call("POST", "/production/async_run_remote", json=body)
+
+    job = bare.queue.find(answer.json()["request_id"].partition(":")[0])
+    assert json.loads(job.model_input) == body
+
+
+@pytest.mark.parametrize("body", [[], "text", None, {"model_input": {}, "priority": 3}])
+def test_a_chains_body_is_checked_as_a_models(call, body):
+    assert call("POST", "/production/async_run_remote", json=body).status_code == 400
 
 
 def test_a_request_is_found_by_its_id_up_to_a_colon(call, submit):
@@ -250,11 +289,74 @@ def test_the_limit_holds_for_a_body_that_does_not_tell_its_length(call):
 
 def test_too_many_waiting_requests_are_429(call):
     path, body = "/production/async_predict", {"model_input": {}}
-    assert call("POST", path, json=body, max_waiting=1).status_code == 201
+    assert call("POST", path, json=body, limits={"max_waiting": 1}).status_code == 201
 
-    answer = call("POST", path, json=body, max_waiting=1)
+    answer = call("POST", path, json=body, limits={"max_waiting": 1})
 
     assert (answer.status_code, answer.json()["error_code"]) == (429, "rate_limited")
+
+
+@pytest.mark.parametrize(
+    ("limit", "call_of"),
+    [
+        ("submits_per_second", ("POST", "/production/async_predict")),
+        ("submits_per_second", ("POST", "/async_run_remote")),
+        ("status_per_second", ("GET", "/async_request/x")),
+        ("status_per_second", ("DELETE", "/async_request/x")),
+    ],
+)
+def test_calls_beyond_the_rate_are_429(bare, clock, limit, call_of):
+    async def scenario():
+        async with bare.client(**{limit: 3}) as client:
+
+            async def times(count):
+                return [(await client.request(*call_of, json={})).status_code for _ in range(count)]
+
+            first = await times(4)
+            clock.now += 0.5
+            second = await times(2)
+            clock.now += 100
+            return first, second, await times(4), await client.request(*call_of, json={})
+
+    first, second, third, answer = asyncio.run(scenario())
+
+    within = third[0]
+    assert within in {201, 400, 404}
+    assert (first, second, third) == ([within] * 3 + [429], [within, 429], [within] * 3 + [429])
+    assert answer.json() == {
+        "error": "more than 3 calls a second",
+        "error_code": "rate_limited",
+        "detail": None,
+    }
+    assert "retry-after" not in answer.headers
+
+
+def test_the_limits_are_the_documented_ones():
+    assert Limits() == Limits(
+        submits_per_second=200, status_per_second=20, max_waiting=5_000, max_body_bytes=262_144
+    )
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "stand-in.evil.example", "stand-in:1", "", "[::1]"]
+)
+@pytest.mark.parametrize("path", ["/production/async_queue_status", "/openapi.json", "/none"])
+def test_a_call_that_names_another_host_is_refused(call, host, path):
+    answer = call("GET", path, headers={"host": host})
+
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "client_error")
+
+
+def test_the_stand_in_goes_by_this_machines_names_with_its_port():
+    names = {"127.0.0.1:8000", "localhost:8000", "[::1]:8000"}
+
+    assert names_of("http://127.0.0.1:8000") == names
+    assert names_of("http://192.0.2.7:8000") == names | {"192.0.2.7:8000"}
+
+
+@pytest.mark.parametrize("path", ["/../api.py", "/openapi.json/../api.py", "/%2e%2e/etc/passwd"])
+def test_no_path_serves_a_file(call, path):
+    assert call("GET", path).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -269,6 +371,9 @@ def test_too_many_waiting_requests_are_429(call):
         ("GET", "/production/async_queue_status"),
         ("GET", "/async_request/x"),
         ("DELETE", "/async_request/x"),
+        ("POST", "/production/wake"),
+        ("POST", "/production/async_run_remote"),
+        ("POST", "/environments/a/run_remote"),
     ],
 )
 def test_without_the_right_key_every_call_is_401(call, method, path, header):

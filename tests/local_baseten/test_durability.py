@@ -58,7 +58,10 @@ def test_every_accepted_request_ends_in_one_success(tmp_path: Path, rounds):
     random_moment = random.Random(rounds)
     for _ in range(rounds):
         with running_locally(
-            TRUSSES / "echo", state_directory=tmp_path, concurrency_target=4
+            TRUSSES / "echo",
+            state_directory=tmp_path,
+            concurrency_target=4,
+            submits_per_second=10_000,
         ) as local:
             enough = len(accepted) + random_moment.randint(1, 150)
             with load(local, accepted):

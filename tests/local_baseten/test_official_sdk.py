@@ -1,11 +1,15 @@
 """The official SDK, unmodified."""
 
 import asyncio
+import inspect
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from baseten.client import AsyncInferenceClient, InferenceClient
+from baseten.client import AsyncInferenceClient, InferenceClient, inferenceapi
 from baseten.client.inferenceapi import (
+    ApiClient,
+    AsyncApiClient,
     AsyncPredictRequest,
     InferenceRetryConfig,
     PredictInput,
@@ -58,6 +62,73 @@ def test_every_form_of_path_submits_and_tells_the_queue(sdk: InferenceClient, ca
     assert api.get_async_queue_status_development().deployment_id == "development"
     assert api.get_async_queue_status(env_name="staging").deployment_id == "staging"
     assert api.get_async_queue_status_deployment(deployment_id="abc").deployment_id == "abc"
+
+
+def calls_of(api) -> list[str]:
+    return [name for name in dir(api) if not name.startswith("_")]
+
+
+def argument(name: str, value: inspect.Parameter, caller: Caller, request_id: str) -> Any:
+    match value.annotation:
+        case "AsyncPredictRequest":
+            return asked(caller)
+        case "PredictInput" | "RunRemoteInput" | "AsyncRunRemoteInput" as kind:
+            return getattr(inferenceapi, kind)({"record": str(caller.record)})
+        case "str":
+            return request_id if name == "request_id" else "staging eu"
+        case _:
+            return "application/json"
+
+
+def arguments(method, caller: Caller, request_id: str) -> dict[str, Any]:
+    parameters = inspect.signature(method).parameters
+    return {name: argument(name, parameters[name], caller, request_id) for name in parameters}
+
+
+@pytest.mark.parametrize("name", calls_of(ApiClient))
+def test_every_call_of_the_sync_client_is_answered(sdk: InferenceClient, caller: Caller, name):
+    """Each accepts the one documented status of its own alone."""
+    request_id = caller.submit()
+
+    answer = getattr(sdk.api, name)(**arguments(getattr(sdk.api, name), caller, request_id))
+
+    check(name, answer, sdk, caller)
+
+
+@pytest.mark.parametrize("name", calls_of(AsyncApiClient))
+def test_every_call_of_the_async_client_is_answered(
+    obedient, sdk: InferenceClient, caller: Caller, name
+):
+    request_id = caller.submit()
+
+    async def scenario():
+        async with AsyncInferenceClient(
+            api_key=obedient.api_key, base_url_override=obedient.base_url
+        ) as client:
+            method = getattr(client.api, name)
+            answer = await method(**arguments(method, caller, request_id))
+            if name.endswith("_raw"):
+                await answer.aread()
+                await answer.aclose()
+            return answer
+
+    check(name, asyncio.run(scenario()), sdk, caller)
+
+
+def check(name: str, answer: Any, sdk: InferenceClient, caller: Caller) -> None:
+    if name.startswith(("async_predict", "async_run_remote")):
+        status = caller.final_status(answer.request_id)
+        assert status["status"] == "SUCCEEDED"
+        assert ("chain_id" in status) == ("run_remote" in name)
+    elif name.startswith("wake"):
+        assert answer is None
+    elif name.endswith("_raw"):
+        assert answer.status_code == 200
+        answer.close() if not answer.is_closed else None
+    elif name.startswith(("predict", "run_remote")):
+        assert answer.root["model_input"] == {"record": str(caller.record)}
+    else:
+        assert answer.model_dump()
 
 
 def test_cancel(sdk: InferenceClient, caller: Caller, tmp_path):

@@ -15,7 +15,9 @@ OTHERS_SECONDS = 0.1
 
 def test_behind_500_async_requests_a_sync_call_waits_for_one_inference(tmp_path: Path):
     with (
-        running_locally(TRUSSES / "obedient", state_directory=tmp_path / "state") as local,
+        running_locally(
+            TRUSSES / "obedient", state_directory=tmp_path / "state", submits_per_second=1_000
+        ) as local,
         calling(local, tmp_path / "record") as caller,
     ):
         alone = p95(caller)
