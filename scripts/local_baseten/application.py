@@ -15,7 +15,7 @@ from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.authorization import authorize
 from scripts.local_baseten.host_check import HostCheck
 from scripts.local_baseten.openapi import describe_api
-from scripts.local_baseten.sync_predict import SyncPredict
+from scripts.local_baseten.page import Page
 
 FORMS = ("", "/production", "/development", "/environments/{name}", "/deployment/{name}")
 
@@ -23,7 +23,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_application(
-    api: AsyncApi, sync: SyncPredict, *, api_key: str | None, hosts: Collection[str]
+    api: AsyncApi, sync: Endpoint, page: Page, *, api_key: str | None, hosts: Collection[str]
 ) -> Starlette:
     """The API as an ASGI application, for callers who name one of `hosts`.
 
@@ -45,8 +45,8 @@ def create_application(
             route(f"{form}/async_predict", api.submit, "POST"),
             route(f"{form}/async_run_remote", api.submit_to_chain, "POST"),
             route(f"{form}/async_queue_status", api.queue_status, "GET"),
-            route(f"{form}/predict", sync.answer, "POST"),
-            route(f"{form}/run_remote", sync.answer, "POST"),
+            route(f"{form}/predict", sync, "POST"),
+            route(f"{form}/run_remote", sync, "POST"),
             route(f"{form}/wake", api.wake, "POST"),
         ]
 
@@ -56,6 +56,12 @@ def create_application(
             route("/async_request/{request_id}", api.status, "GET"),
             route("/async_request/{request_id}", api.cancel, "DELETE"),
             Route("/openapi.json", _openapi),
+            route("/metrics", page.metrics, "GET"),
+            route("/page/state", page.state, "GET"),
+            route("/page/requests/{request_id}", page.request, "GET"),
+            route("/page/requests/{request_id}/artifacts/{number:int}", page.artifact, "GET"),
+            Route("/page/access", page.access),
+            *(Route(path, page.file) for path in ("/", "/page.js", "/page.css")),
         ],
         middleware=[Middleware(HostCheck, hosts=hosts)],
         exception_handlers={

@@ -27,6 +27,8 @@ CREATE TABLE requests (
     webhook_endpoint TEXT,
     webhook_status TEXT NOT NULL,
     is_chain INTEGER NOT NULL,
+    name TEXT,
+    result_key TEXT,
     model_input TEXT NOT NULL
 ) STRICT
 
@@ -35,6 +37,9 @@ CREATE INDEX ready ON requests (priority, sequence) WHERE phase = 'ready'
 
 -- name: create_due
 CREATE INDEX due ON requests (phase, due_at)
+
+-- name: create_latest
+CREATE INDEX latest ON requests (status, status_at)
 
 -- name: create_counts
 -- Kept by the triggers below: counting a hundred thousand rows takes its time.
@@ -81,12 +86,12 @@ UPDATE deliveries SET is_running = 0 WHERE is_running = 1
 INSERT INTO requests (
     request_id, deployment_id, priority, status, phase, due_at, created_at, status_at, expires_at,
     max_attempts, initial_delay_ms, max_delay_ms, webhook_endpoint, webhook_status, is_chain,
-    model_input
+    name, model_input
 ) VALUES (
     :request_id, :deployment_id, :priority, 'QUEUED', 'ready', :expires_at, :created_at,
     :created_at, :expires_at, :max_attempts, :initial_delay_ms, :max_delay_ms, :webhook_endpoint,
     iif(:webhook_endpoint IS NULL, 'NO_WEBHOOK_PROVIDED', 'PENDING'), :is_chain,
-    :model_input
+    :name, :model_input
 )
 
 -- name: claim
@@ -123,7 +128,7 @@ WHERE request_id = :request_id AND phase = 'running' AND claims = :claims
 UPDATE requests SET
     phase = 'ended', due_at = iif(webhook_endpoint IS NULL, :forget_at, 9e999),
     attempts = attempts + 1, status = :status, status_at = :now, model_input = '',
-    error_code = :error_code, error_message = :error_message
+    error_code = :error_code, error_message = :error_message, result_key = :result_key
 WHERE request_id = :request_id AND phase = 'running' AND claims = :claims
 
 -- name: add_delivery
@@ -165,8 +170,16 @@ SELECT * FROM requests WHERE request_id = :request_id
 SELECT
     request_id, deployment_id, priority, status, created_at, status_at, started_at, expires_at,
     max_attempts, initial_delay_ms, max_delay_ms, attempts, claims, error_code, error_message,
-    webhook_endpoint, webhook_status, is_chain, '' AS model_input
+    webhook_endpoint, webhook_status, is_chain, name, result_key, '' AS model_input
 FROM requests ORDER BY sequence DESC LIMIT :limit
+
+-- name: latest
+-- Without the input: it can be long.
+SELECT
+    request_id, deployment_id, priority, status, created_at, status_at, started_at, expires_at,
+    max_attempts, initial_delay_ms, max_delay_ms, attempts, claims, error_code, error_message,
+    webhook_endpoint, webhook_status, is_chain, name, result_key, '' AS model_input
+FROM requests WHERE status = :status ORDER BY status_at DESC LIMIT :limit
 
 -- name: counts
 SELECT status, count FROM counts

@@ -2,10 +2,11 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from scripts.local_baseten.database import Database
 from scripts.local_baseten.job import Job, JobError, Status
+from scripts.local_baseten.pointer import key_of
 from scripts.local_baseten.rows import job_of, values_of
 
 KNOWN_SECONDS = 3_600.0
@@ -80,7 +81,10 @@ class RequestQueue:
         return cursor.rowcount > 0
 
     def succeed(self, job: Job, *, data: str | None = None) -> bool:
-        """`data`, the model's answer, is kept for the webhook alone. False: the claim expired."""
+        """`data`, the model's answer, is kept for the webhook alone, but for where the result is.
+
+        False where the claim has expired.
+        """
         return self._finish(job, Status.SUCCEEDED, error=None, data=data)
 
     def fail(self, job: Job, error: JobError) -> bool:
@@ -104,6 +108,17 @@ class RequestQueue:
         """The latest requests, newest first, with an empty `model_input`."""
         self._swept()
         return [job_of(row) for row in self._database.run("recent", limit=limit)]
+
+    def latest(self, statuses: Collection[Status], *, limit: int) -> list[Job]:
+        """Those whose status has changed last, newest first, with an empty `model_input`."""
+        self._swept()
+        rows = [
+            row
+            for status in statuses
+            for row in self._database.run("latest", status=status, limit=limit)
+        ]
+        rows.sort(key=lambda row: float(row["status_at"]), reverse=True)
+        return [job_of(row) for row in rows[:limit]]
 
     def count(self, status: Status) -> int:
         return self.counts()[status]
@@ -130,6 +145,7 @@ class RequestQueue:
                 forget_at=now + self._known_seconds,
                 error_code=error and error.code,
                 error_message=error and error.message,
+                result_key=data and key_of(data),
             )
             if cursor.rowcount and job.webhook_endpoint:
                 self._database.run("add_delivery", request_id=job.request_id, now=now, data=data)
