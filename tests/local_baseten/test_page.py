@@ -97,6 +97,11 @@ def test_the_page_is_told_whether_to_ask_for_a_key(get, configured, told):
     assert get("/page/access", configured=configured).json() == {"key": told}
 
 
+@pytest.mark.parametrize("path", ["/", *DATA_PATHS])
+def test_another_hosts_name_is_refused(get, path):
+    assert get(path, headers={"host": "evil.example"}).status_code == 400
+
+
 def test_neither_the_state_nor_the_metrics_name_the_key(get, add):
     add("a")
     headers = {"authorization": f"Bearer {KEY}"}

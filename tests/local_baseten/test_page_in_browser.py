@@ -147,6 +147,9 @@ def charts_move_while_a_job_runs(page: sync_api.Page, local: LocalBaseten, name:
     expect(counted).not_to_have_text(before)
     for chart in ("time-in-queue", "volume", "response-time"):
         expect(page.locator(f"#{chart} .async").first).to_be_attached()
+    page.locator("#volume svg").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#volume figcaption")).to_contain_text("now")
     keep(page, name)
 
 
