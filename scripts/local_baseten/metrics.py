@@ -1,5 +1,6 @@
 """What Baseten's metrics export says of a deployment, by its names and with its labels."""
 
+import functools
 from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -35,6 +36,7 @@ class Metrics:
             buckets=_CALL_BUCKETS,
             registry=self._registry,
         )
+        self._answers = functools.cache(self._new_answers)
         self._webhooks = Counter(
             "baseten_async_webhook_requests",
             "Attempts to deliver a webhook.",
@@ -65,9 +67,9 @@ class Metrics:
         self._time_in_queue.observe(seconds)
 
     def answered(self, seconds: float, *, status: int, is_async: bool) -> None:
-        labels = {**self._labels, "status_code": str(status), "is_async": str(is_async).lower()}
-        self._requests.labels(**labels).inc()
-        self._response_time.labels(**labels).observe(seconds)
+        requests, response_time = self._answers(status, is_async)
+        requests.inc()
+        response_time.observe(seconds)
 
     def webhook_sent(self, seconds: float) -> None:
         self._webhooks.inc()
@@ -76,6 +78,10 @@ class Metrics:
     def exposition(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def _new_answers(self, status: int, is_async: bool) -> tuple[Counter, Histogram]:
+        labels = {**self._labels, "status_code": str(status), "is_async": str(is_async).lower()}
+        return self._requests.labels(**labels), self._response_time.labels(**labels)
 
     def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...]) -> Histogram:
         histogram = Histogram(

@@ -38,9 +38,6 @@ CREATE INDEX ready ON requests (priority, sequence) WHERE phase = 'ready'
 -- name: create_due
 CREATE INDEX due ON requests (phase, due_at)
 
--- name: create_latest
-CREATE INDEX latest ON requests (status, status_at)
-
 -- name: create_counts
 -- Kept by the triggers below: counting a hundred thousand rows takes its time.
 CREATE TABLE counts (status TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT
@@ -174,12 +171,29 @@ SELECT
 FROM requests ORDER BY sequence DESC LIMIT :limit
 
 -- name: latest
--- Without the input: it can be long.
+-- Without an index of its own, which every request would pay for: among what runs, what is next,
+-- and what has ended last. Without the input: it can be long.
 SELECT
     request_id, deployment_id, priority, status, created_at, status_at, started_at, expires_at,
     max_attempts, initial_delay_ms, max_delay_ms, attempts, claims, error_code, error_message,
     webhook_endpoint, webhook_status, is_chain, name, result_key, '' AS model_input
-FROM requests WHERE status = :status ORDER BY status_at DESC LIMIT :limit
+FROM requests
+WHERE sequence IN (
+    SELECT * FROM (
+        SELECT sequence FROM requests WHERE phase IN ('running', 'delayed') LIMIT :looked_at
+    )
+    UNION ALL
+    SELECT * FROM (
+        SELECT sequence FROM requests INDEXED BY ready
+        WHERE phase = 'ready' ORDER BY priority, sequence LIMIT :limit
+    )
+    UNION ALL
+    SELECT * FROM (
+        SELECT sequence FROM requests WHERE phase = 'ended' ORDER BY due_at DESC LIMIT :looked_at
+    )
+)
+AND status IN (SELECT value FROM json_each(:statuses))
+ORDER BY status_at DESC LIMIT :limit
 
 -- name: counts
 SELECT status, count FROM counts

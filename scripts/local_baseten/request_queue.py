@@ -1,6 +1,7 @@
 """The durable queue: what it has taken is on disk, and survives kill -9."""
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Collection
 
@@ -14,6 +15,8 @@ KNOWN_SECONDS = 3_600.0
 
 CLAIM_SECONDS = 3_660.0
 """How long a claim holds: somewhat longer than a run may take."""
+
+_LOOKED_AT = 1_000
 
 
 class RequestQueue:
@@ -110,15 +113,15 @@ class RequestQueue:
         return [job_of(row) for row in self._database.run("recent", limit=limit)]
 
     def latest(self, statuses: Collection[Status], *, limit: int) -> list[Job]:
-        """Those whose status has changed last, newest first, with an empty `model_input`."""
+        """Those whose status has changed last, newest first, with an empty `model_input`.
+
+        Of those that wait, the next are looked at; of those that have ended, the latest 1,000.
+        """
         self._swept()
-        rows = [
-            row
-            for status in statuses
-            for row in self._database.run("latest", status=status, limit=limit)
-        ]
-        rows.sort(key=lambda row: float(row["status_at"]), reverse=True)
-        return [job_of(row) for row in rows[:limit]]
+        rows = self._database.run(
+            "latest", statuses=json.dumps(list(statuses)), limit=limit, looked_at=_LOOKED_AT
+        )
+        return [job_of(row) for row in rows]
 
     def count(self, status: Status) -> int:
         return self.counts()[status]

@@ -145,6 +145,20 @@ def test_requests_are_told_by_status(get, add, queue):
     assert ids("status=FAILED") == []
 
 
+def test_what_is_to_be_tried_again_is_told_as_running(get, add, queue, clock):
+    error = JobError(code="MODEL_PREDICT_ERROR", message="why")
+    for name in ("delayed", "due", "running"):
+        add(name)
+    queue.retry(queue.claim(), error, delay_seconds=60)
+    queue.retry(queue.claim(), error, delay_seconds=1)
+    queue.claim()
+    clock.now += 2
+
+    rows = get("/page/state?status=IN_PROGRESS").json()["requests"]
+
+    assert {row["request_id"] for row in rows} == {"delayed", "due", "running"}
+
+
 @pytest.mark.parametrize(
     "query", ["status=NO", "window=1", "window=1e9", "window=99999", "window="]
 )
