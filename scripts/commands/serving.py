@@ -54,7 +54,10 @@ def serve(  # noqa: PLR0913, PLR0917  # an option each
         int, typer.Option(min=1, metavar="BYTES", help="What async_predict takes.")
     ] = 262_144,
     fault: Annotated[
-        list[str], typer.Option(metavar="KIND=PROBABILITY", help="Make faults happen: README.")
+        list[str],
+        typer.Option(
+            metavar="KIND=PROBABILITY", help="Make a fault happen; the README lists them."
+        ),
     ] = [],  # noqa: B006  # typer only reads it
     fault_seed: Annotated[
         int | None, typer.Option(metavar="N", help="Repeat the same faults.")

@@ -1,6 +1,8 @@
 """Faults that are asked for happen, as often as asked, and everything still ends well."""
 
 import asyncio
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -61,6 +63,24 @@ def test_without_faults_there_are_none():
 def test_what_cannot_happen_is_refused(asked):
     with pytest.raises(FaultError, match=r"fault|probability"):
         Faults(asked)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [("lost=0.5", "no fault is called 'lost'"), ("lost_answer", "KIND=PROB")]
+)
+def test_the_command_refuses_it_before_anything_runs(tmp_path, option, said):
+    command = [*(sys.executable, "-m", "scripts.outbox", "serve", str(TRUSSES / "echo"))]
+    done = subprocess.run(
+        [*command, "--fault", option, "--state", tmp_path / "state"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 3
+    assert said in done.stderr
+    assert not (tmp_path / "state").exists()
 
 
 @dataclass

@@ -28,6 +28,29 @@ CALLS = [
     and (mode.is_positive or not path.endswith(("/predict", "/run_remote")))
 ]
 
+ERRORS = {
+    "async_predict": {"400", "401", "413", "429", "503"},
+    "async_run_remote": {"400", "401", "429", "503"},
+    "predict": {"400", "401", "502", "503", "504"},
+    "run_remote": {"400", "401", "502", "503", "504"},
+    "wake": {"401"},
+    "async_queue_status": {"401"},
+}
+"""What Baseten's own description says. It also has 429 for the calls that are not limited here."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("call", ERRORS)
+def test_every_documented_error_is_described(form, call):
+    (operation,) = [
+        operation
+        for method, operation in describe_api(FORMS)["paths"][f"{form}/{call}"].items()
+        if method != "parameters"
+    ]
+
+    assert operation["responses"].keys() >= ERRORS[call]
+
+
 # Whether a key is needed, test_api.py asks: here it is sent with every call. And to JSON Schema
 # 1.0 is an integer, to the service it is none.
 EXCLUDED = [ignored_auth, positive_data_acceptance]
