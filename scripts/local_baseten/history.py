@@ -78,19 +78,19 @@ class History:
         return self._seconds[-1]
 
 
-def _point(newest_first: Sequence[_Second]) -> dict[str, Any]:
+def _point(seconds: Sequence[_Second]) -> dict[str, Any]:
     point: dict[str, Any] = {
-        "queued": _first(second.queued for second in newest_first),
-        "running": _first(second.running for second in newest_first),
+        "queued": _most(second.queued for second in seconds),
+        "running": _most(second.running for second in seconds),
     }
     for kind in Kind:
-        values = [second.values[kind] for second in newest_first]
+        values = [second.values[kind] for second in seconds]
         point[kind] = {"count": sum(one.count for one in values)} | _quantiles(values)
     return point
 
 
-def _first(counts: Iterable[int | None]) -> int | None:
-    return next((count for count in counts if count is not None), None)
+def _most(counts: Iterable[int | None]) -> int | None:
+    return max((count for count in counts if count is not None), default=None)
 
 
 def _quantiles(values: Sequence[_Values]) -> dict[str, float]:

@@ -200,7 +200,9 @@ def test_the_history_counts_all_and_remembers_an_hour():
     for number in range(1_000):
         history.add(Kind.SYNC, number / 1_000)
     history.counted(queued=7, running=1)
-    now[0] += 5
+    now[0] += 1
+    history.counted(queued=2, running=1)
+    now[0] += 4
 
     *_, then, last = history.points(300)
 

@@ -121,9 +121,9 @@ class Chart {
     new ResizeObserver(() => this.draw()).observe(this.svg);
   }
 
-  show(points, windowSeconds) {
+  show(points, windowSeconds, counts) {
     Object.assign(this, { points, windowSeconds });
-    const [value, note] = this.now(points);
+    const [value, note] = this.now(points, counts);
     this.value.replaceChildren(value, element("small", { textContent: note }));
     this.svg.setAttribute("aria-label", `${this.title}: ${value} ${note}. Arrow keys read it.`);
     this.draw();
@@ -270,7 +270,7 @@ const charts = [
       { name: "queued", style: "queued", kind: "line", of: (point) => point.queued, read: (point) => count(point.queued) },
       { name: "running", style: "async", kind: "line", of: (point) => point.running, read: (point) => count(point.running) },
     ],
-    now: (points) => [count(latest(points, (point) => point.queued)), "queued"],
+    now: (_, counts) => [count(counts.QUEUED), "queued"],
   }),
   new Chart("volume", "Requests answered", {
     format: count,
@@ -534,7 +534,7 @@ async function look() {
     byId("model").textContent = state.model_name;
     document.title = `${state.model_name} · Outbox stand-in`;
     connection("live", "Live");
-    for (const chart of charts) chart.show(state.points, state.window_seconds);
+    for (const chart of charts) chart.show(state.points, state.window_seconds, state.counts);
     showCounts(state.counts);
     showRequests(state.requests, state.now);
   } catch (error) {
