@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 KEPT_SECONDS = 3_600
-_KEPT_VALUES = 32
+_KEPT_VALUES = 12
 _POINTS = 60
 
 
@@ -94,7 +94,7 @@ def _most(counts: Iterable[int | None]) -> int | None:
 
 
 def _quantiles(values: Sequence[_Values]) -> dict[str, float]:
-    """A second counts by its sample: one with a thousand values no more than one with 32."""
+    """A second counts by its sample: one with a thousand values no more than one with 12."""
     ordered = sorted(value for one in values for value in one.sample)
     if not ordered:
         return {}
