@@ -15,22 +15,23 @@ from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.authorization import authorize
 from scripts.local_baseten.host_check import HostCheck
 from scripts.local_baseten.openapi import describe_api
-from scripts.local_baseten.sync_predict import SyncPredict
+from scripts.local_baseten.page import Page
 
 FORMS = ("", "/production", "/development", "/environments/{name}", "/deployment/{name}")
 
-NO_CHAINLETS: Mapping[str, SyncPredict] = {}
-
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+NO_CHAINLETS: Mapping[str, Endpoint] = {}
 
 
 def create_application(
     api: AsyncApi,
-    sync: SyncPredict,
+    sync: Endpoint,
+    page: Page,
     *,
     api_key: str | None,
     hosts: Collection[str],
-    chainlets: Mapping[str, SyncPredict] = NO_CHAINLETS,
+    chainlets: Mapping[str, Endpoint] = NO_CHAINLETS,
 ) -> Starlette:
     """The API as an ASGI application, for callers who name one of `hosts`.
 
@@ -52,8 +53,8 @@ def create_application(
             route(f"{form}/async_predict", api.submit, "POST"),
             route(f"{form}/async_run_remote", api.submit_to_chain, "POST"),
             route(f"{form}/async_queue_status", api.queue_status, "GET"),
-            route(f"{form}/predict", sync.answer, "POST"),
-            route(f"{form}/run_remote", sync.answer, "POST"),
+            route(f"{form}/predict", sync, "POST"),
+            route(f"{form}/run_remote", sync, "POST"),
             route(f"{form}/wake", api.wake, "POST"),
         ]
 
@@ -61,12 +62,18 @@ def create_application(
         routes=[
             *(one for form in FORMS for one in routes(form)),
             *(
-                route(f"/chainlets/{name}/run_remote", chainlet.answer, "POST")
+                route(f"/chainlets/{name}/run_remote", chainlet, "POST")
                 for name, chainlet in chainlets.items()
             ),
             route("/async_request/{request_id}", api.status, "GET"),
             route("/async_request/{request_id}", api.cancel, "DELETE"),
             Route("/openapi.json", _openapi),
+            route("/metrics", page.metrics, "GET"),
+            route("/page/state", page.state, "GET"),
+            route("/page/requests/{request_id}", page.request, "GET"),
+            route("/page/requests/{request_id}/artifacts/{number:int}", page.artifact, "GET"),
+            Route("/page/access", page.access),
+            *(Route(path, page.file) for path in ("/", "/page.js", "/page.css")),
         ],
         middleware=[Middleware(HostCheck, hosts=hosts)],
         exception_handlers={

@@ -12,7 +12,7 @@ from scripts.local_baseten.errors import QueueVersionError
 _NAMED_QUERY = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
 _QUERIES = dict(_NAMED_QUERY.findall((Path(__file__).parent / "queries.sql").read_text()))
 
-_VERSION = 2
+_VERSION = 3
 _WAL_BYTES = 16 << 20
 
 

@@ -1,12 +1,18 @@
 """The servers, their slots and what keeps them up, of all that is served; from the settings."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.local_baseten.chain_layout import ServiceLayout
 from scripts.local_baseten.deployment import Deployment
+from scripts.local_baseten.history import History
+from scripts.local_baseten.metrics import Metrics
 from scripts.local_baseten.model_client import ModelClient
+from scripts.local_baseten.observing import Observer
+from scripts.local_baseten.request_status import SERVED_ID
+from scripts.local_baseten.results import Results, open_model_bucket
 from scripts.local_baseten.service_settings import ServiceSettings
 from scripts.local_baseten.slots import Slots
 from scripts.local_baseten.truss_layout import TrussLayout
@@ -89,3 +95,13 @@ class Deploying:
         idle = self.settings.scale_to_zero_seconds
         deployment = Deployment(servers, slots, scale_to_zero_seconds=idle)
         return Deployed(servers=servers, slots=slots, deployment=deployment)
+
+    def observer(self, *, clock: Callable[[], float]) -> Observer:
+        metrics = Metrics(model_id=SERVED_ID, model_name=self.layout.entrypoint.model_name)
+        return Observer(metrics, History(), clock=clock)
+
+    def results(self) -> Results:
+        """What the entrypoint stores."""
+        entrypoint = self.layout.entrypoint
+        environment = {**os.environ, **entrypoint.environment, **self.environment}
+        return Results(lambda: open_model_bucket(entrypoint.directory / "config.yaml", environment))

@@ -42,7 +42,8 @@ class Job:
 
     `model_input` is the JSON text the model is sent; `started_at` is when the model was first
     asked; `claims` counts how often the request was claimed, and so names the claim. `is_chain` is
-    how it was submitted.
+    how it was submitted. `name` is what the request calls itself, `result_key` where its result is,
+    as far as they are known.
     """
 
     request_id: str
@@ -61,6 +62,8 @@ class Job:
     webhook_endpoint: str | None = None
     webhook_status: WebhookStatus = WebhookStatus.NO_WEBHOOK_PROVIDED
     is_chain: bool = False
+    name: str | None = None
+    result_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,8 @@ CREATE TABLE requests (
     webhook_endpoint TEXT,
     webhook_status TEXT NOT NULL,
     is_chain INTEGER NOT NULL,
+    name TEXT,
+    result_key TEXT,
     model_input TEXT NOT NULL
 ) STRICT
 
@@ -81,12 +83,12 @@ UPDATE deliveries SET is_running = 0 WHERE is_running = 1
 INSERT INTO requests (
     request_id, deployment_id, priority, status, phase, due_at, created_at, status_at, expires_at,
     max_attempts, initial_delay_ms, max_delay_ms, webhook_endpoint, webhook_status, is_chain,
-    model_input
+    name, model_input
 ) VALUES (
     :request_id, :deployment_id, :priority, 'QUEUED', 'ready', :expires_at, :created_at,
     :created_at, :expires_at, :max_attempts, :initial_delay_ms, :max_delay_ms, :webhook_endpoint,
     iif(:webhook_endpoint IS NULL, 'NO_WEBHOOK_PROVIDED', 'PENDING'), :is_chain,
-    :model_input
+    :name, :model_input
 )
 
 -- name: claim
@@ -123,7 +125,7 @@ WHERE request_id = :request_id AND phase = 'running' AND claims = :claims
 UPDATE requests SET
     phase = 'ended', due_at = iif(webhook_endpoint IS NULL, :forget_at, 9e999),
     attempts = attempts + 1, status = :status, status_at = :now, model_input = '',
-    error_code = :error_code, error_message = :error_message
+    error_code = :error_code, error_message = :error_message, result_key = :result_key
 WHERE request_id = :request_id AND phase = 'running' AND claims = :claims
 
 -- name: add_delivery
@@ -165,8 +167,33 @@ SELECT * FROM requests WHERE request_id = :request_id
 SELECT
     request_id, deployment_id, priority, status, created_at, status_at, started_at, expires_at,
     max_attempts, initial_delay_ms, max_delay_ms, attempts, claims, error_code, error_message,
-    webhook_endpoint, webhook_status, is_chain, '' AS model_input
+    webhook_endpoint, webhook_status, is_chain, name, result_key, '' AS model_input
 FROM requests ORDER BY sequence DESC LIMIT :limit
+
+-- name: latest
+-- Without an index of its own, which every request would pay for: among what runs, what is next,
+-- and what has ended last. Without the input: it can be long.
+SELECT
+    request_id, deployment_id, priority, status, created_at, status_at, started_at, expires_at,
+    max_attempts, initial_delay_ms, max_delay_ms, attempts, claims, error_code, error_message,
+    webhook_endpoint, webhook_status, is_chain, name, result_key, '' AS model_input
+FROM requests
+WHERE sequence IN (
+    SELECT * FROM (
+        SELECT sequence FROM requests WHERE phase IN ('running', 'delayed') LIMIT :looked_at
+    )
+    UNION ALL
+    SELECT * FROM (
+        SELECT sequence FROM requests INDEXED BY ready
+        WHERE phase = 'ready' ORDER BY priority, sequence LIMIT :limit
+    )
+    UNION ALL
+    SELECT * FROM (
+        SELECT sequence FROM requests WHERE phase = 'ended' ORDER BY due_at DESC LIMIT :looked_at
+    )
+)
+AND status IN (SELECT value FROM json_each(:statuses))
+ORDER BY status_at DESC LIMIT :limit
 
 -- name: counts
 SELECT status, count FROM counts

@@ -1,11 +1,13 @@
 """The durable queue: what it has taken is on disk, and survives kill -9."""
 
 import itertools
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from scripts.local_baseten.database import Database
 from scripts.local_baseten.job import Job, JobError, Status
+from scripts.local_baseten.pointer import key_of
 from scripts.local_baseten.rows import job_of, values_of
 
 KNOWN_SECONDS = 3_600.0
@@ -13,6 +15,8 @@ KNOWN_SECONDS = 3_600.0
 
 CLAIM_SECONDS = 3_660.0
 """How long a claim holds: somewhat longer than a run may take."""
+
+_LOOKED_AT = 1_000
 
 
 class RequestQueue:
@@ -80,7 +84,10 @@ class RequestQueue:
         return cursor.rowcount > 0
 
     def succeed(self, job: Job, *, data: str | None = None) -> bool:
-        """`data`, the model's answer, is kept for the webhook alone. False: the claim expired."""
+        """`data`, the model's answer, is kept for the webhook alone, but for where the result is.
+
+        False where the claim has expired.
+        """
         return self._finish(job, Status.SUCCEEDED, error=None, data=data)
 
     def fail(self, job: Job, error: JobError) -> bool:
@@ -104,6 +111,17 @@ class RequestQueue:
         """The latest requests, newest first, with an empty `model_input`."""
         self._swept()
         return [job_of(row) for row in self._database.run("recent", limit=limit)]
+
+    def latest(self, statuses: Collection[Status], *, limit: int) -> list[Job]:
+        """Those whose status has changed last, newest first, with an empty `model_input`.
+
+        Of those that wait, the next are looked at; of those that have ended, the latest 1,000.
+        """
+        self._swept()
+        rows = self._database.run(
+            "latest", statuses=json.dumps(list(statuses)), limit=limit, looked_at=_LOOKED_AT
+        )
+        return [job_of(row) for row in rows]
 
     def count(self, status: Status) -> int:
         return self.counts()[status]
@@ -130,6 +148,7 @@ class RequestQueue:
                 forget_at=now + self._known_seconds,
                 error_code=error and error.code,
                 error_message=error and error.message,
+                result_key=data and key_of(data),
             )
             if cursor.rowcount and job.webhook_endpoint:
                 self._database.run("add_delivery", request_id=job.request_id, now=now, data=data)

@@ -21,6 +21,7 @@ def values_of(job: Job) -> dict[str, Any]:
         "max_delay_ms": job.retry.max_delay_ms,
         "webhook_endpoint": job.webhook_endpoint,
         "is_chain": job.is_chain,
+        "name": job.name,
     }
 
 
@@ -46,6 +47,8 @@ def job_of(row: sqlite3.Row) -> Job:
         webhook_endpoint=row["webhook_endpoint"],
         webhook_status=WebhookStatus(row["webhook_status"]),
         is_chain=bool(row["is_chain"]),
+        name=row["name"],
+        result_key=row["result_key"],
     )
 
 

@@ -158,6 +158,7 @@ def _announce(state: StateDirectory, environment: dict[str, str]) -> None:
     lines = "".join(f"  export {line}\n" for line in path.read_text().splitlines())
     print(  # noqa: T201  # what this command says
         f"A stand-in for Baseten's async service, for development: {environment['OUTBOX_BASE_URL']}"
+        "\nIn a browser, the same address shows what it does."
         f"\nIn another terminal:\n{lines}or: set -a; . {path}; set +a",
         flush=True,
     )

@@ -22,6 +22,8 @@ from scripts.local_baseten.group_commit import GroupCommit
 from scripts.local_baseten.host_check import names_of
 from scripts.local_baseten.http_server import HttpServer
 from scripts.local_baseten.model_client import ModelCaller, ModelClient
+from scripts.local_baseten.observing import ObservedModel, Observer, observed
+from scripts.local_baseten.page import Page
 from scripts.local_baseten.request_queue import RequestQueue
 from scripts.local_baseten.request_status import SERVED_ID
 from scripts.local_baseten.service_settings import ServiceSettings
@@ -45,6 +47,7 @@ class _Opened:
     model: ModelClient
     webhooks: httpx.AsyncClient
     clock: MovableClock
+    observer: Observer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,12 +75,14 @@ class StandIn:
                 webhook_client() as webhooks,
             ):
                 make_faulty(webhooks, self.faults)
+                clock = MovableClock.open(self.state.clock)
                 opened = _Opened(
                     database=database,
                     commits=commits,
                     model=model,
                     webhooks=webhooks,
-                    clock=MovableClock.open(self.state.clock),
+                    clock=clock,
+                    observer=self.deploying.observer(clock=clock),
                 )
                 await self._run_parts(opened)
 
@@ -86,12 +91,14 @@ class StandIn:
         service = self.deploying.deploy(opened.model, on_change=self._tell)
         queue, caller = self._queue(opened), self._caller(opened)
         deliverer = self._deliverer(opened)
+        observer = opened.observer
         worker = Worker(
             queue,
             opened.commits,
-            caller,
+            ObservedModel(caller, observer),
             slots=service.entrypoint.slots,
             run_seconds=self.settings.run_seconds,
+            on_claim=observer.claimed,
             on_end=deliverer.wake,
         )
         api = AsyncApi(
@@ -105,11 +112,12 @@ class StandIn:
         )
         application = create_application(
             api,
-            self._sync(caller, service.entrypoint),
+            observed(self._sync(caller, service.entrypoint).answer, observer),
+            self._page(queue, opened),
             api_key=self.api_key,
             hosts=names_of(self.base_url),
             chainlets={
-                name: self._sync(opened.model, chainlet, keeps_id=True)
+                name: self._sync(opened.model, chainlet, keeps_id=True).answer
                 for name, chainlet in service.chainlets.items()
             },
         )
@@ -121,7 +129,10 @@ class StandIn:
             deliverer.finish()
 
         await run_until_ended(
-            [one.deployment.run() for one in service.everything],
+            [
+                *(one.deployment.run() for one in service.everything),
+                observer.keep_counting(queue, opened.commits),
+            ],
             [worker.run(), deliverer.run(), http.run_on(self.listener)],
             Ending.on_signals(),
             finish=finish,
@@ -134,6 +145,17 @@ class StandIn:
             clock=opened.clock,
             known_seconds=self.settings.known_seconds,
             claim_seconds=self.settings.run_seconds + _CLAIM_MARGIN_SECONDS,
+        )
+
+    def _page(self, queue: RequestQueue, opened: _Opened) -> Page:
+        return Page(
+            queue,
+            opened.commits,
+            self.deploying.results(),
+            observer=opened.observer,
+            clock=opened.clock,
+            model_name=self.deploying.layout.entrypoint.model_name,
+            wants_key=self.api_key is not None,
         )
 
     def _caller(self, opened: _Opened) -> ModelCaller:
@@ -156,6 +178,7 @@ class StandIn:
             model_id=SERVED_ID,
             secrets=WebhookSecrets(self.state.webhook_secrets).signing,
             policy=DeliveryPolicy(delays_seconds=self.settings.webhook_delays_seconds),
+            on_attempt=opened.observer.metrics.webhook_sent,
         )
 
     def _tell(self, servers: Sequence[TrussServer]) -> None:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from scripts.local_baseten.answers import ApiError
 from scripts.local_baseten.job import Job
+from scripts.local_baseten.pointer import name_of
 from scripts.local_baseten.retry import RetryPolicy
 from scripts.local_baseten.webhook_endpoint import check_endpoint
 
@@ -50,6 +51,7 @@ class Submission(_Body):
             retry=RetryPolicy(**config.model_dump()),
             webhook_endpoint=self.webhook_endpoint,
             is_chain=is_chain,
+            name=name_of(self.model_input),
         )
 
 

@@ -16,6 +16,7 @@ class TrussLayout:
 
     directory: Path
     environment: dict[str, str]
+    model_name: str
 
 
 def lay_out_truss(truss_directory: Path, target: Path) -> TrussLayout:
@@ -45,7 +46,8 @@ def lay_out_truss(truss_directory: Path, target: Path) -> TrussLayout:
         _move(context, target, name=settings["bundled_packages_dir"], to="packages")
         _move(context, target, name="config.yaml", to="config.yaml")
     environment = {name: str(value) for name, value in settings["environment_variables"].items()}
-    return TrussLayout(directory=target, environment=environment)
+    model_name = str(settings.get("model_name") or "model")
+    return TrussLayout(directory=target, environment=environment, model_name=model_name)
 
 
 def _move(context: Path, target: Path, *, name: str, to: str) -> None:

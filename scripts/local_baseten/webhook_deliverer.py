@@ -22,7 +22,10 @@ _IDLE_SECONDS = 1.0
 
 
 class WebhookDeliverer:
-    """Delivers while `run()` runs. `secrets` is asked at each attempt: none, nothing is signed."""
+    """Delivers while `run()` runs. `secrets` is asked at each attempt: none, nothing is signed.
+
+    `on_attempt` is told how many seconds each attempt took.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class WebhookDeliverer:
         model_id: str,
         secrets: Callable[[], Sequence[str]],
         policy: DeliveryPolicy,
+        on_attempt: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._deliveries = deliveries
@@ -41,6 +45,7 @@ class WebhookDeliverer:
         self._model_id = model_id
         self._secrets = secrets
         self._policy = policy
+        self._on_attempt = on_attempt
         self._clock = clock
         self._news = asyncio.Event()
         self._claiming: asyncio.Task[None] | None = None
@@ -82,6 +87,7 @@ class WebhookDeliverer:
 
     async def _deliver(self, delivery: Delivery) -> None:
         body = payload(delivery, model_id=self._model_id, now=self._clock())
+        begun = time.monotonic()
         attempt = await post(
             self._client,
             delivery.endpoint,
@@ -89,6 +95,7 @@ class WebhookDeliverer:
             headers=self._headers(delivery, body),
             timeout_seconds=self._policy.timeout_seconds,
         )
+        self._on_attempt(time.monotonic() - begun)
         await self._record(delivery, attempt)
 
     def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:

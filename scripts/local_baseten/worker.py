@@ -20,7 +20,7 @@ _IDLE_SECONDS = 1.0
 
 
 class Worker:
-    """Works while `run()` runs. `run_seconds` bounds one attempt; `on_end` is told of each."""
+    """Works while `run()` runs. `run_seconds` bounds one attempt; `on_claim`, `on_end` are told."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class Worker:
         *,
         slots: Slots,
         run_seconds: float = RUN_SECONDS,
+        on_claim: Callable[[Job], None] = lambda _: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue = queue
@@ -37,6 +38,7 @@ class Worker:
         self._model = model
         self._slots = slots
         self._run_seconds = run_seconds
+        self._on_claim = on_claim
         self._on_end = on_end
         self._news = asyncio.Event()
         self._claiming: asyncio.Task[None] | None = None
@@ -63,6 +65,7 @@ class Worker:
             for server in servers[len(jobs) :]:
                 self._slots.release(server)
             for job, server in zip(jobs, servers, strict=False):
+                self._on_claim(job)
                 running.create_task(self._execute(job, server))
             if not jobs:
                 await self._until_due()

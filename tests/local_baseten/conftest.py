@@ -9,15 +9,22 @@ from pathlib import Path
 import httpx
 import pytest
 
+from model.artifacts import ObjectStore
+from model.artifacts.stores.memory import MemoryStore
 from scripts.local_baseten.api import AsyncApi
 from scripts.local_baseten.application import create_application
 from scripts.local_baseten.database import Database
 from scripts.local_baseten.faults import Faults
 from scripts.local_baseten.group_commit import GroupCommit
+from scripts.local_baseten.history import History
 from scripts.local_baseten.job import Job
 from scripts.local_baseten.limits import Limits
+from scripts.local_baseten.metrics import Metrics
 from scripts.local_baseten.model_client import ModelClient
+from scripts.local_baseten.observing import Observer
+from scripts.local_baseten.page import Page
 from scripts.local_baseten.request_queue import RequestQueue
+from scripts.local_baseten.results import Results
 from scripts.local_baseten.retry import RetryPolicy
 from scripts.local_baseten.running import LocalBaseten, running_locally
 from scripts.local_baseten.slots import Slots
@@ -112,6 +119,20 @@ class Bare:
     woken: list[str] = field(default_factory=list)
     faults: Faults = field(default_factory=lambda: Faults({}))
 
+    store: ObjectStore = field(default_factory=lambda: MemoryStore("memory://results"))
+
+    def page(self, commits: GroupCommit, key: str | None) -> Page:
+        metrics = Metrics(model_id="local", model_name="bare")
+        return Page(
+            self.queue,
+            commits,
+            Results(lambda: self.store),
+            observer=Observer(metrics, History(), clock=self.clock),
+            clock=self.clock,
+            model_name="bare",
+            wants_key=key is not None,
+        )
+
     @contextlib.asynccontextmanager
     async def client(self, *, key: str | None = None, **limits: float) -> AsyncIterator:
         async with GroupCommit(self.database) as commits, ModelClient() as model:
@@ -125,7 +146,9 @@ class Bare:
                 faults=self.faults,
             )
             sync = SyncPredict(model, slots=Slots([], per_server=1))
-            application = create_application(api, sync, api_key=key, hosts=["stand-in"])
+            application = create_application(
+                api, sync.answer, self.page(commits, key), api_key=key, hosts=["stand-in"]
+            )
             transport = httpx.ASGITransport(application, raise_app_exceptions=False)
             async with httpx.AsyncClient(
                 transport=transport,

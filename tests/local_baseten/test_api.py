@@ -393,7 +393,7 @@ def test_the_right_key_is_accepted_in_both_spellings(call, header):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/", 404), ("PUT", "/production/predict", 405)]
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/production/predict", 405)]
 )
 def test_other_paths_and_methods_have_the_same_error_body(call, method, path, status):
     answer = call(method, path)

@@ -1,0 +1,90 @@
+"""What Baseten's metrics export says of a deployment, by its names and with its labels."""
+
+import functools
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_DEPLOYMENT = ("model_id", "model_name", "deployment_id", "environment", "rollout_phase")
+_ANSWER = (*_DEPLOYMENT, "status_code", "is_async")
+_CALL_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600)
+_QUEUE_BUCKETS = (*_CALL_BUCKETS, 4 * 3_600, 24 * 3_600, 72 * 3_600)
+
+
+class Metrics:
+    """One deployment serves whatever deployment a path names: the labels say that one."""
+
+    def __init__(self, *, model_id: str, model_name: str) -> None:
+        self._registry = CollectorRegistry()
+        self._labels: Mapping[str, str] = {
+            "model_id": model_id,
+            "model_name": model_name,
+            "deployment_id": model_id,
+            "environment": "production",
+            "rollout_phase": "stable",
+        }
+        self._requests = Counter(
+            "baseten_inference_requests",
+            "Requests the model has answered; of an async one, each attempt.",
+            _ANSWER,
+            registry=self._registry,
+        )
+        self._response_time = Histogram(
+            "baseten_end_to_end_response_time_seconds",
+            "From the call to the answer; of an async request, without its time in the queue.",
+            _ANSWER,
+            buckets=_CALL_BUCKETS,
+            registry=self._registry,
+        )
+        self._answers = functools.cache(self._new_answers)
+        self._webhooks = Counter(
+            "baseten_async_webhook_requests",
+            "Attempts to deliver a webhook.",
+            _DEPLOYMENT,
+            registry=self._registry,
+        ).labels(**self._labels)
+        self._webhook_latency = self._histogram(
+            "baseten_async_webhook_latency_seconds",
+            "How long an attempt to deliver a webhook took.",
+            _CALL_BUCKETS,
+        )
+        self._time_in_queue = self._histogram(
+            "baseten_time_in_async_queue_seconds",
+            "From the submission of an async request to its first attempt.",
+            _QUEUE_BUCKETS,
+        )
+        self._queue_size = Gauge(
+            "baseten_async_queue_size",
+            "Async requests that are queued.",
+            _DEPLOYMENT,
+            registry=self._registry,
+        ).labels(**self._labels)
+
+    def queued(self, count: int) -> None:
+        self._queue_size.set(count)
+
+    def left_queue(self, seconds: float) -> None:
+        self._time_in_queue.observe(seconds)
+
+    def answered(self, seconds: float, *, status: int, is_async: bool) -> None:
+        requests, response_time = self._answers(status, is_async)
+        requests.inc()
+        response_time.observe(seconds)
+
+    def webhook_sent(self, seconds: float) -> None:
+        self._webhooks.inc()
+        self._webhook_latency.observe(seconds)
+
+    def exposition(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _new_answers(self, status: int, is_async: bool) -> tuple[Counter, Histogram]:
+        labels = {**self._labels, "status_code": str(status), "is_async": str(is_async).lower()}
+        return self._requests.labels(**labels), self._response_time.labels(**labels)
+
+    def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...]) -> Histogram:
+        histogram = Histogram(
+            name, documentation, _DEPLOYMENT, buckets=buckets, registry=self._registry
+        )
+        return histogram.labels(**self._labels)
