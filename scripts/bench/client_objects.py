@@ -31,6 +31,7 @@ class Case:
     job: str
     count: int
     size: int
+    rounds: int = 3
 
 
 def fill(server: Server, case: Case) -> None:
