@@ -6,21 +6,20 @@ The first peer is measured against in every round; the others, which are slow, o
 
 import os
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from scripts.bench.client_objects import Case, fill, fresh_inputs
+from scripts.bench.client_objects import Case, fresh_inputs
 from scripts.bench.client_peers import Peer, installed_peers
+from scripts.bench.timed import Run, timed
 from scripts.local_baseten.bucket import Bucket, running_bucket
 
 PROJECT = Path(__file__).parent.parent.parent
 LIMIT = 1.0
+_OBJECTS = (sys.executable, "-m", "scripts.bench.client_objects")
 SMALL, LARGE, INPUTS = (
     Case("10,000 results of 16 KiB", "small", 10_000, 16 << 10),
     Case("one result of 1 GiB", "large", 1, 1 << 30, rounds=5),
@@ -31,14 +30,6 @@ QUICK = (
     Case("one result of 64 MiB", "large", 1, 64 << 20),
     Case("200 inputs of 16 KiB", "inputs", 200, 16 << 10),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one process took; `peak` is its largest resident set in mebibytes."""
-
-    seconds: float
-    peak: float
 
 
 def measure(arguments: Sequence[str]) -> str:
@@ -52,7 +43,6 @@ def measure(arguments: Sequence[str]) -> str:
 
 class _Bench:
     def __init__(self, bucket: Bucket, directory: Path, peers: Sequence[Peer]) -> None:
-        self._bucket = bucket
         self._directory = directory
         self._peers = peers
         self._environment = {
@@ -65,7 +55,7 @@ class _Bench:
 
     def fetching(self, case: Case) -> str:
         """Ours verifies and renames; the others copy the manifests' and artifacts' prefixes."""
-        fill(self._bucket, case)
+        self._run([[*_OBJECTS, "fill", case.job, str(case.count), str(case.size)]])
         target = self._directory / "target"
         outbox = [sys.executable, "-m", "scripts.outbox", "fetch", case.job, "--to", str(target)]
         ways = {"outbox fetch": [[*outbox, "--json"]]} | {
@@ -85,7 +75,7 @@ class _Bench:
     def uploading(self, case: Case) -> str:
         """New inputs each time: what is there already would not be sent again."""
         source = self._directory / "source"
-        staging = [sys.executable, "-m", "scripts.bench.client_objects", str(source)]
+        staging = [*_OBJECTS, "stage", str(source)]
         ways = {"outbox's staging": [staging]} | {
             peer.name: [peer.upload(source, f"elsewhere/{peer.name}/")] for peer in self._peers
         }
@@ -114,17 +104,7 @@ class _Bench:
         return "".join(lines)
 
     def _run(self, commands: Sequence[Sequence[str]]) -> Run:
-        started, peak = time.perf_counter(), 0.0
-        for command in commands:
-            process = subprocess.Popen(
-                command, cwd=PROJECT, env=self._environment, stdout=subprocess.DEVNULL
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                raise SystemExit(f"{Path(command[0]).name} failed: {process.returncode}")
-            peak = max(peak, usage.ru_maxrss / 1024)
-        return Run(time.perf_counter() - started, peak)
+        return timed(commands, directory=PROJECT, environment=self._environment)
 
 
 def _ratios(ours: Sequence[Run], theirs: Sequence[Run]) -> list[float]:
