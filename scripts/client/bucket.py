@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 _CHUNK_BYTES = 1 << 20
-_SMALL_CHUNK_BYTES = 256 << 10
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -103,10 +102,10 @@ class Bucket:
             return memoryview(obstore.get_range(self._store, key, start=start, length=length))
 
     def range_chunks(self, key: str, *, start: int, length: int) -> Iterator[memoryview]:
-        """Bytes that the object has, a little at a time. Raises NotFoundError, StoreError."""
+        """The range, about a mebibyte at a time. Raises NotFoundError, StoreError."""
         with translated(key):
             found = obstore.get(self._store, key, options={"range": (start, start + length)})
-            for chunk in found.stream(min_chunk_size=_SMALL_CHUNK_BYTES):
+            for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
                 yield memoryview(chunk)
 
     @repeated
