@@ -1,6 +1,7 @@
 """The objects that the companion's benchmark fetches and uploads.
 
-`python -m scripts.bench.client_objects DIRECTORY` uploads a directory's files as inputs.
+`python -m scripts.bench.client_objects stage DIRECTORY` uploads a directory's files as inputs;
+`… fill JOB COUNT SIZE` stores a job's results.
 """
 
 import hashlib
@@ -18,7 +19,6 @@ from scripts.client.bucket import Bucket
 from scripts.client.bucket_opening import open_bucket
 from scripts.client.staging import stage_files
 from scripts.client.threads import in_threads
-from scripts.local_baseten.bucket import Bucket as Server
 
 _ATTEMPT = "0123abcd"
 _NAME = "text.txt"
@@ -31,14 +31,18 @@ class Case:
     job: str
     count: int
     size: int
+    rounds: int = 3
 
 
-def fill(server: Server, case: Case) -> None:
+def fill(job: str, count: int, size: int) -> None:
     """So many committed results of one artifact each."""
-    os.environ.update(server.environment)
-    bucket = open_bucket(server.root, endpoint_url=server.endpoint_url)
-    for _ in in_threads(lambda number: _commit(bucket, case, number), range(case.count)):
+    bucket = _bucket()
+    for _ in in_threads(lambda number: _commit(bucket, job, number, size), range(count)):
         pass
+
+
+def _bucket() -> Bucket:
+    return open_bucket(os.environ["OUTBOX_ROOT"], endpoint_url=os.environ["OUTBOX_ENDPOINT_URL"])
 
 
 def fresh_inputs(directory: Path, case: Case) -> None:
@@ -49,22 +53,22 @@ def fresh_inputs(directory: Path, case: Case) -> None:
         (directory / f"{number:05}.bin").write_bytes(os.urandom(case.size))
 
 
-def _commit(bucket: Bucket, case: Case, number: int) -> None:
+def _commit(bucket: Bucket, job: str, number: int, size: int) -> None:
     item = f"{number:05}.pdf"
-    key = f"job={case.job}/{item}"
+    key = f"job={job}/{item}"
     path = artifact_key(key, _ATTEMPT, _NAME)
-    sha256 = _put_random(bucket, path, case.size)
+    sha256 = _put_random(bucket, path, size)
     artifact = Artifact(
         name=_NAME,
         uri=f"{bucket.root}/{path}",
-        size=case.size,
+        size=size,
         content_type="text/plain",
         sha256=sha256,
     )
     manifest = Manifest(
         key=key,
         request_id=f"{number:032x}",
-        job=case.job,
+        job=job,
         item=item,
         attempt=_ATTEMPT,
         fingerprint="0" * 64,
@@ -94,6 +98,9 @@ def _put_random(bucket: Bucket, key: str, size: int) -> str:
 
 
 if __name__ == "__main__":
-    ours = open_bucket(os.environ["OUTBOX_ROOT"], endpoint_url=os.environ["OUTBOX_ENDPOINT_URL"])
-    for _ in stage_files(sorted(Path(sys.argv[1]).iterdir()), ours):
-        pass
+    match sys.argv[1:]:
+        case ["stage", directory]:
+            for _ in stage_files(sorted(Path(directory).iterdir()), _bucket()):
+                pass
+        case ["fill", job, count, size]:
+            fill(job, int(count), int(size))

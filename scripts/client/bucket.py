@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import obstore
-import stamina
 from obstore.store import LocalStore, S3Store
 
 from model.artifacts.errors import (
@@ -31,15 +30,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _repeated(call: Callable[P, R]) -> Callable[P, R]:
+def repeated(call: Callable[P, R]) -> Callable[P, R]:
     """What stamina does, whose preparations take as long as a small GET, after a first try."""
-    again = stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)(call)
 
     @functools.wraps(call)
     def first(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
         except StoreUnavailableError:
+            import stamina  # noqa: PLC0415  # 0.05 seconds
+
+            again = stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)(call)
             return again(*args, **kwargs)
 
     return first
@@ -82,7 +83,7 @@ class Bucket:
         """Whether listings come sorted and can begin anywhere; a directory's do not."""
         return not isinstance(self._store, LocalStore)
 
-    @_repeated
+    @repeated
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """The whole object, for small ones; of one with more than `max_bytes`, not a byte.
 
@@ -94,13 +95,20 @@ class Bucket:
                 raise ObjectTooLargeError(key, max_bytes=max_bytes)
             return bytes(found.bytes())
 
-    @_repeated
+    @repeated
     def get_range(self, key: str, *, start: int, length: int) -> memoryview:
         """Bytes that the object has, not copied. Raises NotFoundError, StoreError."""
         with translated(key):
             return memoryview(obstore.get_range(self._store, key, start=start, length=length))
 
-    @_repeated
+    def range_chunks(self, key: str, *, start: int, length: int) -> Iterator[memoryview]:
+        """The range, about a mebibyte at a time. Raises NotFoundError, StoreError."""
+        with translated(key):
+            found = obstore.get(self._store, key, options={"range": (start, start + length)})
+            for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
+                yield memoryview(chunk)
+
+    @repeated
     def size(self, key: str) -> int:
         """In bytes. Raises NotFoundError, StoreError."""
         with translated(key):
@@ -119,13 +127,13 @@ class Bucket:
             return False
         return True
 
-    @_repeated
+    @repeated
     def put(self, key: str, data: bytes) -> None:
         """Store `data`, over what is there: for what is derived, `jobs/` and `index/`, alone."""
         with translated(key):
             obstore.put(self._store, key, data)
 
-    @_repeated
+    @repeated
     def create(self, key: str, data: bytes) -> None:
         """Store `data` unless the key is taken: for keys that name their own content."""
         with contextlib.suppress(AlreadyExistsError):
@@ -136,7 +144,7 @@ class Bucket:
         with translated(key):
             obstore.put(self._store, key, data, mode="create")
 
-    @_repeated
+    @repeated
     def upload(self, key: str, path: Path) -> None:
         """Stream a large file in parts; readers see all of it or nothing."""
         with translated(key):

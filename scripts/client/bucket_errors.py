@@ -18,6 +18,7 @@ _REFUSED = "the bucket refuses these credentials: check them and what they allow
 _SKEWED = "RequestTimeTooSkewed"
 _WRONG_TIME = "this machine's clock differs too much from the bucket's: set it, by NTP for example"
 _STATUS = re.compile(r"status code: (\d{3})")
+_ODD_KEY = re.compile(r'object with invalid path: .*?Path "(.+?)"(?: contained|: )', re.DOTALL)
 _DENIED_OBJECT = "(code: AccessDenied)"
 _ABSENT = (FileNotFoundError, exceptions.NotFoundError)
 _EXISTS = (FileExistsError, exceptions.AlreadyExistsError, exceptions.PreconditionError)
@@ -41,7 +42,7 @@ def translated(key: str) -> Iterator[None]:
     except exceptions.GenericError as error:
         raise _from_generic(key, error) from error
     except exceptions.BaseError as error:
-        raise StoreError(key, first_line(error)) from error
+        raise StoreError(key, _unlisted(error) or first_line(error)) from error
     except OSError as error:
         raise StoreUnavailableError(key, error.strerror or type(error).__name__) from error
 
@@ -67,6 +68,12 @@ def _from_generic(key: str, error: Exception) -> StoreError:
             return StoreUnavailableError(key, first_line(error))
         case _:
             return StoreError(key, first_line(error))
+
+
+def _unlisted(error: Exception) -> str | None:
+    """A listing's problem with an object whose key none of ours looks like."""
+    odd = _ODD_KEY.search(str(error))
+    return odd and f"one object keeps all from being listed, and is no result: delete {odd[1]!a}"
 
 
 def first_line(error: Exception) -> str:

@@ -14,14 +14,21 @@ from typing import BinaryIO
 from model.artifacts import Artifact
 from model.artifacts.errors import CorruptArtifactError, ObjectTooLargeError
 from model.artifacts.reading import check_artifact
-from scripts.client.bucket import Bucket
+from scripts.client.bucket import Bucket, repeated
 
-PART_BYTES = 4 << 20
-"""What is larger comes in parts, several at a time, and can be resumed."""
+PART_BYTES = 32 << 20
+"""Of a large file, several such come at a time; it is resumed at their bounds."""
 
-_PARTS = 6
-_WINDOW = 6
+STREAMS = 4
+"""Parts at a time. More and smaller ones cost the bucket's server more than they bring."""
+
+_LARGE_BYTES = 4 << 20
 _LIGHT_BYTES = 256 << 10
+_MOST_IN_MEMORY = 6
+"""Files at a time that are neither light nor large."""
+
+_BLOCK_BYTES = 2 << 20
+"""Hashed at a time: on a busy machine every return to the interpreter may have to wait."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +41,7 @@ class Download:
 
     @property
     def is_large(self) -> bool:
-        return self.artifact.size > PART_BYTES
+        return self.artifact.size > _LARGE_BYTES
 
 
 class StoppedError(Exception):
@@ -42,12 +49,12 @@ class StoppedError(Exception):
 
 
 class Downloader:
-    """Holds no more than `_PARTS` parts in memory. Safe to use from several threads."""
+    """Holds little in memory, whatever comes. Safe to use from several threads."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._slots = BoundedSemaphore(_PARTS)
-        self._pool = ThreadPoolExecutor(_PARTS)
+        self._slots = BoundedSemaphore(_MOST_IN_MEMORY)
+        self._pool = ThreadPoolExecutor(_MOST_IN_MEMORY)
         self._stopped = Event()
         self._writing = Lock()
 
@@ -92,49 +99,46 @@ class Downloader:
         size = self._bucket.size(download.key)
         check_artifact(artifact, size=size, sha256=artifact.sha256)
         # Parts are written as they come: whoever was killed may have left holes in the last ones.
-        begun = max(0, os.fstat(file.fileno()).st_size // PART_BYTES - _WINDOW)
+        begun = max(0, os.fstat(file.fileno()).st_size // PART_BYTES - STREAMS)
         file.truncate(begun * PART_BYTES)
-        digest = hashlib.sha256()
-        while chunk := file.read(PART_BYTES):
-            digest.update(chunk)
-        received = file.tell()
-        for data in self._parts(download.key, file, start=received, size=size):
-            digest.update(data)
-            received += len(data)
+        digest, received, buffer = hashlib.sha256(), 0, memoryview(bytearray(_BLOCK_BYTES))
+        for end in self._written(download.key, file, start=begun * PART_BYTES, size=size):
+            while count := os.readv(file.fileno(), [buffer[: end - received]]):
+                digest.update(buffer[:count])
+                received += count
         check_artifact(artifact, size=received, sha256=digest.hexdigest())
 
-    def _parts(self, key: str, file: BinaryIO, *, start: int, size: int) -> Iterator[memoryview]:
-        """The object's bytes in order, each written already, and let go of before the next."""
-        coming: deque[Future[memoryview]] = deque()
-        starts = deque(range(start, size, PART_BYTES))
+    def _written(self, key: str, file: BinaryIO, *, start: int, size: int) -> Iterator[int]:
+        """Up to where the file is complete, again and again while its parts come."""
+        yield start
+        coming: deque[Future[int]] = deque()
         try:
-            while starts or coming:
-                # Who holds a part may not wait for room: everybody could.
-                while starts and len(coming) < _WINDOW and self._take(wait=not coming):
-                    coming.append(self._pool.submit(self._part, key, file, starts.popleft(), size))
+            for begin in range(start, size, PART_BYTES):
+                end = min(size, begin + PART_BYTES)
+                coming.append(self._pool.submit(self._part, key, file, begin, end))
+                if len(coming) == STREAMS:
+                    yield coming[0].result()
+                    coming.popleft()
+            while coming:
                 yield coming[0].result()
                 coming.popleft()
-                self._slots.release()
         finally:
             for future in coming:
                 future.cancel()
-                self._slots.release()
             wait(coming)  # or they would write to a file that is closed
 
-    def _part(self, key: str, file: BinaryIO, start: int, size: int) -> memoryview:
-        length = min(PART_BYTES, size - start)
-        data = self._bucket.get_range(key, start=start, length=length)
-        written = 0
-        # Several threads in one file's pages at a time spin in the kernel.
-        with self._writing:
-            while written < len(data):
-                written += os.pwrite(file.fileno(), data[written:], start + written)
-        return data
-
-    def _take(self, *, wait: bool) -> bool:
-        if self._stopped.is_set():
-            raise StoppedError
-        return self._slots.acquire(blocking=wait)
+    @repeated
+    def _part(self, key: str, file: BinaryIO, start: int, end: int) -> int:
+        for chunk in self._bucket.range_chunks(key, start=start, length=end - start):
+            written = 0
+            # Several threads in one file's pages at a time spin in the kernel.
+            with self._writing:
+                while written < len(chunk):
+                    written += os.pwrite(file.fileno(), chunk[written:], start + written)
+            start += written
+            if self._stopped.is_set():
+                raise StoppedError
+        return end
 
 
 def _write(file: BinaryIO, data: memoryview) -> None:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -114,4 +114,5 @@ class Settlement:
 
 
 def as_row(record: Begun | Accepted | Settlement) -> Mapping[str, object]:
-    return asdict(record)
+    # Not asdict, which copies what it finds and takes ten times as long.
+    return {name: getattr(record, name) for name in record.__slots__}

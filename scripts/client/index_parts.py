@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import stamina
-
-from model.artifacts.errors import AlreadyExistsError, StoreUnavailableError
+from model.artifacts.errors import AlreadyExistsError
 from model.artifacts.keys import escape
 from scripts.client import index_format
-from scripts.client.bucket import Bucket
+from scripts.client.bucket import Bucket, repeated
 from scripts.client.errors import DamagedIndexError
 from scripts.client.object_file import ObjectFile
 
@@ -59,7 +57,7 @@ class IndexParts:
                 raise DamagedIndexError(self._key(number), "the part is missing")
         return parts
 
-    @stamina.retry(on=StoreUnavailableError, attempts=3)
+    @repeated
     def create(self, number: int, data: bytes) -> Part | None:
         """None where another one has this number. A lost reply may look like that too."""
         key = self._key(number)

@@ -5,14 +5,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
-
-from rich.console import Console
+from typing import Any, Protocol, TypeVar
 
 from scripts.client.progress import Event, Progress
-from scripts.client.progress_bars import Bars
 from scripts.client.progress_lines import AsJson, AsText, Lines
 from scripts.client.tally import Tally
+from scripts.client.terminals import can_redraw
 
 _TICK_SECONDS = 0.25
 
@@ -33,7 +31,6 @@ class _View(Protocol):
 @contextlib.contextmanager
 def shown_progress(*, as_json: bool) -> Iterator[Progress]:
     """JSON lines where asked for; else bars on a terminal that can move its cursor, else lines."""
-    console = Console(stderr=True, highlight=False, soft_wrap=False)
     tally, lock = Tally(time.monotonic), threading.RLock()
 
     def locked(draw: Callable[[], T]) -> T:
@@ -43,8 +40,8 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
     view: _View
     if as_json:
         view = Lines(tally, sys.stderr, AsJson())
-    elif console.is_terminal and not console.is_dumb_terminal:
-        view = Bars(tally, console, locked=locked)
+    elif can_redraw(sys.stderr):
+        view = _bars(tally, locked)
     else:
         view = Lines(tally, sys.stderr, AsText())
 
@@ -57,6 +54,16 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
         stack.callback(view.close)
         stack.enter_context(_ticking(lambda: locked(view.tick)))
         yield progress
+
+
+def _bars(tally: Tally, locked: Callable[[Callable[[], Any]], Any]) -> _View:
+    # 0.2 seconds that only a terminal need pay
+    from rich.console import Console  # noqa: PLC0415
+
+    from scripts.client.progress_bars import Bars  # noqa: PLC0415
+
+    console = Console(stderr=True, highlight=False, soft_wrap=False)
+    return Bars(tally, console, locked=locked)
 
 
 @contextlib.contextmanager

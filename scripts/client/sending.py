@@ -3,8 +3,6 @@
 import threading
 from dataclasses import dataclass
 
-import stamina
-
 from model.artifacts.errors import InvalidInputError, OutboxError
 from scripts.client.backoff import pause_seconds
 from scripts.client.clock import Clock
@@ -76,6 +74,8 @@ class Sender:
 
     def make_contact(self) -> None:
         """Ask how full the queue is. Raises ServiceError soon where nobody is there."""
+        import stamina  # noqa: PLC0415  # 0.05 seconds that only who sends need pay
+
         for attempt in stamina.retry_context(
             on=ServiceUnavailableError, attempts=_CONTACT_ATTEMPTS, timeout=60.0
         ):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import yaml
 
 from model.artifacts import KeyTemplate
@@ -139,7 +138,11 @@ def _model_or_chain(
 
 def state_directory(environ: Mapping[str, str]) -> Path:
     """Where the journals are."""
-    return Path(environ.get("OUTBOX_HOME") or platformdirs.user_state_dir("outbox"))
+    if home := environ.get("OUTBOX_HOME"):
+        return Path(home)
+    import platformdirs  # noqa: PLC0415  # 0.03 seconds
+
+    return platformdirs.user_state_path("outbox")
 
 
 def _read_config(path: Path | None) -> Mapping[str, Any]:

@@ -1,8 +1,10 @@
 """The reader's bucket: what its failures are called."""
 
+import contextlib
 import http.server
 import threading
 
+import boto3
 import pytest
 from obstore.store import HTTPStore
 
@@ -65,6 +67,23 @@ def test_a_missing_bucket_is_named(seaweedfs, bucket_environment):
     bucket = open_bucket("s3://nobody-has-this", endpoint_url=seaweedfs.endpoint_url)
     with pytest.raises(StoreError, match="no such bucket"):
         list(bucket.keys("manifests/"))
+
+
+@pytest.mark.parametrize("name", ["a//b", "bell\a", f"{'x' * 400}//b"])
+def test_an_object_that_keeps_all_from_being_listed_is_named(name, moto_options, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "moto")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "moto")
+    bucket = open_bucket("s3://outbox/odd", endpoint_url=moto_options.endpoint_url)
+    odd = {"Bucket": "outbox", "Key": f"odd/manifests/job=J/{name}"}
+    client = boto3.client("s3", endpoint_url=moto_options.endpoint_url, region_name="us-east-1")
+    with contextlib.closing(client):
+        client.put_object(**odd, Body=b"{}")
+        try:
+            with pytest.raises(StoreError) as caught:
+                list(bucket.keys("manifests/job=J/"))
+        finally:
+            client.delete_object(**odd)
+    assert f"delete {odd['Key']!a}" in str(caught.value)
 
 
 def test_an_absent_store_is_unavailable(bucket_environment):

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import stamina
-
 from model.artifacts.errors import StoreUnavailableError
 
 T = TypeVar("T")
@@ -20,6 +18,8 @@ def patiently(
 
     The last error is raised when `timeout_seconds` are over.
     """
+    import stamina  # noqa: PLC0415  # 0.05 seconds that readers need not pay
+
     for attempt in stamina.retry_context(
         on=StoreUnavailableError,
         attempts=None,
