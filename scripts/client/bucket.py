@@ -114,12 +114,6 @@ class Bucket:
         with translated(key):
             return obstore.head(self._store, key)["size"]
 
-    def chunks(self, key: str) -> Iterator[bytes]:
-        """The object's bytes, about a mebibyte at a time. Raises NotFoundError, StoreError."""
-        with translated(key):
-            for chunk in obstore.get(self._store, key).stream(min_chunk_size=_CHUNK_BYTES):
-                yield bytes(chunk)
-
     def exists(self, key: str) -> bool:
         try:
             self.size(key)

@@ -59,19 +59,22 @@ def ready_directory(path: Path) -> bool:
         path.mkdir(parents=True, exist_ok=True)
         with temporary(path / "Probe") as probe:
             probe.touch()
-            return probe.with_name(probe.name.swapcase()).exists()
+            ignores_case = probe.with_name(probe.name.swapcase()).exists()
+            probe.unlink()
+            return ignores_case
     except OSError as error:
         raise TargetError(_sentence(error)) from error
 
 
 @contextlib.contextmanager
 def temporary(target: Path) -> Iterator[Path]:
-    """A name beside the target that nobody else takes; what is left under it at the end goes."""
+    """A name beside the target that nobody else takes, renamed in the end; on an error it goes."""
     part = _part(target, secrets.token_hex(4))
     try:
         yield part
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
 
 
 def resumable_name(target: Path, sha256: str) -> Path:
