@@ -37,5 +37,5 @@ def test_a_result_is_committed_to_gcs_once(tiny_truss, gcs_options, job, tmp_pat
     stored = {key.removeprefix(f"{prefix}{manifest.attempt}/") for key in bucket.keys(prefix)}
     assert stored == {artifact.name for artifact in manifest.artifacts}
     for artifact in manifest.artifacts:
-        data = b"".join(bucket.chunks(artifact.uri.removeprefix(f"{ROOT}/")))
+        data = bucket.get(artifact.uri.removeprefix(f"{ROOT}/"))
         assert hashlib.sha256(data).hexdigest() == artifact.sha256
