@@ -4,7 +4,8 @@ import os
 
 import typer
 
-from scripts.client import exit_codes, opening, rendering, steps
+from scripts.client import exit_codes, opening, rendering
+from scripts.client.fetching import fetch as fetch_results
 from scripts.client.index_rendering import index_document, index_lines
 from scripts.client.indexing import index as index_job
 from scripts.client.options import Fetching, expanded
@@ -23,7 +24,15 @@ def fetch(
     """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
     settings, selection = read_settings(connection, os.environ), fetching.selection()
     with shown_progress(as_json=as_json) as progress:
-        report = steps.fetch(settings, job, to, progress, selection)
+        report = fetch_results(
+            job,
+            to,
+            bucket=opening.bucket(settings),
+            naming=opening.naming(settings),
+            selection=selection,
+            digests=opening.known_digests(settings, job),
+            progress=progress,
+        )
     answer(as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to)))
     finish(failed=bool(report.problems) or not report.results)
 
