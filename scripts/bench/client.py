@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from scripts.bench.client_objects import Case, fresh_inputs
 from scripts.bench.client_peers import Peer, installed_peers
@@ -67,6 +67,9 @@ class _Bench:
         }
 
         def prepare() -> None:
+            if case.count > 1 and target.exists():
+                # Not deleted yet: ext4 is slow to make files where many were deleted just now.
+                target.rename(mkdtemp(dir=self._directory))
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir()
 

@@ -15,6 +15,7 @@ from model.artifacts import Artifact
 from model.artifacts.errors import CorruptArtifactError, ObjectTooLargeError
 from model.artifacts.reading import check_artifact
 from scripts.client.bucket import Bucket, repeated
+from scripts.client.local_files import write_new
 
 PART_BYTES = 32 << 20
 """Of a large file, several such come at a time; it is resumed at their bounds."""
@@ -87,8 +88,7 @@ class Downloader:
             problem = f"more bytes than the {artifact.size} it should have"
             raise CorruptArtifactError(artifact.name, problem) from error
         check_artifact(artifact, size=len(data), sha256=hashlib.sha256(data).hexdigest())
-        with path.open("xb", buffering=0) as file:
-            _write(file, memoryview(data))
+        write_new(path, data)
 
     def large(self, download: Download, file: BinaryIO) -> None:
         """Go on from what `file` holds. Raises CorruptArtifactError, StoreError, OSError.
@@ -99,10 +99,13 @@ class Downloader:
         size = self._bucket.size(download.key)
         check_artifact(artifact, size=size, sha256=artifact.sha256)
         # Parts are written as they come: whoever was killed may have left holes in the last ones.
-        begun = max(0, os.fstat(file.fileno()).st_size // PART_BYTES - STREAMS)
-        file.truncate(begun * PART_BYTES)
+        there = os.fstat(file.fileno()).st_size
+        begun = max(0, there // PART_BYTES - STREAMS) * PART_BYTES
+        if there > begun:
+            # Not needlessly: ext4 writes a file that was truncated to disk when it is closed.
+            file.truncate(begun)
         digest, received, buffer = hashlib.sha256(), 0, memoryview(bytearray(_BLOCK_BYTES))
-        for end in self._written(download.key, file, start=begun * PART_BYTES, size=size):
+        for end in self._written(download.key, file, start=begun, size=size):
             while count := os.readv(file.fileno(), [buffer[: end - received]]):
                 digest.update(buffer[:count])
                 received += count
@@ -139,8 +142,3 @@ class Downloader:
             if self._stopped.is_set():
                 raise StoppedError
         return end
-
-
-def _write(file: BinaryIO, data: memoryview) -> None:
-    while data:
-        data = data[file.write(data) :]

@@ -1,6 +1,5 @@
 """One result at a time: from its manifest's key to files on this machine."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from scripts.client.downloading import Download, Downloader
 from scripts.client.errors import TargetError, UnsafePathError
 from scripts.client.installing import Installation, install
 from scripts.client.layout import FOLDERS, MANIFEST, Claims
+from scripts.client.local_files import Folders
 from scripts.client.selection import Selection
 
 MAX_MANIFEST_BYTES = 4 << 20
@@ -57,7 +57,7 @@ class Fetcher:
     ) -> None:
         self._job = job
         self._to = to
-        self._root = Path(os.path.realpath(to))
+        self._folders = Folders(to)
         self._bucket = bucket
         self._downloader = downloader
         self._prefix = prefix
@@ -82,7 +82,7 @@ class Fetcher:
             item = manifest.item
             self._check(manifest, key)
             installation = self._installation(manifest, data, below)
-            brought = install(installation, downloader=self._downloader)
+            brought = install(installation, folders=self._folders, downloader=self._downloader)
         except TargetError:
             raise
         except OutboxError as error:
@@ -118,7 +118,6 @@ class Fetcher:
         last = places.pop(MANIFEST, None)
         by_name = {artifact.name: artifact for artifact in manifest.artifacts}
         return Installation(
-            root=self._root,
             downloads=[
                 Download(
                     artifact=by_name[name],

@@ -10,30 +10,44 @@ from pathlib import Path
 
 from model.artifacts.errors import CorruptArtifactError, StoreError
 from scripts.client.downloading import Download, Downloader
-from scripts.client.errors import LocalFileError, UnsafePathError
-from scripts.client.local_files import local_files, resumable, resumable_name, temporary
+from scripts.client.errors import LocalFileError
+from scripts.client.local_files import (
+    Folders,
+    local_files,
+    resumable,
+    resumable_name,
+    temporary,
+    write_new,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Installation:
-    """A result's files below `root`; `last` (path and content) stands for all of them."""
+    """A result's files; `last` (path and content) stands for all of them."""
 
-    root: Path
     downloads: Sequence[Download]
     last: tuple[Path, bytes] | None
 
+    def parents(self) -> set[Path]:
+        parents = {one.target.parent for one in self.downloads}
+        return parents | {self.last[0].parent} if self.last else parents
 
-def install(installation: Installation, *, downloader: Downloader) -> list[Download]:
+
+def install(
+    installation: Installation, *, folders: Folders, downloader: Downloader
+) -> list[Download]:
     """Bring every file that is missing or different, then write `last`; returns what was brought.
 
     Raises CorruptArtifactError, StoreError, UnsafePathError, LocalFileError; then no file has
     changed, and `last` is gone where others are missing.
     """
     with local_files(), contextlib.ExitStack() as stack:
-        _make_parents(installation)
-        missing = [one for one in installation.downloads if not _is_there(one)]
+        new = {parent for parent in installation.parents() if folders.make(parent)}
+        missing = [
+            one for one in installation.downloads if one.target.parent in new or not _is_there(one)
+        ]
         # It may not stand while files are replaced.
-        if missing and installation.last:
+        if missing and installation.last and installation.last[0].parent not in new:
             installation.last[0].unlink(missing_ok=True)
         small = [one for one in missing if not one.is_large]
         parts = {stack.enter_context(temporary(one.target)): one for one in small}
@@ -44,17 +58,6 @@ def install(installation: Installation, *, downloader: Downloader) -> list[Downl
         if installation.last and (missing or not _holds(*installation.last)):
             _write(*installation.last)
     return missing
-
-
-def _make_parents(installation: Installation) -> None:
-    """Raises UnsafePathError where a symbolic link leads out of the root."""
-    targets = [one.target for one in installation.downloads]
-    targets += [installation.last[0]] if installation.last else []
-    for parent in {target.parent for target in targets}:
-        real = os.path.realpath(parent)
-        if real != str(installation.root) and not real.startswith(f"{installation.root}{os.sep}"):
-            raise UnsafePathError(f"{parent} would leave the directory; remove the link on its way")
-        parent.mkdir(parents=True, exist_ok=True)
 
 
 def _is_there(download: Download) -> bool:
@@ -75,7 +78,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 def _write(path: Path, data: bytes) -> None:
     with temporary(path) as part:
-        part.write_bytes(data)
+        write_new(part, data)
         part.replace(path)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from model.artifacts.errors import OutboxError
-from scripts.client.errors import LocalFileError, TargetError
+from scripts.client.errors import LocalFileError, TargetError, UnsafePathError
 
 _REMEDIES = {
     errno.ENOSPC: "free some space or fetch to another disk",
@@ -64,6 +64,47 @@ def ready_directory(path: Path) -> bool:
             return ignores_case
     except OSError as error:
         raise TargetError(_sentence(error)) from error
+
+
+class Folders:
+    """The directories below a root, made as they are needed. Safe to use from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._real_root = os.path.realpath(root)
+        self._known = {root}
+
+    def make(self, path: Path) -> bool:
+        """Whether it is new, and so empty.
+
+        Raises UnsafePathError where a symbolic link leads out of the root, and OSError.
+        """
+        if path in self._known:
+            return False
+        self.make(path.parent)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            self._check(path)
+            if not path.is_dir():
+                raise
+            self._known.add(path)
+            return False
+        return True
+
+    def _check(self, path: Path) -> None:
+        if not os.path.realpath(path).startswith(os.path.join(self._real_root, "")):  # noqa: PTH118
+            raise UnsafePathError(f"{path} would leave the directory; remove the link on its way")
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """A file that was not there, with no more system calls than it takes. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
