@@ -1,5 +1,6 @@
 """The companion script: one command line out of the parts in `scripts.commands`."""
 
+import gc
 import logging
 import sys
 
@@ -26,6 +27,8 @@ app.add_typer(webhooks.app, name="webhook")
 
 
 def main() -> None:
+    # What is loaded stays: going through it again, and at the end, takes 0.05 seconds.
+    gc.freeze()
     # A repetition is not worth a line; what fails for good comes as an error.
     logging.getLogger("stamina").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):

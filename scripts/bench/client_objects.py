@@ -4,6 +4,7 @@
 `… fill JOB COUNT SIZE` stores a job's results.
 """
 
+import gc
 import hashlib
 import os
 import shutil
@@ -98,6 +99,7 @@ def _put_random(bucket: Bucket, key: str, size: int) -> str:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # as the command does
     match sys.argv[1:]:
         case ["stage", directory]:
             for _ in stage_files(sorted(Path(directory).iterdir()), _bucket()):

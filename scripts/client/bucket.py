@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 _CHUNK_BYTES = 1 << 20
+_PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
+"""Of a file that is uploaded: what is in memory, and 80 GB as S3 takes no more than 10,000."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -142,7 +144,9 @@ class Bucket:
     def upload(self, key: str, path: Path) -> None:
         """Stream a large file in parts; readers see all of it or nothing."""
         with translated(key):
-            obstore.put(self._store, key, path)
+            obstore.put(
+                self._store, key, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE
+            )
 
     def delete(self, key: str) -> None:
         with translated(key):

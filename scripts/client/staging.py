@@ -1,8 +1,10 @@
 """Inputs too large for a request's body, put into the bucket under their hash before it is sent."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from model.artifacts.errors import InvalidInputError
 from model.artifacts.keys import input_key
@@ -10,8 +12,14 @@ from scripts.client.bucket import Bucket
 from scripts.client.items import readable
 from scripts.client.threads import in_threads
 
-WORKERS = 16
+WORKERS = 32
 IN_MEMORY_BYTES = 8 << 20
+
+_LIGHT_BYTES = 256 << 10
+_IN_MEMORY = BoundedSemaphore(6)
+"""Files at a time that are neither light nor streamed."""
+
+_STREAMED = BoundedSemaphore(2)
 
 
 def stage_files(
@@ -27,15 +35,24 @@ def stage_files(
 def stage_file(path: Path, bucket: Bucket) -> str:
     """The key, once the bucket holds the file; equal files share one."""
     with readable(path):
-        if path.stat().st_size <= IN_MEMORY_BYTES:
+        size = path.stat().st_size
+        with _room(size):
+            if size > IN_MEMORY_BYTES:
+                return _stream(path, bucket)
             return stage_bytes(path.read_bytes(), bucket)
-        return _stream(path, bucket)
 
 
 def stage_bytes(data: bytes, bucket: Bucket) -> str:
     key = input_key(hashlib.sha256(data).hexdigest())
     bucket.create(key, data)
     return key
+
+
+def _room(size: int) -> contextlib.AbstractContextManager[object]:
+    """A place among the files that are on their way: all of them together hold little memory."""
+    if size <= _LIGHT_BYTES:
+        return contextlib.nullcontext()
+    return _IN_MEMORY if size <= IN_MEMORY_BYTES else _STREAMED
 
 
 def _stream(path: Path, bucket: Bucket) -> str:

@@ -21,7 +21,7 @@ from scripts.client.sending import Receipt, Sender
 from scripts.client.states import State
 from scripts.client.threads import in_threads
 
-_STAGERS = 8
+_STAGERS = 16
 _SENDERS = 64
 """Enough for 200 submits a second where an answer takes 0.3 seconds."""
 _KEYS_AT_A_TIME = 1_000
