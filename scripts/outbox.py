@@ -1,8 +1,10 @@
 """The companion script: one command line out of the parts in `scripts.commands`."""
 
 import gc
+import importlib.metadata
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
@@ -16,6 +18,7 @@ app = typer.Typer(
     help=f"Send documents to your model; its results wait in your own bucket.\n{guide.START}",
     epilog=exit_codes.EXPLANATION,
     no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -24,6 +27,15 @@ for part in (sending, running, following, results, report, serving, upkeep):
         command.cls = Command
     app.add_typer(part.app)
 app.add_typer(webhooks.app, name="webhook")
+
+
+@app.callback()
+def outbox(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"outbox {importlib.metadata.version('outbox')}")
+        raise typer.Exit
 
 
 def main() -> None:

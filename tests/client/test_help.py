@@ -1,6 +1,7 @@
 """What a newcomer reads, and what the shell completes."""
 
 import shlex
+from importlib.metadata import version
 
 import pytest
 import typer
@@ -63,3 +64,7 @@ def test_completion_goes_through_the_command_line(outbox, documents, job):
         "COMP_CWORD": "2",
     }
     assert job in outbox(**shell).stdout
+
+
+def test_it_says_its_version(outbox):
+    assert outbox("--version").stdout == f"outbox {version('outbox')}\n"

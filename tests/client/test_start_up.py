@@ -20,3 +20,21 @@ def test_a_command_loads_no_library_that_it_may_not_need(command):
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_public_name_is_there_and_loads_no_more_than_it_needs():
+    program = (
+        "import sys, scripts.client as client\n"
+        "before = set(sys.modules)\n"
+        "for name in client._HOMES: getattr(client, name)\n"
+        "sys.stdout.write(str('scripts.client.sending' in before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"False")
+
+
+def test_a_name_that_is_not_there_is_said_as_python_says_it():
+    import scripts.client
+
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = scripts.client.nothing
