@@ -25,6 +25,10 @@ class HttpServer(uvicorn.Server):
         super().__init__(settings)
 
     async def run_on(self, listener: socket.socket) -> None:
+        listener.listen(self.config.backlog)
+        # Or whoever starts after a kill would wait a minute for this port: Linux keeps it for
+        # connections that were open. Not before we listen: it may give a free port away again.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         await self.serve([listener])
 
     @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,19 @@ def family(processes: Processes) -> set[int]:
     """All that was started, down to the last descendant."""
     parent = psutil.Process(processes.stand_in)
     return {parent.pid, *(child.pid for child in parent.children(recursive=True))}
+
+
+def test_who_was_connected_when_it_was_killed_keeps_nobody_from_its_port(tmp_path: Path):
+    with running_locally(TRUSSES / "obedient", state_directory=tmp_path) as local:
+        port = int(local.base_url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(8) == b"HTTP/1.1"
+            os.kill(local.processes().stand_in, signal.SIGKILL)
+            with running_locally(
+                TRUSSES / "obedient", state_directory=tmp_path, port=port
+            ) as again:
+                assert again.base_url == local.base_url
 
 
 def test_every_accepted_request_survives_kill_9(tmp_path: Path):
