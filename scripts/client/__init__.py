@@ -80,6 +80,7 @@ _HOMES = {
     "fetch": "fetching",
     "find_items": "sources",
     "index": "indexing",
+    "opening": "opening",
     "read_settings": "settings",
     "results": "result_reading",
     "resume": "submitting",
@@ -87,9 +88,11 @@ _HOMES = {
     "submit": "submitting",
     "wait": "waiting",
 }
+__all__ = tuple(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return home if name == _HOMES[name] else getattr(home, name)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 3
 _CHUNK_BYTES = 1 << 20
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
-"""Of a file that is uploaded: what is in memory, and 80 GB as S3 takes no more than 10,000."""
+"""Of a file that is uploaded. S3 takes 10,000 parts: 80 GB."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -92,7 +92,7 @@ class Folders:
         return True
 
     def _check(self, path: Path) -> None:
-        if not os.path.realpath(path).startswith(os.path.join(self._real_root, "")):  # noqa: PTH118
+        if not Path(os.path.realpath(path)).is_relative_to(self._real_root):
             raise UnsafePathError(f"{path} would leave the directory; remove the link on its way")
 
 

@@ -1,7 +1,9 @@
 """What a command loads before it does anything: its user waits for all of it."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,11 +28,20 @@ def test_every_public_name_is_there_and_loads_no_more_than_it_needs():
     program = (
         "import sys, scripts.client as client\n"
         "before = set(sys.modules)\n"
-        "for name in client._HOMES: getattr(client, name)\n"
+        "for name in client.__all__: getattr(client, name)\n"
         "sys.stdout.write(str('scripts.client.sending' in before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"False")
+
+
+def test_type_checkers_see_the_public_names():
+    import scripts.client
+
+    tree = ast.parse(Path(scripts.client.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname for statement in block.body for alias in statement.names}
+    assert seen == set(scripts.client.__all__)
 
 
 def test_a_name_that_is_not_there_is_said_as_python_says_it():
