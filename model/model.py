@@ -10,11 +10,11 @@ from typing import Any
 import fastapi
 
 from model import inference
-from model.artifacts import Manifest
-from model.execution import Execution
-from model.failures import without_causes
-from model.opening import open_outbox
-from model.settings import model_info, read_settings
+from truss_outbox.contract import Manifest
+from truss_outbox.serving.failures import without_causes
+from truss_outbox.serving.open_outbox import open_outbox
+from truss_outbox.serving.settings.settings import model_info, read_settings
+from truss_outbox.serving.work import Execution
 
 
 class Model:

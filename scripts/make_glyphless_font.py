@@ -1,4 +1,4 @@
-"""Makes `model/inference/glyphless.ttf`: `python -m scripts.make_glyphless_font`.
+"""Makes `model/inference/writing/glyphless.ttf`: `python -m scripts.make_glyphless_font`.
 
 The font of the searchable PDF's invisible text. Its one glyph beside `.notdef` is a line from the
 bottom left to the top right of its box: it has an extent, so that readers can mark it, and no area.
@@ -9,7 +9,7 @@ from pathlib import Path
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-FONT = Path(__file__).parent.parent / "model" / "inference" / "glyphless.ttf"
+FONT = Path(__file__).parent.parent / "model" / "inference" / "writing" / "glyphless.ttf"
 WIDTH, ASCENT, DESCENT = 500, 800, -200
 MADE_AT = 3_900_000_000  # seconds since 1904: a fixed time, so that equal fonts are equal files
 

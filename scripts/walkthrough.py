@@ -19,7 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from scripts.local_baseten.running import LocalBaseten, running_locally
+from local_baseten.running import LocalBaseten, running_locally
 
 PROJECT = Path(__file__).parent.parent
 EXAMPLES = PROJECT / "data" / "examples"
@@ -81,7 +81,7 @@ def main() -> int:
 
 def _run_companion(local: LocalBaseten, documents: list[Path], *, job: str, target: Path) -> int:
     command = [
-        *(sys.executable, "-m", "scripts.outbox", "run", *map(str, documents)),
+        *(sys.executable, "-m", "outbox_client", "run", *map(str, documents)),
         *("--job", job, "--to", str(target), "--label", "source=demo"),
         *("--set", f"artifacts={json.dumps(ARTIFACTS)}"),
     ]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
 
-from model.artifacts.stores import GcsOptions, S3Options
-from scripts.local_baseten.bucket import Bucket, running_bucket
-from scripts.local_baseten.fake_gcs import running_fake_gcs
+from local_baseten.buckets.fake_gcs import running_fake_gcs
+from local_baseten.buckets.s3 import Bucket, running_bucket
 from tests.canaries import found, said, seed
+from truss_outbox.stores import GcsOptions, S3Options
 
 settings.register_profile("outbox", deadline=None, max_examples=60)
 settings.load_profile("outbox")

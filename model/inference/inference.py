@@ -8,17 +8,18 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from model.artifacts import Outputs
-from model.inference.documents import Pages, chosen_pages, open_document
-from model.inference.engine import Engine, load_engine
-from model.inference.layout import arrange
-from model.inference.orientation import read_upright
-from model.inference.reading import Page
-from model.inference.request import ArtifactName, Request
-from model.inference.settings import InferenceSettings
-from model.inference.summary import Summary
-from model.inference.writers import open_writer
-from model.request import DOCUMENT
+from truss_outbox.contract import Outputs
+from truss_outbox.serving.request import DOCUMENT
+
+from .files.documents import Pages, chosen_pages, open_document
+from .reading.engine import Engine, load_engine
+from .reading.layout import arrange
+from .reading.orientation import read_upright
+from .reading.reading import Page
+from .request import ArtifactName, Request
+from .settings import InferenceSettings
+from .writing.summary import Summary
+from .writing.writers import open_writer
 
 
 class Inference:

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from model.inference.page_ranges import PageRanges
-from model.request import Document, InferenceRequest
+from truss_outbox.serving.request import Document, InferenceRequest
+
+from .files.page_ranges import PageRanges
 
 MIN_DPI = 36
 MAX_DPI = 600

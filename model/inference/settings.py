@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from model.artifacts.errors import ConfigurationError
+from truss_outbox.contract.errors import ConfigurationError
 
 _MODEL_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from scripts.bench import client, cold_start, memory, ocr, slot, stand_in, store, store_memory
+from . import client, cold_start, memory, ocr, slot, stand_in, store, store_memory
 
 USAGE = """usage: python -m scripts.bench NAME
 

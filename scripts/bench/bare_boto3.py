@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from model.artifacts import Manifest
-from model.artifacts.keys import manifest_key
-from scripts.bench.ways import SMALL_BYTES, THREADS, Way, keys_of
-from scripts.local_baseten.bucket import NAME, Bucket
+from local_baseten.buckets.s3 import NAME, Bucket
+from truss_outbox.contract import Manifest
+from truss_outbox.contract.keys import manifest_key
+
+from .ways import SMALL_BYTES, THREADS, Way, keys_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

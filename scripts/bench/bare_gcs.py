@@ -8,11 +8,12 @@ from pathlib import Path
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Bucket, Client, transfer_manager
 
-from model.artifacts import Manifest
-from model.artifacts.keys import manifest_key
-from model.artifacts.stores import GcsOptions
-from scripts.bench.ways import THREADS, Way, keys_of
-from scripts.local_baseten.bucket import NAME
+from local_baseten.buckets.s3 import NAME
+from truss_outbox.contract import Manifest
+from truss_outbox.contract.keys import manifest_key
+from truss_outbox.stores import GcsOptions
+
+from .ways import THREADS, Way, keys_of
 
 Sender = Callable[[Bucket, Mapping[str, Path]], None]
 

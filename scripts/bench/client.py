@@ -12,10 +12,11 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory, mkdtemp
 
-from scripts.bench.client_objects import Case, fresh_inputs
-from scripts.bench.client_peers import Peer, installed_peers
-from scripts.bench.timed import Run, timed
-from scripts.local_baseten.bucket import Bucket, running_bucket
+from local_baseten.buckets.s3 import Bucket, running_bucket
+
+from .client_objects import Case, fresh_inputs
+from .client_peers import Peer, installed_peers
+from .timed import Run, timed
 
 PROJECT = Path(__file__).parent.parent.parent
 LIMIT = 1.0
@@ -57,7 +58,7 @@ class _Bench:
         """Ours verifies and renames; the others copy the manifests' and artifacts' prefixes."""
         self._run([[*_OBJECTS, "fill", case.job, str(case.count), str(case.size)]])
         target = self._directory / "target"
-        outbox = [sys.executable, "-m", "scripts.outbox", "fetch", case.job, "--to", str(target)]
+        outbox = [sys.executable, "-m", "outbox_client", "fetch", case.job, "--to", str(target)]
         ways = {"outbox fetch": [[*outbox, "--json"]]} | {
             peer.name: [
                 peer.download(f"{kind}/job={case.job}/", target / kind)

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from model.artifacts import Artifact, Manifest, ModelInfo
-from model.artifacts.keys import artifact_key, manifest_key
-from scripts.client.bucket import Bucket
-from scripts.client.bucket_opening import open_bucket
-from scripts.client.staging import stage_files
-from scripts.client.threads import in_threads
+from outbox_client.bucket.bucket import Bucket
+from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.sending.large_inputs import stage_files
+from outbox_client.threads import in_threads
+from truss_outbox.contract import Artifact, Manifest, ModelInfo
+from truss_outbox.contract.keys import artifact_key, manifest_key
 
 _ATTEMPT = "0123abcd"
 _NAME = "text.txt"

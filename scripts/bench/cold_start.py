@@ -8,7 +8,7 @@ import time
 
 ROUNDS = 7
 _OPEN = """
-from model.artifacts.stores import GcsOptions, S3Options, open_store
+from truss_outbox.stores import GcsOptions, S3Options, open_store
 url = "http://127.0.0.1:9"
 open_store({root!r}, s3=S3Options(endpoint_url=url), gcs=GcsOptions(endpoint_url=url))
 """

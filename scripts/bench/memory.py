@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pypdfium2
 
-from scripts.local_baseten.running import LocalBaseten, running_locally
+from local_baseten.running import LocalBaseten, running_locally
 
 PROJECT = Path(__file__).parent.parent.parent
 SHORT, LONG = 4, 200
@@ -55,7 +55,7 @@ def _read(document: Path, local: LocalBaseten) -> None:
         *(
             sys.executable,
             "-m",
-            "scripts.outbox",
+            "outbox_client",
             "run",
             str(document),
             "--job",

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 from rapidocr import RapidOCR
 
 from model.inference import Request, load
-from model.inference.documents import open_document
-from model.inference.parameters import rapidocr_parameters
-from model.inference.reading import Pixels
+from model.inference.files.documents import open_document
+from model.inference.reading.parameters import rapidocr_parameters
+from model.inference.reading.reading import Pixels
 from model.inference.settings import InferenceSettings
-from model.request import DOCUMENT
+from truss_outbox.serving.request import DOCUMENT
 
 DATA = Path(__file__).parent.parent.parent / "data"
 DOCUMENTS = ("minutes.pdf", "scanned-letter.pdf", "rechnung.pdf", "notice-zh.png", "photo.png")

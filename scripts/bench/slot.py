@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from model.artifacts import KeyTemplate, Manifest, ModelInfo, ObjectStore, Outputs
-from model.artifacts.keys import DEFAULT_TEMPLATE
-from model.artifacts.stores.memory import MemoryStore
-from model.artifacts.streams import FileDigest
-from model.outbox import Outbox
-from model.request import InferenceRequest
-from model.settings import Settings
-from model.uploads import BoundedExecutor
+from truss_outbox.contract import KeyTemplate, Manifest, ModelInfo, Outputs
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE
+from truss_outbox.serving.outbox import Outbox
+from truss_outbox.serving.request import InferenceRequest
+from truss_outbox.serving.settings.settings import Settings
+from truss_outbox.serving.uploads import BoundedExecutor
+from truss_outbox.stores import ObjectStore
+from truss_outbox.stores.memory import MemoryStore
+from truss_outbox.stores.streams import FileDigest
 
 REQUESTS = 300
 IN_FLIGHT = 40

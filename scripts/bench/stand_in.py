@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
-from scripts.local_baseten.database import Database
-from scripts.local_baseten.request_queue import RequestQueue
-from scripts.local_baseten.running import LocalBaseten, running_locally
+from local_baseten.request_queue.database import Database
+from local_baseten.request_queue.requests import RequestQueue
+from local_baseten.running import LocalBaseten, running_locally
 
 REQUESTS = 500
 ROUNDS = 11

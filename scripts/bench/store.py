@@ -10,18 +10,17 @@ from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
-from model.artifacts import ObjectStore, open_store
-from model.artifacts.keys import manifest_key
-from model.artifacts.reading import find_manifest
-from model.artifacts.stores import GcsOptions, RetryingStore, S3Options
-from model.artifacts.writing import discard
-from scripts.bench.bare_boto3 import boto3_ways, default_client
-from scripts.bench.bare_gcs import gcs_ways
-from scripts.bench.requests_sent import requests_sent
-from scripts.bench.ways import Way, keys_of, new_manifest, store_as_model
-from scripts.local_baseten.bucket import running_bucket
-from scripts.local_baseten.errors import BucketError
-from scripts.local_baseten.fake_gcs import running_fake_gcs
+from local_baseten.buckets.fake_gcs import running_fake_gcs
+from local_baseten.buckets.s3 import running_bucket
+from local_baseten.errors import BucketError
+from truss_outbox.contract.keys import manifest_key
+from truss_outbox.stores import GcsOptions, ObjectStore, RetryingStore, S3Options, open_store
+from truss_outbox.stores.commit import discard, find_manifest
+
+from .bare_boto3 import boto3_ways, default_client
+from .bare_gcs import gcs_ways
+from .requests_sent import requests_sent
+from .ways import Way, keys_of, new_manifest, store_as_model
 
 LIMIT = 1.15
 FREE_BYTES = 40 << 30

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from model.artifacts.stores import S3Options, open_store
-from scripts.local_baseten.bucket import Bucket, running_bucket
+from local_baseten.buckets.s3 import Bucket, running_bucket
+from truss_outbox.stores import S3Options, open_store
 
 PROJECT = Path(__file__).parent.parent.parent
 MIB = 1 << 20

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from model.artifacts import Manifest, ModelInfo, ObjectStore
-from model.artifacts.keys import artifact_key
-from model.artifacts.writing import commit, new_attempt, upload_artifacts
+from truss_outbox.contract import Manifest, ModelInfo
+from truss_outbox.contract.keys import artifact_key, new_attempt
+from truss_outbox.stores import ObjectStore
+from truss_outbox.stores.commit import commit, upload_artifacts
 
 THREADS = 8
 SMALL_BYTES = 1 << 20

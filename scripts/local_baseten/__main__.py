@@ -1,4 +1,4 @@
-"""`python -m scripts.local_baseten SOURCE --state-directory DIRECTORY`: `serve` as a process.
+"""`python -m local_baseten SOURCE --state-directory DIRECTORY`: `serve` as a process.
 
 The API key is the environment's BASETEN_API_KEY; without one every key is accepted.
 """
@@ -11,9 +11,9 @@ import sys
 import threading
 from pathlib import Path
 
-from scripts.local_baseten.errors import LocalBasetenError
-from scripts.local_baseten.service_settings import ServiceSettings
-from scripts.local_baseten.serving import serve
+from .errors import LocalBasetenError
+from .serve import serve
+from .settings import ServiceSettings
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scripts.local_baseten")
+    parser = argparse.ArgumentParser(prog="python -m local_baseten")
     parser.add_argument("source", type=Path)
     parser.add_argument("--state-directory", type=Path, required=True)
     parser.add_argument("--bucket", type=Path, metavar="DIRECTORY")

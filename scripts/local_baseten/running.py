@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Unpack
 
-from scripts.local_baseten.clock import MovableClock
-from scripts.local_baseten.errors import NotRunningError
-from scripts.local_baseten.service_settings import ServiceOptions, ServiceSettings
-from scripts.local_baseten.serving import ANY_KEY
-from scripts.local_baseten.state_directory import Processes, StateDirectory
+from .clock import MovableClock
+from .errors import NotRunningError
+from .serve import ANY_KEY
+from .settings import ServiceOptions, ServiceSettings
+from .state_directory import Processes, StateDirectory
 
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 10.0
@@ -79,7 +79,7 @@ def running_locally(
     state_directory = state_directory.resolve()
     state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [
-        *(sys.executable, "-m", "scripts.local_baseten", str(source.resolve())),
+        *(sys.executable, "-m", "local_baseten", str(source.resolve())),
         *("--end-with-stdin", f"--state-directory={state_directory}", f"--port={port}"),
         f"--settings={json.dumps(asdict(settings))}",
         *([f"--bucket={bucket_directory.resolve()}"] if bucket_directory else []),

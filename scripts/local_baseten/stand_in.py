@@ -8,32 +8,30 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from scripts.local_baseten.api import AsyncApi
-from scripts.local_baseten.application import create_application
-from scripts.local_baseten.clock import MovableClock
-from scripts.local_baseten.database import Database
-from scripts.local_baseten.deliveries import Deliveries
-from scripts.local_baseten.deploying import Deployed, Deploying
-from scripts.local_baseten.ending import Ending, run_until_ended
-from scripts.local_baseten.faults import Faults
-from scripts.local_baseten.faulty_model import FaultyModel
-from scripts.local_baseten.faulty_webhooks import make_faulty
-from scripts.local_baseten.group_commit import GroupCommit
-from scripts.local_baseten.host_check import names_of
-from scripts.local_baseten.http_server import HttpServer
-from scripts.local_baseten.model_client import ModelCaller, ModelClient
-from scripts.local_baseten.observing import ObservedModel, Observer, observed
-from scripts.local_baseten.page import Page
-from scripts.local_baseten.request_queue import RequestQueue
-from scripts.local_baseten.request_status import SERVED_ID
-from scripts.local_baseten.service_settings import ServiceSettings
-from scripts.local_baseten.state_directory import Processes, StateDirectory
-from scripts.local_baseten.sync_predict import SyncPredict
-from scripts.local_baseten.truss_server import TrussServer
-from scripts.local_baseten.webhook_attempt import DeliveryPolicy, webhook_client
-from scripts.local_baseten.webhook_deliverer import WebhookDeliverer
-from scripts.local_baseten.webhook_secrets import WebhookSecrets
-from scripts.local_baseten.worker import Worker
+from .clock import MovableClock
+from .ending import Ending, run_until_ended
+from .endpoints.application import create_application, names_of
+from .endpoints.async_api import AsyncApi
+from .endpoints.request_status import SERVED_ID
+from .endpoints.server import HttpServer
+from .endpoints.sync_api import SyncPredict
+from .faults.faults import Faults
+from .faults.faulty import FaultyModel, make_faulty
+from .measuring.observer import ObservedModel, Observer, observed
+from .page.page import Page
+from .request_queue.database import Database
+from .request_queue.deliveries import Deliveries
+from .request_queue.group_commit import GroupCommit
+from .request_queue.requests import RequestQueue
+from .request_queue.worker import Worker
+from .settings import ServiceSettings
+from .state_directory import Processes, StateDirectory
+from .trusses.client import ModelCaller, ModelClient
+from .trusses.deploy import Deployed, Deploying
+from .trusses.server import TrussServer
+from .webhooks.attempt import DeliveryPolicy, webhook_client
+from .webhooks.deliverer import WebhookDeliverer
+from .webhooks.secret_file import WebhookSecrets
 
 _CLAIM_MARGIN_SECONDS = 60.0
 

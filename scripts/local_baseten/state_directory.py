@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from scripts.local_baseten import tether
-from scripts.local_baseten.errors import StateDirectoryInUseError
+from . import tether
+from .errors import StateDirectoryInUseError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from model.artifacts import Outputs
-from model.request import InferenceRequest
+from truss_outbox.contract import Outputs
+from truss_outbox.serving.request import InferenceRequest
 
 
 class Request(InferenceRequest):

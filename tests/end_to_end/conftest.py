@@ -9,8 +9,8 @@ import boto3
 import httpx
 import pytest
 
-from scripts.local_baseten.bucket import Bucket as Server
-from scripts.local_baseten.running import LocalBaseten, running_locally
+from local_baseten.buckets.s3 import Bucket as Server
+from local_baseten.running import LocalBaseten, running_locally
 from tests.end_to_end.reading import Bucket
 from tests.end_to_end.s3_proxy import S3Proxy, running_proxy
 from tests.tiny_truss import PROJECT, make_tiny_truss

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from scripts.local_baseten.truss_layout import TrussLayout
-from scripts.local_baseten.truss_process import running_truss
+from local_baseten.trusses.layout import TrussLayout
+from local_baseten.trusses.process import running_truss
 
 
 @dataclass

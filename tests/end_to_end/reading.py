@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.artifacts import Manifest
+from truss_outbox.contract import Manifest
 
 
 @dataclass

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from scripts.local_baseten.running import running_locally
-from scripts.local_baseten.truss_layout import TrussLayout, lay_out_truss
-from scripts.local_baseten.truss_process import running_truss
+from local_baseten.running import running_locally
+from local_baseten.trusses.layout import TrussLayout, lay_out_truss
+from local_baseten.trusses.process import running_truss
 from tests.canaries import found, said, seed
 from tests.end_to_end.asking import entered, final_status
 from tests.end_to_end.overheard import Output, ready, serving

@@ -12,13 +12,13 @@ from baseten.client import InferenceClient
 from baseten.client.inferenceapi import AsyncRunRemoteInput
 from typer.testing import CliRunner
 
-from model.artifacts import Failure
-from scripts.local_baseten.running import running_locally
-from scripts.outbox import app
+from local_baseten.running import running_locally
+from outbox_client.commands.app import app
 from tests.canaries import seed
 from tests.end_to_end.asking import final_status, metric
 from tests.tiny_truss import PROJECT
 from tests.waiting import until
+from truss_outbox.contract import Failure
 
 CHAIN = PROJECT / "scripts" / "examples" / "chain" / "count_document.py"
 API_KEY, WORD, VALUE = (seed(f"a Chain's {what}") for what in ("key", "document", "wrong value"))

@@ -6,7 +6,7 @@ import signal
 import httpx
 import pytest
 
-from scripts.local_baseten.running import running_locally
+from local_baseten.running import running_locally
 from tests.end_to_end.asking import entered, final_status, submit
 from tests.end_to_end.reading import watching
 from tests.end_to_end.s3_proxy import S3Proxy

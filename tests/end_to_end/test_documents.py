@@ -11,10 +11,10 @@ import pytest
 from fpdf import FPDF
 from PIL import Image
 
-from model.artifacts import Failure
 from tests.end_to_end.asking import final_status
 from tests.end_to_end.reading import Bucket
 from tests.tiny_truss import PROJECT
+from truss_outbox.contract import Failure
 
 EXAMPLES = PROJECT / "data" / "examples"
 PASSWORD = "not-to-be-repeated"

@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from model.artifacts import KeyTemplate
-from model.artifacts.keys import DEFAULT_TEMPLATE
-from scripts.client import Naming, index, index_format
-from scripts.client.bucket_opening import open_bucket
-from tests.client.committed import a_manifest, commit
+from outbox_client import Naming, index
+from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.indexing import format as index_format
 from tests.end_to_end.test_readme import block
+from tests.outbox_client.committed import a_manifest, commit
 from tests.tiny_truss import PROJECT
+from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE
 
 ITEMS = ["a.pdf", "b.pdf", "c.pdf"]
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from model.artifacts import KeyTemplate, Manifest
-from scripts.client import Deployment, Journal, Naming, State, wait
-from scripts.client.api import QueueStatus, RequestStatus
-from scripts.client.bucket_opening import open_bucket
-from scripts.client.errors import UnknownJobError
-from scripts.local_baseten.running import running_locally
+from local_baseten.running import running_locally
+from outbox_client import Deployment, Journal, Naming, State, wait
+from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.errors import UnknownJobError
+from outbox_client.service.api import QueueStatus, RequestStatus
 from tests.tiny_truss import make_tiny_truss
 from tests.waiting import until
+from truss_outbox.contract import KeyTemplate, Manifest
 
 COUNT = int(os.environ.get("OUTBOX_ENDURANCE", "20000"))
 KILLS = 20
@@ -43,7 +43,7 @@ class Companion:
     def start(self, *arguments: str) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "scripts.outbox", *arguments],
+                [sys.executable, "-m", "outbox_client", *arguments],
                 env=self.environment,
                 stdout=log,
                 stderr=log,

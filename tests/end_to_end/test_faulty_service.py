@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.local_baseten.running import running_locally
+from local_baseten.running import running_locally
 
 FAULTS = {
     "lost_answer": 0.3,
@@ -30,7 +30,7 @@ def test_every_document_ends_in_one_verified_result(tiny_truss, tmp_path: Path):
         fault_seed=1,
         slow_seconds=0.2,
     ) as local:
-        command = [*(sys.executable, "-m", "scripts.outbox"), "run", documents, "--job", "faulty"]
+        command = [*(sys.executable, "-m", "outbox_client"), "run", documents, "--job", "faulty"]
         done = subprocess.run(
             [*command, "--to", tmp_path / "results"],
             env={**os.environ, **local.environment, "OUTBOX_HOME": str(tmp_path / "journal")},

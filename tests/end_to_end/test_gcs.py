@@ -4,11 +4,11 @@ import hashlib
 
 import httpx
 
-from model.artifacts import open_store
-from model.artifacts.reading import find_manifest
-from scripts.client.bucket_opening import open_bucket
-from scripts.local_baseten.running import running_locally
+from local_baseten.running import running_locally
+from outbox_client.bucket.open_bucket import open_bucket
 from tests.end_to_end.asking import final_status, submit
+from truss_outbox.stores import open_store
+from truss_outbox.stores.commit import find_manifest
 
 ROOT = "gs://outbox/end-to-end"
 

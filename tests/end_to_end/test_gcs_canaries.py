@@ -9,15 +9,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from model.artifacts import open_store
-from scripts.client.bucket_opening import open_bucket
-from scripts.client.signing import gcs_signer, s3_signer
-from scripts.local_baseten.truss_layout import lay_out_truss
-from scripts.local_baseten.truss_process import running_truss
+from local_baseten.trusses.layout import lay_out_truss
+from local_baseten.trusses.process import running_truss
+from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.upkeep.sign import gcs_signer, s3_signer
 from tests.canaries import found, seed
 from tests.end_to_end.overheard import Output, ready
 from tests.end_to_end.overheard import serving as serving_truss
 from tests.gcs_door import Door, TokenService, key_file, quoting, serving
+from truss_outbox.stores import open_store
 
 ROOT = "gs://outbox/canaries"
 URL_HOST = "files.canary.invalid"

@@ -11,14 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from model.artifacts import KeyTemplate, ModelInfo
-from model.artifacts.keys import DEFAULT_TEMPLATE
-from model.artifacts.stores.memory import MemoryStore
-from model.outbox import Outbox
-from model.uploads import BoundedExecutor
-from scripts.local_baseten.faults import Fault
+from local_baseten.faults.faults import Fault
 from tests.end_to_end.asking import final_status
 from tests.tiny_truss import PROJECT
+from truss_outbox.contract import KeyTemplate, ModelInfo
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE
+from truss_outbox.serving.outbox import Outbox
+from truss_outbox.serving.uploads import BoundedExecutor
+from truss_outbox.stores.memory import MemoryStore
 
 README = (PROJECT / "README.md").read_text()
 EXAMPLES = PROJECT / "data" / "examples"

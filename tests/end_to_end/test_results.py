@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from model.artifacts import Failure, KeyFields, KeyTemplate, RequestMetadata
-from model.artifacts.keys import DEFAULT_TEMPLATE
 from tests.end_to_end.asking import entered, final_status, metric, model_input, submit
 from tests.waiting import until
+from truss_outbox.contract import Failure, KeyFields, KeyTemplate, RequestMetadata
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE
 
 
 def predict(api, job, item, **values):

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from truss.remote.baseten.core import archive_dir
 
-from scripts.local_baseten.truss_layout import lay_out_truss
+from local_baseten.trusses.layout import lay_out_truss
 from tests.tiny_truss import PROJECT
 from tests.waiting import until
 

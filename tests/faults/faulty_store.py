@@ -9,9 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from model.artifacts import ObjectStore
-from model.artifacts.errors import StoreUnavailableError
-from model.artifacts.streams import FileDigest
+from truss_outbox.contract.errors import StoreUnavailableError
+from truss_outbox.stores import ObjectStore
+from truss_outbox.stores.streams import FileDigest
 
 T = TypeVar("T")
 

@@ -8,10 +8,9 @@ import obstore
 import pytest
 from obstore.store import GCSStore, LocalStore, S3Store
 
-from model.artifacts import ObjectStore, open_store
-from model.artifacts.stores import GcsOptions, S3Options
-from scripts.client.bucket import Bucket
-from scripts.client.sweeping import Orphan, sweep_attempts
+from outbox_client.bucket.bucket import Bucket
+from outbox_client.upkeep.sweep import Orphan, sweep_attempts
+from truss_outbox.stores import GcsOptions, ObjectStore, S3Options, open_store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

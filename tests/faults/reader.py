@@ -2,9 +2,10 @@
 
 import hashlib
 
-from model.artifacts import Manifest, ObjectStore
-from model.artifacts.errors import NotFoundError
-from model.artifacts.keys import artifact_key, manifest_key
+from truss_outbox.contract import Manifest
+from truss_outbox.contract.errors import NotFoundError
+from truss_outbox.contract.keys import artifact_key, manifest_key
+from truss_outbox.stores import ObjectStore
 
 
 class Reader:

@@ -9,14 +9,14 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from model.artifacts import KeyTemplate, Manifest, ModelInfo, ObjectStore
-from model.artifacts.keys import DEFAULT_TEMPLATE, input_key
-from model.artifacts.stores import RetryingStore
-from model.outbox import Outbox
-from model.uploads import BoundedExecutor
 from tests.faults.faulty_store import Call, FaultyStore, Mode
 from tests.faults.reader import Reader
 from tests.tiny_inference import Request, load
+from truss_outbox.contract import KeyTemplate, Manifest, ModelInfo
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, input_key
+from truss_outbox.serving.outbox import Outbox
+from truss_outbox.serving.uploads import BoundedExecutor
+from truss_outbox.stores import ObjectStore, RetryingStore
 
 KEY = "job=J/I"
 DOCUMENT = b"two words"

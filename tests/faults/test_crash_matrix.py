@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 import stamina
 
-from model.artifacts import ObjectStore
-from model.artifacts.stores.memory import MemoryStore
 from tests.faults.faulty_store import Call, Mode
 from tests.faults.places import PLACES, all_keys, swept
 from tests.faults.scenario import DOCUMENT, INPUT, ask_until_answered, check
+from truss_outbox.stores import ObjectStore
+from truss_outbox.stores.memory import MemoryStore
 
 MODES = [m for m in Mode if not m.startswith("kill")]
 NOT_CARRIED_OUT = {Mode.ERROR_BEFORE, Mode.TORN}

@@ -11,14 +11,14 @@ import pytest
 import stamina
 from fastapi import HTTPException
 
-from model.artifacts import Manifest
-from model.artifacts.keys import input_key
-from model.artifacts.stores import RetryingStore
 from tests.faults.fault_plan import Fault, FaultPlan
 from tests.faults.faulty_network import Strike, faulty_network
 from tests.faults.places import Place, all_keys
 from tests.faults.reader import Reader
 from tests.faults.scenario import REPEATED, answer, tiny_outbox
+from truss_outbox.contract import Manifest
+from truss_outbox.contract.keys import input_key
+from truss_outbox.stores import RetryingStore
 
 SEED = 3
 CALLERS = 48

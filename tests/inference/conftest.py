@@ -12,9 +12,9 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from model.artifacts import Outputs
 from model.inference import Request, load
-from model.request import DOCUMENT
+from truss_outbox.contract import Outputs
+from truss_outbox.serving.request import DOCUMENT
 
 DATA = Path(__file__).parent.parent.parent / "data"
 EXAMPLES = DATA / "examples"

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.artifacts.errors import InvalidInputError
 from model.inference import Request
-from model.inference.documents import open_document
+from model.inference.files.documents import open_document
 from model.inference.settings import InferenceSettings
 from tests.inference.conftest import EXAMPLES
+from truss_outbox.contract.errors import InvalidInputError
 
 
 def refusal(read, document, **fields) -> InvalidInputError:

@@ -5,9 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.inference.layout import arrange
-from model.inference.reading import Line, Word
-from model.inference.words import split_words
+from model.inference.reading.layout import arrange
+from model.inference.reading.reading import Line, Word
+from model.inference.reading.words import split_words
 
 
 def line(text: str, x: float, y: float, *, width: float = 100, height: float = 20) -> Line:

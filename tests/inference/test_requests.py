@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from model.inference import Request
-from model.inference.page_ranges import PageRanges
+from model.inference.files.page_ranges import PageRanges
 
 DOCUMENT = {"base64": "-"}
 

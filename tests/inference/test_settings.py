@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from model.artifacts.errors import ConfigurationError
 from model.inference import Request, load
-from model.request import DOCUMENT
 from tests.inference.conftest import DATA, EXAMPLES
+from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.serving.request import DOCUMENT
 
 RECOGNITION = Path(str(files("rapidocr"))) / "models" / "PP-OCRv6_rec_small.onnx"
 

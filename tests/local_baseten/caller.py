@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from scripts.local_baseten.running import LocalBaseten
+from local_baseten.running import LocalBaseten
 from tests.waiting import until
 
 FINAL = {"SUCCEEDED", "FAILED", "EXPIRED", "CANCELED"}

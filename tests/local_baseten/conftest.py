@@ -9,27 +9,26 @@ from pathlib import Path
 import httpx
 import pytest
 
-from model.artifacts import ObjectStore
-from model.artifacts.stores.memory import MemoryStore
-from scripts.local_baseten.api import AsyncApi
-from scripts.local_baseten.application import create_application
-from scripts.local_baseten.database import Database
-from scripts.local_baseten.faults import Faults
-from scripts.local_baseten.group_commit import GroupCommit
-from scripts.local_baseten.history import History
-from scripts.local_baseten.job import Job
-from scripts.local_baseten.limits import Limits
-from scripts.local_baseten.metrics import Metrics
-from scripts.local_baseten.model_client import ModelClient
-from scripts.local_baseten.observing import Observer
-from scripts.local_baseten.page import Page
-from scripts.local_baseten.request_queue import RequestQueue
-from scripts.local_baseten.results import Results
-from scripts.local_baseten.retry import RetryPolicy
-from scripts.local_baseten.running import LocalBaseten, running_locally
-from scripts.local_baseten.slots import Slots
-from scripts.local_baseten.sync_predict import SyncPredict
+from local_baseten.endpoints.application import create_application
+from local_baseten.endpoints.async_api import AsyncApi
+from local_baseten.endpoints.sync_api import SyncPredict
+from local_baseten.faults.faults import Faults
+from local_baseten.measuring.history import History
+from local_baseten.measuring.metrics import Metrics
+from local_baseten.measuring.observer import Observer
+from local_baseten.page.page import Page
+from local_baseten.page.results import Results
+from local_baseten.request_queue.database import Database
+from local_baseten.request_queue.group_commit import GroupCommit
+from local_baseten.request_queue.job import Job, RetryPolicy
+from local_baseten.request_queue.requests import RequestQueue
+from local_baseten.running import LocalBaseten, running_locally
+from local_baseten.settings import Limits
+from local_baseten.trusses.client import ModelClient
+from local_baseten.trusses.slots import Slots
 from tests.local_baseten.caller import Caller, calling
+from truss_outbox.stores import ObjectStore
+from truss_outbox.stores.memory import MemoryStore
 
 TRUSSES = Path(__file__).parent.parent / "trusses"
 API_KEY = "the right key"

@@ -7,8 +7,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts.local_baseten.bucket import Bucket, running_bucket
-from scripts.local_baseten.errors import BucketError
+from local_baseten.buckets.s3 import Bucket, running_bucket
+from local_baseten.errors import BucketError
 
 
 def s3(bucket: Bucket, *, secret: str | None = None):

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from scripts.local_baseten.errors import FaultError
-from scripts.local_baseten.faults import Fault, Faults
-from scripts.local_baseten.faulty_model import FaultyModel
-from scripts.local_baseten.model_client import Answer, ModelLostError
-from scripts.local_baseten.running import running_locally
+from local_baseten.errors import FaultError
+from local_baseten.faults.faults import Fault, Faults
+from local_baseten.faults.faulty import FaultyModel
+from local_baseten.running import running_locally
+from local_baseten.trusses.client import Answer, ModelLostError
+from tests.baseten_webhooks.scripted_receiver import receiving
 from tests.local_baseten.caller import calling
 from tests.local_baseten.conftest import TRUSSES
 from tests.waiting import until
-from tests.webhooks.scripted_receiver import receiving
 
 
 def test_a_seed_settles_what_happens():
@@ -69,7 +69,7 @@ def test_what_cannot_happen_is_refused(asked):
     ("option", "said"), [("lost=0.5", "no fault is called 'lost'"), ("lost_answer", "KIND=PROB")]
 )
 def test_the_command_refuses_it_before_anything_runs(tmp_path, option, said):
-    command = [*(sys.executable, "-m", "scripts.outbox", "serve", str(TRUSSES / "echo"))]
+    command = [*(sys.executable, "-m", "outbox_client", "serve", str(TRUSSES / "echo"))]
     done = subprocess.run(
         [*command, "--fault", option, "--state", tmp_path / "state"],
         capture_output=True,

@@ -8,12 +8,12 @@ import promql_parser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from scripts.local_baseten import metrics
-from scripts.local_baseten.answers import ApiError
-from scripts.local_baseten.history import History, Kind
-from scripts.local_baseten.metrics import Metrics
-from scripts.local_baseten.model_client import Answer, ModelLostError, ModelRefusedError
-from scripts.local_baseten.observing import ObservedModel, Observer, observed
+from local_baseten.answers import ApiError
+from local_baseten.measuring import metrics
+from local_baseten.measuring.history import History, Kind
+from local_baseten.measuring.metrics import Metrics
+from local_baseten.measuring.observer import ObservedModel, Observer, observed
+from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
 from tests.local_baseten.caller import Caller
 
 DASHBOARD = Path(metrics.__file__).parent / "grafana.json"

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from scripts.local_baseten.database import Database
-from scripts.local_baseten.job import Job
-from scripts.local_baseten.request_queue import RequestQueue
-from scripts.local_baseten.retry import RetryPolicy
+from local_baseten.request_queue.database import Database
+from local_baseten.request_queue.job import Job, RetryPolicy
+from local_baseten.request_queue.requests import RequestQueue
 
 FEW, MANY, ROUNDS = 1_000, 100_000, 400
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from model.artifacts import Outputs
-from model.artifacts.errors import InvalidInputError
-from model.request import DOCUMENT, InferenceRequest
+from truss_outbox.contract import Outputs
+from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.serving.request import DOCUMENT, InferenceRequest
 
 GATE_SECONDS = 60
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pkgutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,17 +12,12 @@ from counting import CountWords
 from pydantic import JsonValue, RootModel
 from truss_chains.remote_chainlet.utils import get_request_id
 
-import model
-
-# A Chainlet's generated code is a package called `model` too: ours, in `packages`, extends it.
-model.__path__ = pkgutil.extend_path(model.__path__, model.__name__)
-
-from model.artifacts import Manifest, Outputs  # noqa: E402
-from model.artifacts.errors import InvalidInputError  # noqa: E402
-from model.failures import without_causes  # noqa: E402
-from model.opening import open_outbox  # noqa: E402
-from model.request import DOCUMENT, InferenceRequest  # noqa: E402
-from model.settings import model_info, read_settings  # noqa: E402
+from truss_outbox.contract import Manifest, Outputs
+from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.serving.failures import without_causes
+from truss_outbox.serving.open_outbox import open_outbox
+from truss_outbox.serving.request import DOCUMENT, InferenceRequest
+from truss_outbox.serving.settings.settings import model_info, read_settings
 
 _NAMES = ("OUTBOX_ROOT", "OUTBOX_REGION", "OUTBOX_ENDPOINT_URL", "OUTBOX_KEY_TEMPLATE")
 SETTINGS = {name: os.environ[name] for name in _NAMES if name in os.environ}
@@ -55,8 +49,8 @@ class Counting:
 class CountDocument(chains.ChainletBase):
     remote_config = chains.RemoteConfig(
         docker_image=chains.DockerImage(
-            requirements_file=chains.make_abs_path_here("../../../pyproject.toml"),
-            external_package_dirs=[chains.make_abs_path_here("../packages")],
+            requirements_file=chains.make_abs_path_here("requirements.txt"),
+            external_package_dirs=[chains.make_abs_path_here("../../../model/packages")],
         ),
         compute=chains.Compute(predict_concurrency=4),
         assets=chains.Assets(

@@ -1,0 +1,1 @@
+"""From a document's bytes to pages of pixels."""

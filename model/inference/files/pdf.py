@@ -1,0 +1,119 @@
+"""Pages of a PDF, rendered by PDFium. PDFium is not thread-safe: one document at a time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil, isfinite
+from pathlib import Path
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from truss_outbox.contract.errors import InvalidInputError
+
+from ..reading.reading import POINTS_PER_INCH, PageImage, Pixels
+from ..settings import Limits
+from .sizes import check_size
+
+_TAIL_BYTES = 2048
+_DAMAGED = "export it again, or open it in a viewer and print it to a new PDF"
+
+
+class PdfPages:
+    """Implements `Pages`."""
+
+    def __init__(self, pdf: pypdfium2.PdfDocument, *, dpi: int, limits: Limits) -> None:
+        self._pdf = pdf
+        self._dpi = dpi
+        self._limits = limits
+
+    @property
+    def count(self) -> int:
+        return len(self._pdf)
+
+    def check(self, number: int) -> None:
+        try:
+            points = self._pdf.get_page_size(number - 1)
+        except pypdfium2.PdfiumError as error:
+            raise _damaged_page(number) from error
+        if not all(isfinite(side) and side > 0 for side in points):
+            raise _damaged_page(number)
+        width, height = (ceil(side * self._dpi / POINTS_PER_INCH) for side in points)
+        remedy = "send a lower dpi, or leave the page out"
+        check_size(number, (width, height), self._limits, remedy=remedy)
+
+    def page(self, number: int) -> PageImage:
+        try:
+            page = self._pdf.get_page(number - 1)
+        except pypdfium2.PdfiumError as error:
+            raise _damaged_page(number) from error
+        try:
+            pixels = self._render(page)
+            return PageImage(
+                pixels=pixels, size=page.get_size(), dpi=self._dpi, dpi_source="rendered"
+            )
+        except pypdfium2.PdfiumError as error:
+            raise _damaged_page(number) from error
+        finally:
+            page.close()
+
+    def _render(self, page: pypdfium2.PdfPage) -> Pixels:
+        bitmap = page.render(scale=self._dpi / POINTS_PER_INCH)
+        try:
+            pixels: Pixels = bitmap.to_numpy().copy()
+        finally:
+            bitmap.close()
+        return pixels
+
+
+@contextmanager
+def open_pdf(path: Path, *, dpi: int, password: str | None, limits: Limits) -> Iterator[PdfPages]:
+    """Raises InvalidInputError: cut off, damaged, encrypted with another password, no pages."""
+    _check_end(path)
+    try:
+        pdf = pypdfium2.PdfDocument(path, password=password)
+    except pypdfium2.PdfiumError as error:
+        raise _not_opened(error, password) from error
+    with pdf:
+        _init_forms(pdf)
+        if not len(pdf):
+            raise InvalidInputError("document", f"is a PDF without a readable page; {_DAMAGED}")
+        yield PdfPages(pdf, dpi=dpi, limits=limits)
+
+
+def _init_forms(pdf: pypdfium2.PdfDocument) -> None:
+    """Otherwise what was filled into a form is not rendered."""
+    try:
+        pdf.init_forms()
+    except pypdfium2.PdfiumError as error:
+        raise InvalidInputError("document", f"has a damaged form; {_DAMAGED}") from error
+
+
+def _check_end(path: Path) -> None:
+    """PDFium opens what is left of a PDF that was cut off; a page less is not the document."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _TAIL_BYTES, 0))
+        tail = file.read()
+    if b"%%EOF" not in tail:
+        raise InvalidInputError(
+            "document", "is a PDF whose end is missing; send the whole file (was it cut off?)"
+        )
+
+
+def _not_opened(error: pypdfium2.PdfiumError, password: str | None) -> InvalidInputError:
+    match error.err_code:
+        case pdfium.FPDF_ERR_PASSWORD if password is None:
+            return InvalidInputError("password", "is missing: the document is encrypted; send it")
+        case pdfium.FPDF_ERR_PASSWORD:
+            return InvalidInputError("password", "does not open the document; send the right one")
+        case pdfium.FPDF_ERR_SECURITY:
+            return InvalidInputError(
+                "document", "is encrypted in a way that is not supported; send it decrypted"
+            )
+        case _:
+            return InvalidInputError("document", f"is a damaged PDF; {_DAMAGED}")
+
+
+def _damaged_page(number: int) -> InvalidInputError:
+    return InvalidInputError("document", f"page {number} of the PDF is damaged; {_DAMAGED}")

@@ -1,0 +1,1 @@
+"""Keep the outputs of any Truss in your own bucket."""

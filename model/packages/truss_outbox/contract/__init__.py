@@ -1,0 +1,21 @@
+"""The contract between the model, the bucket and everyone who reads from it."""
+
+from .fingerprint import fingerprint, input_digest
+from .keys import KeyFields, KeyTemplate
+from .manifest import Artifact, Failure, Manifest, ModelInfo, Timings
+from .metadata import RequestMetadata
+from .outputs import Outputs
+
+__all__ = [
+    "Artifact",
+    "Failure",
+    "KeyFields",
+    "KeyTemplate",
+    "Manifest",
+    "ModelInfo",
+    "Outputs",
+    "RequestMetadata",
+    "Timings",
+    "fingerprint",
+    "input_digest",
+]

@@ -1,0 +1,190 @@
+"""Where a request's outputs live. Pure: same metadata, same keys."""
+
+import itertools
+import re
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import unquote
+
+from .errors import ConfigurationError, InvalidInputError
+from .metadata import RequestMetadata
+
+DEFAULT_TEMPLATE = "job={job}/{item}"
+
+MAX_KEY_BYTES = 800
+"""What a key may take of the 1,024 bytes that S3 and GCS allow an object's whole name: the rest
+is for the root's prefix (100), `artifacts/`, the attempt and the artifact's own name (100)."""
+
+MAX_SEGMENT_BYTES = 250
+"""File-backed stores allow 255 bytes between two slashes; `.json` needs five of them."""
+
+_SAFE = frozenset((string.ascii_letters + string.digits + "._-").encode())
+_EMPTY = "%FF"  # 0xFF never occurs in UTF-8, so no other value is escaped to this.
+_LITERAL = re.compile(r"[A-Za-z0-9._/=,+@-]*\Z")
+_SEPARATOR = re.compile(r"[/=,+@]")
+_LABEL = re.compile(r"labels\.[A-Za-z0-9_-]+\Z")
+_FIELDS = frozenset({"job", "item", "request_id", "model", "environment"})
+
+
+def escape(value: str) -> str:
+    """`value` as (part of) one path segment; no two values give the same text.
+
+    Bytes outside `A-Za-z0-9._-`, and a leading dot, become `%XX` (UTF-8).
+    """
+    escaped = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in value.encode())
+    if escaped.startswith("."):
+        return f"%2E{escaped[1:]}"
+    return escaped or _EMPTY
+
+
+def unescape(segment: str) -> str:
+    """The value that `escape` was given."""
+    return "" if segment == _EMPTY else unquote(segment, errors="strict")
+
+
+def new_attempt() -> str:
+    """A name for one execution: 8 random hex digits."""
+    return secrets.token_hex(4)
+
+
+def manifest_key(key: str) -> str:
+    return f"manifests/{key}.json"
+
+
+def key_of_manifest(path: str) -> str:
+    """The key whose manifest lies at `path`."""
+    return path.removeprefix("manifests/").removesuffix(".json")
+
+
+def artifact_key(key: str, attempt: str, name: str) -> str:
+    return f"artifacts/{key}/{attempt}/{name}"
+
+
+def failure_key(key: str, attempt: str) -> str:
+    return f"failures/{key}/{attempt}.json"
+
+
+def key_of_failure(path: str) -> str:
+    """The key whose failure record lies at `path`."""
+    return path.removeprefix("failures/").rpartition("/")[0]
+
+
+def input_key(sha256: str) -> str:
+    return f"inputs/{sha256}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyFields:
+    """What a key template may use: all of it is the same on every retry of a request."""
+
+    metadata: RequestMetadata
+    request_id: str
+    model: str
+    environment: str | None = None
+
+    def value(self, field: str) -> str:
+        """Raises InvalidInputError where the request does not have the field."""
+        value = self._values().get(field)
+        if value is None:
+            raise InvalidInputError(
+                f"metadata.{field}", "the key template uses it and the request does not have it"
+            )
+        return value
+
+    def _values(self) -> Mapping[str, str | None]:
+        metadata = self.metadata
+        return {
+            "job": metadata.job,
+            "item": self.request_id if metadata.item is None else metadata.item,
+            "request_id": self.request_id,
+            "model": self.model,
+            "environment": self.environment,
+        } | {f"labels.{name}": value for name, value in metadata.labels.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTemplate:
+    """A parsed key template: `(literal, field)` pairs, the last field possibly empty."""
+
+    text: str
+    parts: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ConfigurationError: unknown field, unsafe literal, or fields that could merge."""
+        try:
+            parsed = list(string.Formatter().parse(text))
+        except ValueError as error:
+            raise ConfigurationError("key_template", f"{error} in {text!r}") from error
+        if any(field == "" or spec or conversion for _, field, spec, conversion in parsed):
+            raise ConfigurationError("key_template", "a field is written {name}, without : or !")
+        parts = tuple((literal, field or "") for literal, field, _, _ in parsed)
+        _check_fields(parts)
+        _check_literals(text, parts)
+        return cls(text, parts)
+
+    def render(self, fields: KeyFields) -> str:
+        """The key of a request. Raises InvalidInputError: missing field, key too long."""
+        key = "".join(
+            literal + (escape(fields.value(field)) if field else "")
+            for literal, field in self.parts
+        )
+        self._check_length(key)
+        return key
+
+    def job_prefix(self, job: str) -> str:
+        """What the keys of all the job's results begin with; empty where they share nothing."""
+        prefix = ""
+        for literal, field in self.parts:
+            prefix += literal
+            if field != "job":
+                break
+            prefix += escape(job)
+        return prefix[: prefix.rfind("/") + 1]
+
+    def _check_length(self, key: str) -> None:
+        segments = key.split("/")
+        for template_segment, segment in zip(self.text.split("/"), segments, strict=True):
+            if len(segment) > MAX_SEGMENT_BYTES:
+                field = re.sub(r".*\{(.+)\}.*", r"metadata.\1", template_segment)
+                raise InvalidInputError(
+                    field,
+                    f"takes {len(segment)} bytes of the key once escaped, more than the"
+                    f" {MAX_SEGMENT_BYTES} allowed between two slashes; send a shorter value",
+                )
+        if len(key) > MAX_KEY_BYTES:
+            raise InvalidInputError(
+                "metadata",
+                f"makes a key of {len(key)} bytes once escaped, more than the {MAX_KEY_BYTES}"
+                " that fit an object's name of 1,024 bytes; send shorter values",
+            )
+
+
+def _check_fields(parts: tuple[tuple[str, str], ...]) -> None:
+    fields = [field for _, field in parts if field]
+    for field in fields:
+        if field not in _FIELDS and not _LABEL.match(field):
+            known = ", ".join(sorted(_FIELDS))
+            raise ConfigurationError(
+                "key_template", f"unknown field {{{field}}}; there are {known} and labels.NAME"
+            )
+    if not fields:
+        raise ConfigurationError("key_template", "needs a field such as {item}: one key for all")
+
+
+def _check_literals(text: str, parts: tuple[tuple[str, str], ...]) -> None:
+    for literal, _ in parts:
+        if not _LITERAL.match(literal):
+            raise ConfigurationError("key_template", f"{literal!r} may only hold A-Za-z0-9._/=,+@-")
+    for (_, field), (literal, following) in itertools.pairwise(parts):
+        if following and not _SEPARATOR.search(literal):
+            raise ConfigurationError(
+                "key_template",
+                f"{{{field}}} and {{{following}}} need one of / = , + @ between them:"
+                " otherwise different requests could share a key",
+            )
+    if any(segment == "" or segment.startswith(".") for segment in text.split("/")):
+        raise ConfigurationError("key_template", "a segment may not be empty or begin with a dot")

@@ -1,0 +1,38 @@
+"""What artifacts may be called: one rule for who writes a result and who reads it."""
+
+import re
+from collections.abc import Collection
+
+MAX_ARTIFACT_NAME_BYTES = 100
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*\Z")
+_UNFIT = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\..*)?\Z|.*\.\Z", re.IGNORECASE)  # on Windows
+_MANIFEST = "manifest.json"
+"""A fetched result keeps its manifest under this name, beside its artifacts."""
+
+
+def check_artifact_names(names: Collection[str]) -> None:
+    """Whether a result may have artifacts of these names.
+
+    Each is a relative path that is safe on every store and file system. As a set they are apart
+    on a disk that ignores case: no two are equal there, and none is the folder of another.
+
+    Raises ValueError, which names the first that breaks the rule.
+    """
+    taken: dict[str, str] = {}
+    for name in names:
+        if not _is_safe(name):
+            raise ValueError(f"{name[:MAX_ARTIFACT_NAME_BYTES]!r} cannot be an artifact's name")
+        other = taken.setdefault(name.casefold(), name)
+        if other is not name:
+            raise ValueError(f"artifacts {other!r} and {name!r}: the name is taken")
+    for place, name in taken.items():
+        folder = place
+        while folder := folder.rpartition("/")[0]:
+            if folder in taken:
+                raise ValueError(f"artifact {taken[folder]!r} is the folder of {name!r}")
+
+
+def _is_safe(name: str) -> bool:
+    is_path = len(name) <= MAX_ARTIFACT_NAME_BYTES and _NAME.match(name) is not None
+    return is_path and name.lower() != _MANIFEST and not any(map(_UNFIT.match, name.split("/")))

@@ -1,0 +1,1 @@
+"""A request's way through a Truss: from its input to its committed result."""

@@ -1,0 +1,1 @@
+"""Bringing a request's input files onto the disk, checked and bounded."""

@@ -1,0 +1,1 @@
+"""What a deployment is told by config.yaml, the environment and its secrets."""

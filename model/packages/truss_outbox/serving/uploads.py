@@ -1,0 +1,34 @@
+"""Storing results beside the inference, never more of them at once than allowed."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from . import metrics
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BoundedExecutor:
+    """A thread pool whose `submit` waits while `limit` calls are unfinished."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = threading.BoundedSemaphore(limit)
+        self._pool = ThreadPoolExecutor(limit, thread_name_prefix="outbox-upload")
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        self._free.acquire()
+        metrics.PENDING_RESULTS.inc()
+        try:
+            future = self._pool.submit(function, *args, **kwargs)
+        except RuntimeError:  # The interpreter is shutting down.
+            self._finished()
+            raise
+        future.add_done_callback(lambda _: self._finished())
+        return future
+
+    def _finished(self) -> None:
+        metrics.PENDING_RESULTS.dec()
+        self._free.release()

@@ -1,0 +1,88 @@
+"""The client of Google Cloud Storage, and who it is: a key, an OIDC token, or the default chain."""
+
+import json
+import os
+
+import google.auth
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud.storage import Client
+from requests import Response
+from requests.adapters import HTTPAdapter
+
+from ...contract.errors import ConfigurationError
+from .options import GcsOptions, WorkloadIdentity
+
+_SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
+
+
+def connect(options: GcsOptions) -> Client:
+    """One client, for all threads. Raises ConfigurationError; no bucket is asked yet.
+
+    It repeats nothing by itself: RetryingStore does, within one deadline.
+    """
+    # Else the SDK asks for the bucket's description behind our back, whether allowed to or not.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    session = AuthorizedSession(_credentials(options), refresh_timeout=options.read_timeout_seconds)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=options.max_connections))
+    session.hooks["response"].append(_forget_body)
+    return Client(
+        project="<none>",  # objects are addressed by their bucket alone
+        credentials=session.credentials,
+        client_options={"api_endpoint": options.endpoint_url} if options.endpoint_url else None,
+        _http=session,
+    )
+
+
+def _forget_body(response: Response, **_: object) -> None:
+    """The SDK keeps an answer while it reads the next part: the part that was sent may go."""
+    if not response.is_redirect:
+        response.request.body = None
+
+
+def _credentials(options: GcsOptions) -> Credentials:
+    if options.service_account is not None:
+        return _of_key(options.service_account)
+    if options.workload_identity is not None:
+        return _of_workload(options.workload_identity)
+    if (options.endpoint_url or "").startswith("http://"):
+        return AnonymousCredentials()
+    try:
+        return google.auth.default(scopes=_SCOPES)[0]
+    except DefaultCredentialsError as error:
+        raise ConfigurationError(
+            "Google credentials",
+            "none were found: set the Baseten secret gcp_service_account, or"
+            " gcp_workload_identity_provider; on your own machine GOOGLE_APPLICATION_CREDENTIALS",
+        ) from error
+
+
+def _of_key(text: str) -> Credentials:
+    from google.oauth2.service_account import Credentials as KeyCredentials  # noqa: PLC0415
+
+    try:
+        return KeyCredentials.from_service_account_info(json.loads(text), scopes=_SCOPES)
+    except (ValueError, TypeError, AttributeError):
+        # Without its cause, which may quote the key.
+        raise ConfigurationError(
+            "gcp_service_account", "is not a service account's key: give the whole JSON file"
+        ) from None
+
+
+def _of_workload(identity: WorkloadIdentity) -> Credentials:
+    from google.auth.identity_pool import Credentials as WorkloadCredentials  # noqa: PLC0415
+
+    account = identity.service_account_email
+    impersonation = f"/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
+    return WorkloadCredentials(
+        audience=f"//iam.googleapis.com/{identity.provider}",
+        subject_token_type="urn:ietf:params:oauth:token-type:jwt",  # noqa: S106
+        token_url=f"{identity.sts_url}/v1/token",
+        credential_source={"file": str(identity.token_file)},
+        service_account_impersonation_url=(
+            identity.iam_credentials_url + impersonation if account else None
+        ),
+        scopes=_SCOPES,
+    )

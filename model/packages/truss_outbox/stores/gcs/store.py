@@ -1,0 +1,90 @@
+"""A store in Google Cloud Storage, or in an emulator that speaks its JSON API."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from google.cloud.storage import Blob, Bucket, Client
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from ...contract.errors import NotFoundError
+from ..streams import BoundedWriter, FileDigest, HashingReader
+from .client import connect
+from .errors import translated
+from .options import GcsOptions
+
+# The SDK sends larger files as resumable uploads, part by part.
+_ONE_REQUEST_BYTES = 8 << 20
+
+
+def open_gcs(bucket: str, prefix: str, options: GcsOptions) -> "GcsStore":
+    """Raises ConfigurationError. No bucket is asked yet."""
+    return GcsStore(connect(options), bucket, prefix, options)
+
+
+class GcsStore:
+    def __init__(self, client: Client, bucket: str, prefix: str, options: GcsOptions) -> None:
+        self.root = f"gs://{bucket}/{prefix}".rstrip("/")
+        self._bucket = Bucket(client, bucket)
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._options = options
+        self._part_retry = DEFAULT_RETRY.with_delay(initial=0.1, maximum=5.0).with_timeout(
+            options.part_patience_seconds
+        )
+        self._timeout = (options.connect_timeout_seconds, options.read_timeout_seconds)
+
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
+        blob = self._new_blob(key)
+        blob.storage_class = self._options.storage_class
+        with translated(key), path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            source = HashingReader(file)
+            blob.upload_from_file(
+                source,
+                size=size,
+                content_type=content_type,
+                checksum="crc32c",
+                timeout=self._timeout,
+                # A part alone: RetryingStore would repeat all of a large file.
+                retry=self._part_retry if size > _ONE_REQUEST_BYTES else None,
+            )
+            return source.digest
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> None:
+        with translated(key):
+            self._new_blob(key).upload_from_string(
+                data,
+                content_type=content_type,
+                checksum="crc32c",
+                if_generation_match=0,
+                timeout=self._timeout,
+                retry=None,
+            )
+
+    def get(self, key: str) -> bytes:
+        with translated(key):
+            data: bytes = self._blob(key).download_as_bytes(
+                raw_download=True, checksum="crc32c", timeout=self._timeout, retry=None
+            )
+            return data
+
+    def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
+        with translated(key), BoundedWriter.created(path, key=key, max_bytes=max_bytes) as target:
+            self._blob(key).download_to_file(
+                target, raw_download=True, checksum="crc32c", timeout=self._timeout, retry=None
+            )
+            return target.sha256
+
+    def delete(self, key: str) -> None:
+        with contextlib.suppress(NotFoundError), translated(key):
+            self._blob(key).delete(timeout=self._timeout, retry=None)
+
+    def _blob(self, key: str) -> Blob:
+        return self._bucket.blob(self._prefix + key)
+
+    def _new_blob(self, key: str) -> Blob:
+        return self._bucket.blob(
+            self._prefix + key,
+            chunk_size=self._options.part_bytes,
+            kms_key_name=self._options.kms_key,
+        )

@@ -1,0 +1,43 @@
+"""What the writer needs of a bucket."""
+
+from pathlib import Path
+from typing import Protocol
+
+from .streams import FileDigest
+
+
+class ObjectStore(Protocol):
+    """Objects under a root. Keys are relative to it, made by `truss_outbox.contract.keys`.
+
+    Every method is safe to call from several threads. What a store cannot do raises a StoreError:
+    AccessDeniedError, StoreUnavailableError (worth repeating), or the plain one.
+    """
+
+    @property
+    def root(self) -> str:
+        """The root's URL, without a slash at its end."""
+
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
+        """Store a file, streamed from disk; readers see all of it or nothing.
+
+        Returns what was stored, taken while it was read. A file that changes meanwhile raises
+        StoreError, or what is returned is all the same that of the bytes that were stored.
+        """
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Store `data` if nothing has this key, atomically: of several callers one succeeds.
+
+        Raises AlreadyExistsError, also where an earlier call of one's own lost its reply.
+        """
+
+    def get(self, key: str) -> bytes:
+        """The whole object. Raises NotFoundError."""
+
+    def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
+        """Stream the object into a new file; returns its SHA-256 (hex).
+
+        Raises NotFoundError and ObjectTooLargeError.
+        """
+
+    def delete(self, key: str) -> None:
+        """Delete the object; it is no error if there is none."""

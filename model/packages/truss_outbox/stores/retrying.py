@@ -1,0 +1,80 @@
+"""Patience with a store: repeat what may succeed, for a bounded time."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ..contract.errors import StoreUnavailableError
+from .protocol import ObjectStore
+from .streams import FileDigest
+
+T = TypeVar("T")
+
+
+def patiently(
+    operation: Callable[[], T],
+    *,
+    timeout_seconds: float,
+    on_retry: Callable[[], None] = lambda: None,
+) -> T:
+    """Repeat an operation that raises StoreUnavailableError, with exponential backoff and jitter.
+
+    The last error is raised when `timeout_seconds` are over.
+    """
+    import stamina  # noqa: PLC0415  # 0.05 seconds that readers need not pay
+
+    for attempt in stamina.retry_context(
+        on=StoreUnavailableError,
+        attempts=None,
+        timeout=timeout_seconds,
+        wait_initial=0.1,
+        wait_max=5.0,
+        wait_jitter=0.5,
+    ):
+        with attempt:
+            if attempt.num > 1:
+                on_retry()
+            return operation()
+    raise AssertionError("unreachable: the last attempt raises")
+
+
+class RetryingStore:
+    """Repeats calls that fail with StoreUnavailableError, with exponential backoff and jitter.
+
+    `timeout_seconds` bounds one call with all its repetitions; the last error is then raised.
+    Deletions are not repeated: what they leave behind harms nobody.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        timeout_seconds: float,
+        on_retry: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.root = store.root
+        self._store = store
+        self._timeout_seconds = timeout_seconds
+        self._on_retry = on_retry
+
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
+        return self._call(lambda: self._store.put_file(key, path, content_type=content_type))
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> None:
+        self._call(lambda: self._store.create(key, data, content_type=content_type))
+
+    def get(self, key: str) -> bytes:
+        return self._call(lambda: self._store.get(key))
+
+    def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
+        def get_anew() -> str:
+            path.unlink(missing_ok=True)
+            return self._store.get_file(key, path, max_bytes=max_bytes)
+
+        return self._call(get_anew)
+
+    def delete(self, key: str) -> None:
+        self._store.delete(key)
+
+    def _call(self, operation: Callable[[], T]) -> T:
+        return patiently(operation, timeout_seconds=self._timeout_seconds, on_retry=self._on_retry)

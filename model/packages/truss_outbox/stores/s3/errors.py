@@ -1,0 +1,134 @@
+"""What S3 answers, in this project's errors: the cause, and the right or setting to mend."""
+
+import contextlib
+from collections.abc import Iterator
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSLError,
+)
+
+from ...contract.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    NotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
+
+_MISSING = {"NoSuchKey", "404"}
+# 409: another conditional write to the key is under way (S3: ConditionalRequestConflict).
+_TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
+_TRANSIENT_CODE = {
+    *("RequestTimeout", "BadDigest", "RequestTimeTooSkewed", "IncompleteBody"),
+    *("XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IDPCommunicationError"),
+}
+_CREDENTIALS = {
+    "InvalidAccessKeyId": "the store does not know this key: check the secret aws_access_key_id",
+    "SignatureDoesNotMatch": "check the secret aws_secret_access_key",
+    "ExpiredToken": "they have expired: renew the secret aws_session_token, or use aws_role_arn",
+    "InvalidToken": "the session token is wrong: renew the secret aws_session_token",
+    "InvalidClientTokenId": "check the secrets aws_access_key_id and aws_session_token",
+    "ExpiredTokenException": "the OIDC token has expired: is its file being renewed?",
+    "InvalidIdentityToken": "AWS does not trust the OIDC token: check the identity provider",
+}
+_CREDENTIALS["TokenRefreshRequired"] = _CREDENTIALS["ExpiredToken"]
+_WRITING = (
+    "grant s3:PutObject on the root's keys (with s3_tags s3:PutObjectTagging, with a KMS key"
+    " kms:GenerateDataKey and kms:Decrypt), and check s3_expected_bucket_owner where it is set"
+)
+_RIGHTS = {
+    "PutObject": _WRITING,
+    "CreateMultipartUpload": _WRITING,
+    "UploadPart": _WRITING,
+    "CompleteMultipartUpload": _WRITING,
+    "AbortMultipartUpload": "grant s3:AbortMultipartUpload on the root's keys",
+    "GetObject": "grant s3:GetObject on the root's keys, and s3:ListBucket on the bucket, without"
+    " which a missing object looks like a forbidden one (with a KMS key also kms:Decrypt)",
+    "DeleteObject": "grant s3:DeleteObject on the root's keys",
+    "AssumeRoleWithWebIdentity": "let the trust policy of aws_role_arn name this model's OIDC"
+    " subject and audience for sts:AssumeRoleWithWebIdentity",
+}
+_RIGHTS["HeadObject"] = _RIGHTS["GetObject"]
+_REGION = {
+    *("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "301"),
+    *("IllegalLocationConstraintException", "InvalidRegion"),
+}
+_REMEDIES = {
+    "NoSuchBucket": "there is no such bucket: create it, or correct root",
+    "InvalidBucketName": "this cannot be a bucket's name: correct root",
+    "RequestTimeTooSkewed": "the clocks of this machine and the store differ by more than it"
+    " allows (S3: 15 minutes): set this machine's clock",
+    "InvalidStorageClass": "the store does not have it: correct s3_storage_class",
+    "NotImplemented": "the store lacks something asked of it: conditional writes, which cannot be"
+    " done without, or s3_encryption, s3_tags, s3_storage_class, which can",
+}
+
+
+@contextlib.contextmanager
+def translated(key: str) -> Iterator[None]:
+    """Turns boto3's errors into StoreErrors about `key`."""
+    try:
+        yield
+    except ClientError as error:
+        raise _from_answer(key, error) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise AccessDeniedError(
+            key,
+            "no complete credentials: set the Baseten secrets, aws_role_arn, or AWS's own"
+            " environment",
+        ) from error
+    except ParamValidationError as error:
+        raise StoreError(key, "boto3 refused the call's parameters") from error
+    except SSLError as error:
+        raise StoreUnavailableError(
+            key, "the store's TLS certificate is not trusted: set s3_ca_bundle"
+        ) from error
+    except BotoCoreError as error:
+        raise StoreUnavailableError(
+            key,
+            f"{type(error).__name__}: the store did not answer; if it never does, check"
+            " endpoint_url, region and the network",
+        ) from error
+
+
+def _from_answer(key: str, error: ClientError) -> StoreError:
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    operation = error.operation_name
+    if status == 412:
+        return AlreadyExistsError(key)
+    if code in _MISSING:
+        return NotFoundError(key)
+    if code in _TRANSIENT_CODE or status in _TRANSIENT_STATUS:
+        return StoreUnavailableError(key, f"{code} ({status}){_and(_REMEDIES.get(code))}")
+    if code in _REGION or 300 <= status < 400:
+        return StoreError(key, _in_another_region(code, status, error))
+    if code in _CREDENTIALS or status in {401, 403} or operation.startswith("AssumeRole"):
+        remedy = _CREDENTIALS.get(code) or _RIGHTS.get(operation)
+        return AccessDeniedError(
+            key, f"{code}: the credentials do not allow {operation}{_and(remedy)}"
+        )
+    return StoreError(key, f"{operation} was refused: {code} ({status}){_and(_remedy(code))}")
+
+
+def _in_another_region(code: str, status: int, error: ClientError) -> str:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    details: dict[str, str] = {**error.response.get("Error", {})}  # type: ignore[dict-item]
+    region = details.get("Region") or headers.get("x-amz-bucket-region")
+    where = f"region {region}: set region to it" if region else "another region: set region"
+    return f"{code} ({status}): the bucket is in {where}, and check endpoint_url where it is set"
+
+
+def _remedy(code: str) -> str | None:
+    if code.startswith("KMS."):
+        return "check s3_kms_key_id, its region and that it is enabled"
+    return _REMEDIES.get(code)
+
+
+def _and(remedy: str | None) -> str:
+    return f": {remedy}" if remedy else ""

@@ -1,0 +1,116 @@
+"""A store in S3, or in anything that speaks its API and keeps its promise of `If-None-Match`."""
+
+import base64
+import contextlib
+import hashlib
+import os
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from ...contract.errors import ObjectTooLargeError
+from ..streams import CHUNK_BYTES, FileDigest
+from .client import connect
+from .errors import translated
+from .options import S3Options
+from .parts import PartedUpload
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_SMALL_BYTES = 1 << 20
+
+
+def open_s3(bucket: str, prefix: str, options: S3Options) -> "S3Store":
+    """Raises ConfigurationError. Nothing is sent yet."""
+    return S3Store(connect(options), bucket, prefix, options)
+
+
+class S3Store:
+    def __init__(self, client: "S3Client", bucket: str, prefix: str, options: S3Options) -> None:
+        self.root = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._client = client
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._options = options
+        owner = options.expected_bucket_owner
+        self._bucket = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
+        self._headers = _object_headers(options)
+
+    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
+        storage_class = self._options.storage_class
+        headers = self._headers | ({"StorageClass": storage_class} if storage_class else {})
+        headers["ContentType"] = content_type
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size >= self._options.multipart_threshold_bytes:
+                return self._in_parts(key, headers).send(file)
+            # Of a small body boto3 does not first ask whether it may be sent.
+            return self._put(key, file.read() if size <= _SMALL_BYTES else file, headers)
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> None:
+        self._put(key, data, {**self._headers, "ContentType": content_type, "IfNoneMatch": "*"})
+
+    def get(self, key: str) -> bytes:
+        with translated(key):
+            answer = self._client.get_object(**self._target(key))
+            with contextlib.closing(answer["Body"]) as body:
+                return body.read()
+
+    def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
+        digest = hashlib.sha256()
+        with translated(key):
+            answer = self._client.get_object(**self._target(key))
+            with contextlib.closing(answer["Body"]) as body:
+                if answer["ContentLength"] > max_bytes:
+                    raise ObjectTooLargeError(key, max_bytes=max_bytes)
+                with path.open("xb") as target:
+                    for chunk in body.iter_chunks(CHUNK_BYTES):
+                        digest.update(chunk)
+                        target.write(chunk)
+        return digest.hexdigest()
+
+    def delete(self, key: str) -> None:
+        with translated(key):
+            self._client.delete_object(**self._target(key))
+
+    def _put(self, key: str, body: bytes | BufferedReader, headers: dict[str, Any]) -> FileDigest:
+        """The store compares what arrives with what is returned."""
+        digest = FileDigest.of(body) if isinstance(body, bytes) else _digest(body)
+        checksum = base64.b64encode(bytes.fromhex(digest.sha256)).decode()
+        with translated(key):
+            self._client.put_object(
+                **self._target(key), **headers, Body=body, ChecksumSHA256=checksum
+            )
+        return digest
+
+    def _target(self, key: str) -> dict[str, Any]:
+        return {**self._bucket, "Key": self._prefix + key}
+
+    def _in_parts(self, key: str, headers: dict[str, Any]) -> PartedUpload:
+        return PartedUpload(
+            client=self._client,
+            key=key,
+            target=self._target(key),
+            headers=headers,
+            options=self._options,
+        )
+
+
+def _digest(file: BufferedReader) -> FileDigest:
+    """Of all of an open file, which is then at its beginning again."""
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    size = file.tell()
+    file.seek(0)
+    return FileDigest(sha256=sha256, size=size)
+
+
+def _object_headers(options: S3Options) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if options.encryption:
+        headers["ServerSideEncryption"] = options.encryption
+    if options.kms_key_id:
+        headers["SSEKMSKeyId"] = options.kms_key_id
+    if options.tags:
+        headers["Tagging"] = urlencode(options.tags, quote_via=quote)
+    return headers

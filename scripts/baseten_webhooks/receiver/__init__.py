@@ -1,0 +1,1 @@
+"""A small server that verifies and stores webhooks (`outbox webhook listen`)."""

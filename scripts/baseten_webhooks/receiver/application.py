@@ -1,0 +1,135 @@
+"""A small receiver: verifies, stores, and only then answers 200."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..errors import NoSecretError, WebhookError
+from ..event import Event
+from ..verifying import TOLERANCE_SECONDS, verify
+from .inbox import Inbox
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+BODY_SECONDS = 10.0
+"""How long the sender may take for the body; the service itself gives up after as long."""
+
+
+class Outcome(StrEnum):
+    """What became of a delivery."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    REFUSED = "refused"
+    NOT_STORED = "not stored"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """One call of the receiver. `event` is None, and `problem` says why, where it was refused."""
+
+    at: float
+    outcome: Outcome
+    status: int
+    size_bytes: int = 0
+    event: Event | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receiver:
+    """Takes deliveries into the inbox, each request's event once.
+
+    `secrets` is asked at every delivery, so that a new one counts at once; `on_delivery` is told
+    what was answered.
+    """
+
+    inbox: Inbox
+    secrets: Callable[[], Sequence[str]]
+    on_delivery: Callable[[Delivery], None]
+    tolerance_seconds: float = TOLERANCE_SECONDS
+    max_body_bytes: int = MAX_BODY_BYTES
+    body_seconds: float = BODY_SECONDS
+    clock: Callable[[], float] = time.time
+
+    def application(self) -> Starlette:
+        """Takes POST on every path, as ASGI."""
+        return Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
+
+    async def _answer(self, request: Request) -> Response:
+        delivery = await self._receive(request)
+        self.on_delivery(delivery)
+        return PlainTextResponse(delivery.problem, status_code=delivery.status)
+
+    async def _receive(self, request: Request) -> Delivery:
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                body = await self._read(request)
+        except (TimeoutError, ClientDisconnect):
+            return self._refused(408, "the body did not come in time")
+        if body is None:
+            return self._refused(413, f"the body is larger than {self.max_body_bytes} bytes")
+        try:
+            event = self._verify(request, body)
+        except WebhookError as error:
+            return self._refused(error.status, str(error), size_bytes=len(body))
+        except (NoSecretError, OSError) as error:
+            return self._refused(503, f"cannot verify: {_reason(error)}", size_bytes=len(body))
+        return await self._store(event, body)
+
+    async def _read(self, request: Request) -> bytes | None:
+        """None where it is too much."""
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self.max_body_bytes:
+                return None
+        return bytes(body)
+
+    def _verify(self, request: Request, body: bytes) -> Event:
+        return verify(
+            request.headers,
+            body,
+            secrets=self.secrets(),
+            now=self.clock(),
+            tolerance_seconds=self.tolerance_seconds,
+        )
+
+    async def _store(self, event: Event, body: bytes) -> Delivery:
+        status, problem = 200, ""
+        try:
+            is_new = await run_in_threadpool(self.inbox.keep, event.request_id, body)
+            outcome = Outcome.STORED if is_new else Outcome.DUPLICATE
+        except OSError as error:
+            # 503 is repeated: a disk that was full for a second loses nothing.
+            outcome, status = Outcome.NOT_STORED, 503
+            problem = f"cannot store: {_reason(error)}"
+        return Delivery(
+            at=self.clock(),
+            outcome=outcome,
+            status=status,
+            size_bytes=len(body),
+            event=event,
+            problem=problem,
+        )
+
+    def _refused(self, status: int, problem: str, *, size_bytes: int = 0) -> Delivery:
+        return Delivery(
+            at=self.clock(),
+            outcome=Outcome.REFUSED,
+            status=status,
+            size_bytes=size_bytes,
+            problem=problem,
+        )
+
+
+def _reason(error: Exception) -> str:
+    """Without the path: the sender reads it too."""
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,54 @@
+"""Where received events lie: one file each, the payload byte for byte."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from truss_outbox.contract.keys import escape
+
+
+class Inbox:
+    """A directory. What is in it is complete, and on disk."""
+
+    def __init__(self, directory: Path, *, sync: Callable[[int], None]) -> None:
+        self._directory = directory
+        self._sync = sync
+
+    @classmethod
+    def open(cls, directory: Path, *, sync: Callable[[int], None] = os.fsync) -> Self:
+        """Makes the directory, for its owner alone, and clears what a crash left half written."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for leftover in directory.glob(".incoming-*"):
+            leftover.unlink(missing_ok=True)
+        return cls(directory, sync=sync)
+
+    def path(self, request_id: str) -> Path:
+        return self._directory / f"{escape(request_id)}.json"
+
+    def keep(self, request_id: str, body: bytes) -> bool:
+        """Whether this is the first event of the request; the first one is what stays.
+
+        On disk when it returns, whoever stored it. Raises OSError.
+        """
+        descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=self._directory)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(body)
+                file.flush()
+                self._sync(file.fileno())
+            os.link(name, self.path(request_id))  # refuses to replace, unlike a rename
+        except FileExistsError:
+            return False
+        finally:
+            Path(name).unlink(missing_ok=True)
+            self._sync_directory()
+        return True
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._sync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,1 +1,0 @@
-"""The companion's commands: each parses, calls `scripts.client` and prints."""

@@ -1,0 +1,1 @@
+"""Bucket servers on this machine."""

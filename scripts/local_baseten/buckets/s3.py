@@ -1,0 +1,121 @@
+"""An S3 bucket on a folder, for as long as it is needed."""
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import tether
+from ..errors import BucketError
+from .seaweedfs import LOG, SeaweedPorts, running_seaweedfs
+
+NAME = "outbox"
+
+_CREDENTIALS = "credentials.json"
+_START_ATTEMPTS = 4
+_READY_SECONDS = 30
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bucket:
+    """Where a running bucket answers, and the key pair it accepts. `pid` is its guard's."""
+
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    pid: int
+
+    @property
+    def root(self) -> str:
+        return f"s3://{NAME}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process on this machine needs to use the bucket."""
+        return {
+            "OUTBOX_ROOT": self.root,
+            "OUTBOX_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+        }
+
+
+@contextlib.contextmanager
+def running_bucket(directory: Path) -> Iterator[Bucket]:
+    """An S3 server with the bucket `outbox`, empty or as it was left, its data in `directory`.
+
+    Listens on 127.0.0.1 and ports of its own. The key pair is made once and kept in the
+    directory, so the bucket can be opened again. Ends with the block, or with this process.
+    Raises BucketError: the directory is in use, no `weed` program, or the server fails.
+    """
+    directory = directory.resolve()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pair = _credentials(directory / _CREDENTIALS)
+    for remaining in reversed(range(_START_ATTEMPTS)):
+        ports = SeaweedPorts.free()
+        with running_seaweedfs(
+            directory, ports, bucket=NAME, credentials_file=_CREDENTIALS
+        ) as process:
+            bucket = Bucket(
+                endpoint_url=f"http://127.0.0.1:{ports.s3}",
+                access_key_id=pair["accessKey"],
+                secret_access_key=pair["secretKey"],
+                pid=process.pid,
+            )
+            if _becomes_ready(bucket, process):
+                yield bucket
+                return
+        # Another program may have taken a port since it was found free: then try others.
+        if process.returncode == tether.IN_USE:
+            raise BucketError(f"{directory} is in use by another bucket: choose another directory")
+        if not remaining:
+            tail = (directory / LOG).read_text(errors="replace").splitlines()[-10:]
+            raise BucketError("\n".join(["SeaweedFS does not come up; its last words:", *tail]))
+
+
+def _credentials(path: Path) -> dict[str, str]:
+    """The key pair in SeaweedFS's own configuration file, made at the first start."""
+    if not path.exists():
+        pair = {"accessKey": secrets.token_hex(10), "secretKey": secrets.token_urlsafe(30)}
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        identity = {"name": NAME, "credentials": [pair], "actions": actions}
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"identities": [identity]}, file)
+    kept: dict[str, str] = json.loads(path.read_text())["identities"][0]["credentials"][0]
+    return kept
+
+
+def _becomes_ready(bucket: Bucket, process: subprocess.Popen[bytes]) -> bool:
+    """Waits until the bucket takes an object: its S3 side answers before its volumes do."""
+    import boto3  # noqa: PLC0415  # 0.3 seconds, spent while the server starts
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=bucket.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=bucket.access_key_id,
+        aws_secret_access_key=bucket.secret_access_key,
+        config=Config(
+            connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1}, proxies={}
+        ),
+    )
+    deadline = time.monotonic() + _READY_SECONDS
+    with contextlib.closing(client):
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                client.put_object(Bucket=NAME, Key=".ready", Body=b"ready")
+                client.delete_object(Bucket=NAME, Key=".ready")
+            except (BotoCoreError, ClientError):
+                time.sleep(_POLL_SECONDS)
+            else:
+                return True
+    return False

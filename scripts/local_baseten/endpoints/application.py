@@ -1,0 +1,128 @@
+"""Which path leads where, for whom, called by which name."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .. import answers
+from ..answers import ApiError, error_answer
+from ..page.page import Page
+from .async_api import AsyncApi
+from .openapi import describe_api
+
+
+def names_of(base_url: str) -> frozenset[str]:
+    """What a caller's Host header may say: the address itself, and this machine's names."""
+    address = urlsplit(base_url)
+    port = f":{address.port}" if address.port else ""
+    names = frozenset(f"{host}{port}" for host in ("127.0.0.1", "localhost", "[::1]"))
+    return names | {address.netloc}
+
+
+class HostCheck:
+    """ASGI middleware: 400 for every Host header but those of `hosts`."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        named = Headers(scope=scope).getlist("host")
+        if len(named) == 1 and named[0].lower() in self._hosts:
+            await self._app(scope, receive, send)
+        else:
+            refusal = error_answer(400, "client_error", "The Host header names another host.")
+            await refusal(scope, receive, send)
+
+
+def authorize(request: Request, api_key: str | None) -> None:
+    """Raises ApiError 401. Without a configured key every key will do, but there must be one."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip()
+    if scheme.lower() not in {"api-key", "bearer"} or not key:
+        raise ApiError(
+            401, "unauthorized", "Send the header `Authorization: Api-Key KEY` (or `Bearer KEY`)."
+        )
+    if api_key is not None and not hmac.compare_digest(key.encode(), api_key.encode()):
+        raise ApiError(401, "unauthorized", "The API key is not the one this service was given.")
+
+
+FORMS = ("", "/production", "/development", "/environments/{name}", "/deployment/{name}")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+NO_CHAINLETS: Mapping[str, Endpoint] = {}
+
+
+def create_application(
+    api: AsyncApi,
+    sync: Endpoint,
+    page: Page,
+    *,
+    api_key: str | None,
+    hosts: Collection[str],
+    chainlets: Mapping[str, Endpoint] = NO_CHAINLETS,
+) -> Starlette:
+    """The API as an ASGI application, for callers who name one of `hosts`.
+
+    `api_key` None accepts every key. `chainlets` are what a Chain's Chainlets call, by name.
+    """
+
+    def guarded(endpoint: Endpoint) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            authorize(request, api_key)
+            return await endpoint(request)
+
+        return answer
+
+    def route(path: str, endpoint: Endpoint, method: str) -> Route:
+        return Route(path, guarded(endpoint), methods=[method])
+
+    def routes(form: str) -> list[Route]:
+        return [
+            route(f"{form}/async_predict", api.submit, "POST"),
+            route(f"{form}/async_run_remote", api.submit_to_chain, "POST"),
+            route(f"{form}/async_queue_status", api.queue_status, "GET"),
+            route(f"{form}/predict", sync, "POST"),
+            route(f"{form}/run_remote", sync, "POST"),
+            route(f"{form}/wake", api.wake, "POST"),
+        ]
+
+    return Starlette(
+        routes=[
+            *(one for form in FORMS for one in routes(form)),
+            *(
+                route(f"/chainlets/{name}/run_remote", chainlet, "POST")
+                for name, chainlet in chainlets.items()
+            ),
+            route("/async_request/{request_id}", api.status, "GET"),
+            route("/async_request/{request_id}", api.cancel, "DELETE"),
+            Route("/openapi.json", _openapi),
+            route("/metrics", page.metrics, "GET"),
+            route("/page/state", page.state, "GET"),
+            route("/page/requests/{request_id}", page.request, "GET"),
+            route("/page/requests/{request_id}/artifacts/{number:int}", page.artifact, "GET"),
+            Route("/page/access", page.access),
+            *(Route(path, page.file) for path in ("/", "/page.js", "/page.css")),
+        ],
+        middleware=[Middleware(HostCheck, hosts=hosts)],
+        exception_handlers={
+            ApiError: answers.api_error,
+            HTTPException: answers.http_exception,
+            ClientDisconnect: answers.disconnected,
+            Exception: answers.unexpected,
+        },
+    )
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(describe_api(FORMS))

@@ -1,0 +1,117 @@
+"""The body of async_predict, and of async_run_remote."""
+
+import json
+from typing import Annotated, Any, Never
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from ..answers import ApiError
+from ..request_queue.job import Job, RetryPolicy
+from ..request_queue.pointer import name_of
+from ..webhooks.endpoint import check_endpoint
+
+
+class _Body(BaseModel):
+    # Unknown fields are ignored, as the service's own description allows them.
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class RetryConfig(_Body):
+    """`inference_retry_config`."""
+
+    max_attempts: int = Field(default=3, ge=1, le=10)
+    initial_delay_ms: int = Field(default=1_000, ge=0, le=10_000)
+    max_delay_ms: int = Field(default=5_000, ge=0, le=60_000)
+
+
+class Submission(_Body):
+    """An accepted body, its defaults filled in."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_input: dict[str, Any]
+    webhook_endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = None
+    priority: int = Field(default=0, ge=0, le=2)
+    max_time_in_queue_seconds: int = Field(default=600, ge=10, le=259_200)
+    inference_retry_config: RetryConfig | None = None
+
+    def job(self, request_id: str, *, deployment_id: str, is_chain: bool, now: float) -> Job:
+        """The request it asks for, taken at `now`."""
+        config = self.inference_retry_config or RetryConfig()
+        return Job(
+            request_id=request_id,
+            deployment_id=deployment_id,
+            # In ASCII, so that even half a surrogate pair reaches the model as it was sent.
+            model_input=json.dumps(self.model_input),
+            priority=self.priority,
+            created_at=now,
+            status_at=now,
+            expires_at=now + self.max_time_in_queue_seconds,
+            retry=RetryPolicy(**config.model_dump()),
+            webhook_endpoint=self.webhook_endpoint,
+            is_chain=is_chain,
+            name=name_of(self.model_input),
+        )
+
+
+def parse_submission(body: bytes, *, is_chain: bool = False) -> Submission:
+    """Raises ApiError 400, naming the field and never quoting the input.
+
+    A chain's body is its arguments, or these as `model_input` beside the other fields.
+    """
+    try:
+        content = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise _bad_request("The body is not valid JSON.") from None
+    if is_chain and isinstance(content, dict) and not _is_wrapped(content):
+        content = {"model_input": content}
+    try:
+        return Submission.model_validate(content)
+    except ValidationError as error:
+        raise _bad_request(_first_problem(error)) from None
+
+
+def _is_wrapped(content: dict[str, Any]) -> bool:
+    """An argument of a chain may be called as a field is: then others are not."""
+    return "model_input" in content and content.keys() <= Submission.model_fields.keys()
+
+
+def _refuse_constant(_: str) -> Never:
+    raise ValueError("JSON has neither NaN nor Infinity")
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field or 'body'}: {first['msg']}"
+
+
+def _bad_request(message: str) -> ApiError:
+    return ApiError(400, "client_error", message)
+
+
+_MAX_COUNTED_BYTES = 64 * 1024 * 1024
+
+
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """Raises ApiError 413, with the sentence Baseten uses.
+
+    What is too much is counted and thrown away: its sender only reads the answer once it has
+    sent everything.
+    """
+    body = bytearray()
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= max_bytes:
+            body += chunk
+        elif size > _MAX_COUNTED_BYTES:
+            break
+    if size > max_bytes:
+        raise ApiError(
+            413,
+            "payload_too_large",
+            f"payload size of {size} bytes exceeds maximum size of {max_bytes} bytes",
+        )
+    return bytes(body)

@@ -1,0 +1,95 @@
+"""Synchronous predictions: straight to the model, before all that is queued."""
+
+import asyncio
+import uuid
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ..answers import ApiError
+from ..request_queue.outcome import LOST, TOO_LONG
+from ..settings import RUN_SECONDS
+from ..trusses.client import ModelCaller, ModelLostError, ModelRefusedError
+from ..trusses.slots import ModelServer, Slots
+
+READY_SECONDS = 60.0
+"""How long a call waits for a model that is not up."""
+
+
+class SyncPredict:
+    """Forwards bodies as they are, and the model's answers as they come.
+
+    With `keeps_id`, under the id that the call comes with: one Chainlet calls another.
+    """
+
+    def __init__(
+        self,
+        model: ModelCaller,
+        *,
+        slots: Slots,
+        run_seconds: float = RUN_SECONDS,
+        keeps_id: bool = False,
+    ) -> None:
+        self._model = model
+        self._slots = slots
+        self._run_seconds = run_seconds
+        self._keeps_id = keeps_id
+
+    async def answer(self, request: Request) -> Response:
+        """Raises ApiError 503 and 504. A caller who hangs up is gone for the model too."""
+        body = await request.body()
+        forwarded = asyncio.create_task(self._forward(request, body))
+        gone = asyncio.create_task(_hang_up(request))
+        try:
+            await asyncio.wait({forwarded, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not forwarded.done():
+                raise ClientDisconnect
+            return forwarded.result()
+        finally:
+            gone.cancel()
+            forwarded.cancel()
+
+    async def _forward(self, request: Request, body: bytes) -> Response:
+        own_id = request.headers.get("x-baseten-request-id") if self._keeps_id else None
+        request_id = own_id or uuid.uuid4().hex
+        content_type = request.headers.get("content-type", "application/json")
+        server = await self._slot()
+        try:
+            async with asyncio.timeout(self._run_seconds):
+                answer = await self._model.predict(
+                    server.url, body, request_id=request_id, content_type=content_type
+                )
+        except (ModelRefusedError, ModelLostError) as error:
+            raise ApiError(503, "model_unavailable", LOST) from error
+        except TimeoutError as error:
+            raise ApiError(504, "timeout", TOO_LONG) from error
+        finally:
+            self._slots.release(server)
+        return Response(
+            answer.body,
+            status_code=answer.status,
+            headers={"x-baseten-request-id": request_id},
+            media_type=answer.content_type,
+        )
+
+    async def _slot(self) -> ModelServer:
+        turn = asyncio.create_task(self._slots.acquire(urgent=True))
+        try:
+            await self._await_turn(turn)
+            return turn.result()
+        except BaseException:
+            if not turn.cancel():  # too late: the slot is there
+                self._slots.release(turn.result())
+            raise
+
+    async def _await_turn(self, turn: asyncio.Task[ModelServer]) -> None:
+        """For as long as the model is up and busy; for one that is not up, not so long."""
+        while not turn.done():
+            await asyncio.wait({turn}, timeout=READY_SECONDS)
+            if not turn.done() and not self._slots.is_up:
+                message = "The model is not up; see the log of `outbox serve`."
+                raise ApiError(503, "model_not_ready", message)
+
+
+async def _hang_up(request: Request) -> None:
+    await request.receive()  # all that can come after the body

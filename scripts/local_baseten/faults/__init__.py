@@ -1,0 +1,1 @@
+"""Faults that happen on request."""

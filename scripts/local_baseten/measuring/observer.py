@@ -1,0 +1,106 @@
+"""Everything that is measured, told once: to the metrics, and to the history the page draws."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ..answers import ApiError
+from ..request_queue.group_commit import GroupCommit
+from ..request_queue.job import Job, Status
+from ..request_queue.requests import RequestQueue
+from ..trusses.client import Answer, ModelCaller, ModelLostError
+from .history import History, Kind
+from .metrics import Metrics
+
+_SAMPLE_SECONDS = 1.0
+
+
+class Observer:
+    """`clock` is the queue's."""
+
+    def __init__(self, metrics: Metrics, history: History, *, clock: Callable[[], float]) -> None:
+        self.metrics = metrics
+        self.history = history
+        self._clock = clock
+
+    def claimed(self, job: Job) -> None:
+        """Only the first time has it left the queue."""
+        if job.claims == 1:
+            seconds = max(0.0, self._clock() - job.created_at)
+            self.metrics.left_queue(seconds)
+            self.history.add(Kind.TIME_IN_QUEUE, seconds)
+
+    def answered(self, seconds: float, *, status: int, is_async: bool) -> None:
+        self.metrics.answered(seconds, status=status, is_async=is_async)
+        self.history.add(Kind.ASYNC if is_async else Kind.SYNC, seconds)
+
+    async def count(self, queue: RequestQueue, commits: GroupCommit) -> dict[Status, int]:
+        """How many requests there are by status, now."""
+        counts = await commits(queue.counts)
+        queued, running = counts[Status.QUEUED], counts[Status.IN_PROGRESS]
+        self.metrics.queued(queued)
+        self.history.counted(queued=queued, running=running)
+        return counts
+
+    async def keep_counting(self, queue: RequestQueue, commits: GroupCommit) -> None:
+        """Until cancelled: what the page draws goes on where nobody looks."""
+        while True:
+            await self.count(queue, commits)
+            await asyncio.sleep(_SAMPLE_SECONDS)
+
+
+class ObservedModel:
+    """A ModelCaller in front of another, for async requests."""
+
+    def __init__(self, model: ModelCaller, observer: Observer) -> None:
+        self._model = model
+        self._observer = observer
+
+    async def predict(
+        self, url: str, body: str | bytes, *, request_id: str, content_type: str
+    ) -> Answer:
+        """What could not be sent is no request; one that is given up, for whatever reason, is."""
+        begun = time.monotonic()
+        status = None
+        try:
+            answer = await self._model.predict(
+                url, body, request_id=request_id, content_type=content_type
+            )
+            status = answer.status
+        except ModelLostError:
+            status = 503
+            raise
+        except asyncio.CancelledError:
+            status = 504
+            raise
+        finally:
+            if status is not None:
+                self._observer.answered(time.monotonic() - begun, status=status, is_async=True)
+        return answer
+
+
+def observed(
+    endpoint: Callable[[Request], Awaitable[Response]], observer: Observer
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint for synchronous requests."""
+
+    async def answer(request: Request) -> Response:
+        begun = time.monotonic()
+        status = 500
+        try:
+            response = await endpoint(request)
+            status = response.status_code
+        except ApiError as error:
+            status = error.status
+            raise
+        except ClientDisconnect:
+            status = 499
+            raise
+        finally:
+            observer.answered(time.monotonic() - begun, status=status, is_async=False)
+        return response
+
+    return answer

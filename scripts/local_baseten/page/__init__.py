@@ -1,0 +1,1 @@
+"""The page at the stand-in's address."""

@@ -1,0 +1,181 @@
+"""The page at `/`: its three files, and the data they show."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from typing import Any, BinaryIO, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from truss_outbox.contract import Manifest
+from truss_outbox.contract.errors import OutboxError
+
+from ..answers import ApiError
+from ..measuring.history import KEPT_SECONDS
+from ..measuring.observer import Observer
+from ..request_queue.group_commit import GroupCommit
+from ..request_queue.job import Job, Status
+from ..request_queue.requests import RequestQueue
+from .results import Results
+
+
+def row_of(job: Job) -> dict[str, Any]:
+    """Times are seconds since 1970."""
+    return {
+        "request_id": job.request_id,
+        "name": job.name,
+        "status": job.status,
+        "webhook_status": job.webhook_status,
+        "priority": job.priority,
+        "attempts": job.attempts,
+        "max_attempts": job.retry.max_attempts,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "status_at": job.status_at,
+        "error": job.error and {"code": job.error.code, "message": job.error.message},
+    }
+
+
+def window_of(text: str) -> int:
+    """In seconds. Raises ApiError 400."""
+    if text.isdecimal() and len(text) < 6 and 60 <= int(text) <= KEPT_SECONDS:
+        return int(text)
+    raise ApiError(400, "client_error", f"window: must be 60 to {KEPT_SECONDS} seconds")
+
+
+def statuses_of(names: list[str]) -> list[Status]:
+    """All of them where none is named. Raises ApiError 400."""
+    try:
+        return list(dict.fromkeys(map(Status, names))) or list(Status)
+    except ValueError:
+        raise ApiError(400, "client_error", "status: no such status") from None
+
+
+T = TypeVar("T")
+
+_ROWS = 50
+_PIECE_BYTES = 1 << 16
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_PAGE_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+# Whatever a document holds: it is saved or shown as data, and never run.
+_ARTIFACT_HEADERS = {
+    "content-security-policy": "default-src 'none'; sandbox",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+_SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp", "text/plain", "application/pdf")
+_TYPES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
+
+
+class Page:
+    """Its files are for everybody; the rest is to be guarded."""
+
+    def __init__(
+        self,
+        queue: RequestQueue,
+        commits: GroupCommit,
+        results: Results,
+        *,
+        observer: Observer,
+        clock: Callable[[], float],
+        model_name: str,
+        wants_key: bool,
+    ) -> None:
+        self._queue = queue
+        self._commits = commits
+        self._results = results
+        self._observer = observer
+        self._clock = clock
+        self._model_name = model_name
+        self._wants_key = wants_key
+        # Few and of its own: a slow bucket holds up nothing but results.
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="results")
+
+    async def file(self, request: Request) -> Response:
+        name = request.url.path.lstrip("/") or "page.html"
+        content = files(__package__).joinpath("assets", name).read_bytes()
+        return Response(content, media_type=_TYPES[name], headers=_PAGE_HEADERS)
+
+    async def access(self, _: Request) -> Response:
+        """Whether a certain key is wanted, so that the page asks for it at once."""
+        return JSONResponse({"key": "needed" if self._wants_key else "any"})
+
+    async def metrics(self, _: Request) -> Response:
+        await self._observer.count(self._queue, self._commits)
+        content = self._observer.metrics.exposition()
+        return Response(content, media_type="text/plain; version=0.0.4")
+
+    async def state(self, request: Request) -> Response:
+        """`window`: the seconds that the points cover; `status`: of the requests, several."""
+        window = window_of(request.query_params.get("window", "300"))
+        statuses = statuses_of(request.query_params.getlist("status"))
+        counts = await self._observer.count(self._queue, self._commits)
+        jobs = await self._commits(self._queue.latest, statuses, limit=_ROWS)
+        return JSONResponse(
+            {
+                "now": self._clock(),
+                "model_name": self._model_name,
+                "counts": counts,
+                "window_seconds": window,
+                "points": self._observer.history.points(window),
+                "requests": [row_of(job) for job in jobs],
+            }
+        )
+
+    async def request(self, request: Request) -> Response:
+        """A request, with the manifest of its result where there is one."""
+        job = await self._find(request)
+        manifest = await self._manifest(job)
+        result = None if manifest is None else manifest.model_dump(mode="json", by_alias=True)
+        return JSONResponse(row_of(job) | {"manifest": result})
+
+    async def artifact(self, request: Request) -> Response:
+        """One of the files the manifest names, by its number there."""
+        manifest = await self._manifest(await self._find(request))
+        number: int = request.path_params["number"]
+        if manifest is None or number >= len(manifest.artifacts):
+            raise ApiError(404, "client_error", "No such artifact.")
+        artifact = manifest.artifacts[number]
+        content = await self._read(self._results.open_artifact, manifest, number)
+        kind = artifact.content_type.partition(";")[0]
+        headers = _ARTIFACT_HEADERS | {
+            "content-length": str(artifact.size),
+            "content-disposition": f'attachment; filename="{artifact.name.rpartition("/")[2]}"',
+        }
+        kind = kind if kind in _SHOWN_TYPES else "application/octet-stream"
+        return StreamingResponse(_pieces(content), headers=headers, media_type=kind)
+
+    async def _find(self, request: Request) -> Job:
+        job = await self._commits(self._queue.find, request.path_params["request_id"])
+        if job is None:
+            raise ApiError(404, "client_error", "No such request.")
+        return job
+
+    async def _manifest(self, job: Job) -> Manifest | None:
+        if job.result_key is None:
+            return None
+        return await self._read(self._results.find, job.result_key)
+
+    async def _read(self, read: Callable[..., T], *arguments: Any) -> T:
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._readers, read, *arguments)
+        except OutboxError as error:
+            message = "The bucket does not give the result."
+            raise ApiError(502, "client_error", message, detail=type(error).__name__) from error
+
+
+def _pieces(content: BinaryIO) -> Iterator[bytes]:
+    with content:
+        while piece := content.read(_PIECE_BYTES):
+            yield piece

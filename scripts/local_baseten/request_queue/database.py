@@ -1,0 +1,97 @@
+"""The queue's SQLite file: its statements by name, its transactions, its form."""
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from ..errors import QueueVersionError
+
+_NAMED_QUERY = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
+_QUERIES = dict(_NAMED_QUERY.findall((Path(__file__).parent / "queries.sql").read_text()))
+
+_VERSION = 3
+_WAL_BYTES = 16 << 20
+
+
+class Database:
+    """One connection, the file's only writer. Not thread-safe, and bound to no thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or make the file; what ran when it was last open waits again.
+
+        Raises QueueVersionError.
+        """
+        # Only the commit of a group runs in another thread, while this one does nothing here.
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded while the file is empty
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        database = cls(connection)
+        try:
+            database._make_tables(path)
+            database._recover()
+        except BaseException:
+            connection.close()
+            raise
+        return database
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def run(self, query: str, **values: Any) -> sqlite3.Cursor:
+        """Outside of `transaction` and `begin`, on disk when it returns."""
+        return self._connection.execute(_QUERIES[query], values)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; also inside another one."""
+        self._connection.execute("SAVEPOINT one")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK TO one")
+            raise
+        finally:
+            self._connection.execute("RELEASE one")
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    @property
+    def changes(self) -> int:
+        """Rows changed since it was opened: whether a transaction has anything to put on disk."""
+        return self._connection.total_changes
+
+    def _make_tables(self, path: Path) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        (is_made,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if is_made:
+            if version != _VERSION:
+                raise QueueVersionError(path)
+            return
+        with self.transaction():
+            for query in _QUERIES:
+                if query.startswith("create_"):
+                    self.run(query)
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _recover(self) -> None:
+        with self.transaction():
+            self.run("recover_requests")
+            self.run("recover_deliveries")

@@ -1,0 +1,70 @@
+"""Results on their way to webhooks: each is there from the moment its request has ended."""
+
+import time
+from collections.abc import Callable
+
+from .database import Database
+from .job import Delivery, WebhookStatus
+from .requests import KNOWN_SECONDS
+from .rows import delivery_of
+
+
+class Deliveries:
+    """The deliveries of one queue's file; made by RequestQueue as requests end.
+
+    Methods are transactions like the queue's. Every claimed delivery is to end in one of
+    `succeeded`, `failed` and `retried`; one that did not when the process ended is made again.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], float] = time.time,
+        known_seconds: float = KNOWN_SECONDS,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._known_seconds = known_seconds
+
+    def claim(self) -> Delivery | None:
+        """The delivery that has been due for longest; None where none is due."""
+        with self._database.transaction():
+            rows = self._database.run("claim_delivery", now=self._clock()).fetchall()
+            if not rows:
+                return None
+            found = self._database.run("find_delivery", sequence=rows[0]["sequence"]).fetchone()
+        return delivery_of(found)
+
+    def seconds_until_due(self) -> float | None:
+        """Zero where a delivery is due; None where there is none to be made."""
+        (due_at,) = self._database.run("next_delivery_due").fetchone()
+        return None if due_at is None else max(0.0, due_at - self._clock())
+
+    def retried(self, delivery: Delivery, *, delay_seconds: float) -> None:
+        """The attempt failed, and another one follows."""
+        self._database.run(
+            "retry_delivery",
+            request_id=delivery.request_id,
+            due_at=self._clock() + delay_seconds,
+        )
+
+    def succeeded(self, delivery: Delivery) -> None:
+        """The result is not kept any longer; the request is known for an hour from now."""
+        self._end(delivery, WebhookStatus.SUCCEEDED)
+
+    def failed(self, delivery: Delivery) -> None:
+        """For good: a request that had succeeded is WEBHOOK_FAILED, and its result is gone."""
+        self._end(delivery, WebhookStatus.FAILED)
+
+    def _end(self, delivery: Delivery, status: WebhookStatus) -> None:
+        now = self._clock()
+        with self._database.transaction():
+            self._database.run("delete_delivery", request_id=delivery.request_id)
+            self._database.run(
+                "end_delivery",
+                request_id=delivery.request_id,
+                webhook_status=status,
+                now=now,
+                forget_at=now + self._known_seconds,
+            )

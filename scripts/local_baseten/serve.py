@@ -1,0 +1,164 @@
+"""Serve a Truss or a Chain in the foreground, with or without a bucket of its own."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import uvloop
+
+from .buckets.s3 import Bucket, running_bucket
+from .endpoints.request_status import SERVED_ID
+from .faults.faults import Faults
+from .logs import log_to_stderr
+from .settings import ServiceSettings
+from .stand_in import StandIn
+from .state_directory import StateDirectory
+from .trusses.chain_layout import ServiceLayout, lay_out
+from .trusses.deploy import Deploying
+
+logger = logging.getLogger(__name__)
+
+DEFAULTS = ServiceSettings()
+
+ANY_KEY = "local"
+"""What the environment names as API key where none is asked for: every key is accepted."""
+
+
+def serve(
+    source: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    state_directory: Path,
+    bucket_directory: Path | None = None,
+    api_key: str | None = None,
+    settings: ServiceSettings = DEFAULTS,
+) -> None:
+    """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
+
+    `source` is a Truss's directory, or the Python file with a Chain's entrypoint. Prints the base
+    URL and the environment a companion needs, which is also written to `environment` in the state
+    directory. `port` 0 takes a free one. Call it in the main thread.
+    Raises StateDirectoryInUseError, BucketError, FaultError, TrussError, ChainError, and OSError:
+    the port is taken.
+    """
+    log_to_stderr()
+    faults = Faults(settings.faults, seed=settings.fault_seed)
+    state = StateDirectory(state_directory.resolve())
+    with _signals(), state.locked(), contextlib.ExitStack() as stack:
+        listener = stack.enter_context(_bind(host, port))
+        layout, bucket = _prepare(source, state, bucket_directory, stack)
+        base_url = _base_url(host, listener.getsockname()[1])
+        layout.connect(base_url)
+        companion = _companion_environment(base_url, api_key, bucket, is_chain=layout.is_chain)
+        _announce(state, companion)
+        if faults:
+            logger.warning("FAULTS ARE ON, as asked for: %s", faults)
+        stand_in = StandIn(
+            deploying=Deploying(
+                layout=layout,
+                directory=state.servers,
+                environment=_model_environment(bucket) | _chain_secret(api_key, layout),
+                settings=settings,
+            ),
+            state=state,
+            listener=listener,
+            base_url=base_url,
+            bucket_pid=bucket.pid if bucket else None,
+            api_key=api_key,
+            settings=settings,
+            faults=faults,
+        )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(stand_in.run())
+        _ignore_signals()  # The bucket still takes a second; a second Ctrl-C changes nothing.
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C, and both end quietly."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Said to be TCP: asyncio switches Nagle's delay (40 ms an answer) off only where it knows.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if port:
+        # Not on a free port: Linux gives that away again to whoever says so too, until we listen.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+def _base_url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _prepare(
+    source: Path,
+    state: StateDirectory,
+    bucket_directory: Path | None,
+    stack: contextlib.ExitStack,
+) -> tuple[ServiceLayout, Bucket | None]:
+    """Both take a second or so, and not the same second twice."""
+    with ThreadPoolExecutor(1) as executor:
+        layout = executor.submit(lay_out, source, state.truss)
+        bucket = stack.enter_context(running_bucket(bucket_directory)) if bucket_directory else None
+        return layout.result(), bucket
+
+
+def _model_environment(bucket: Bucket | None) -> dict[str, str]:
+    if bucket is None:
+        return {}
+    return {
+        "OUTBOX_ROOT": bucket.root,
+        "OUTBOX_ENDPOINT_URL": bucket.endpoint_url,
+        "TRUSS_SECRET_aws_access_key_id": bucket.access_key_id,
+        "TRUSS_SECRET_aws_secret_access_key": bucket.secret_access_key,
+    }
+
+
+def _chain_secret(api_key: str | None, layout: ServiceLayout) -> dict[str, str]:
+    """With what one Chainlet calls another."""
+    if not layout.is_chain:
+        return {}
+    return {"TRUSS_SECRET_baseten_chain_api_key": api_key or ANY_KEY}
+
+
+def _companion_environment(
+    base_url: str, api_key: str | None, bucket: Bucket | None, *, is_chain: bool
+) -> dict[str, str]:
+    environment = {"OUTBOX_BASE_URL": base_url, "BASETEN_API_KEY": api_key or ANY_KEY}
+    if is_chain:
+        environment["OUTBOX_CHAIN_ID"] = SERVED_ID
+    return environment | (bucket.environment if bucket else {})
+
+
+def _announce(state: StateDirectory, environment: dict[str, str]) -> None:
+    path = state.write_environment(environment)
+    lines = "".join(f"  export {line}\n" for line in path.read_text().splitlines())
+    print(  # noqa: T201  # what this command says
+        f"A stand-in for Baseten's async service, for development: {environment['OUTBOX_BASE_URL']}"
+        "\nIn a browser, the same address shows what it does."
+        f"\nIn another terminal:\n{lines}or: set -a; . {path}; set +a",
+        flush=True,
+    )

@@ -1,0 +1,1 @@
+"""Laying out, starting and calling real Truss servers."""

@@ -1,0 +1,121 @@
+"""The model's server, kept up: started, watched, and started again when it dies."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..logs import ModelLine
+from ..state_directory import ServerProcess
+from .client import ModelClient
+from .layout import TrussLayout
+from .process import TrussProcess, running_truss
+
+logger = logging.getLogger(__name__)
+
+_FIRST_DELAY_SECONDS = 0.2
+_DOUBLINGS = 7  # to some 25 seconds
+_STARTING_SECONDS = 0.05
+_RUNNING_SECONDS = 1.0
+
+
+class TrussServer:
+    """Up while `run()` runs. `on_change` is called when a public attribute has changed."""
+
+    def __init__(
+        self,
+        layout: TrussLayout,
+        client: ModelClient,
+        *,
+        environment: Mapping[str, str],
+        state_directory: Path,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.pid: int | None = None
+        self.failed_starts = 0
+        self.url = ""
+        self.is_ready = False
+        self._layout = layout
+        self._client = client
+        self._environment = environment
+        self._state_directory = state_directory
+        self._on_change = on_change
+        self._was_ready = False
+        self._last_error = ""
+
+    @property
+    def process(self) -> ServerProcess:
+        return ServerProcess(
+            pid=self.pid, url=self.url, is_ready=self.is_ready, failed_starts=self.failed_starts
+        )
+
+    async def run(self) -> None:
+        """Keep the server up until cancelled; then it is ended."""
+        while True:
+            if await self._live():
+                logger.warning("the model's server died; starting it again")
+            else:
+                self.failed_starts += 1
+                self._on_change()
+                logger.error("the model does not come up, trying again: %s", self._last_error)
+            delay = _FIRST_DELAY_SECONDS * 2 ** min(self.failed_starts, _DOUBLINGS)
+            await asyncio.sleep(delay)
+
+    async def _live(self) -> bool:
+        """One server's life. Returns whether it was ever ready."""
+        self._last_error, self._was_ready = "its server said nothing", False
+        try:
+            async with running_truss(
+                self._layout, environment=self._environment, state_directory=self._state_directory
+            ) as truss:
+                self.pid, self.url = truss.process.pid, truss.url
+                self._on_change()
+                return await self._watch(truss)
+        finally:
+            self.pid, self.is_ready = None, False
+            self._on_change()
+
+    async def _watch(self, truss: TrussProcess) -> bool:
+        log = asyncio.create_task(self._relay(truss.log))
+        readiness = asyncio.create_task(self._follow_readiness())
+        try:
+            await truss.process.wait()
+            # What the model has started may hold the log open.
+            await asyncio.wait([log], timeout=1)
+            return self._was_ready
+        finally:
+            readiness.cancel()
+            log.cancel()
+
+    async def _follow_readiness(self) -> None:
+        """A model may say at any time that it is not ready; one that says nothing is busy."""
+        while True:
+            await asyncio.sleep(_RUNNING_SECONDS if self.is_ready else _STARTING_SECONDS)
+            answer = await self._client.is_ready(self.url)
+            if answer is not None and answer != self.is_ready:
+                self._says(is_ready=answer)
+
+    def _says(self, *, is_ready: bool) -> None:
+        self.is_ready = is_ready
+        if is_ready:
+            self.failed_starts, self._was_ready = 0, True
+            logger.info("the model is ready")
+        else:
+            logger.warning("the model says that it is not ready")
+        self._on_change()
+
+    async def _relay(self, log: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                line = await log.readline()
+            except ValueError:  # longer than the reader takes: dropped
+                continue
+            if not line:
+                return
+            self._repeat(ModelLine.parse(line.decode(errors="replace").rstrip()))
+
+    def _repeat(self, line: ModelLine) -> None:
+        line.log()
+        # What is no JSON comes from outside its logging, as the traceback of a failed import does.
+        if line.level >= logging.ERROR or not line.is_structured:
+            self._last_error = line.message.rpartition("\n")[2]

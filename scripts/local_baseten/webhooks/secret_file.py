@@ -1,0 +1,95 @@
+"""The secrets webhooks are signed with: one, or two for a day while it is rotated."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from ..errors import TooManySecretsError, UnknownSecretError
+
+ROTATION_SECONDS = 24 * 3_600.0
+"""How long the former secret still signs, beside the new one."""
+
+_MAX_ACTIVE = 2
+_ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookSecret:
+    """`id` is what it is called by; `secret` is shown once. No end: `expires_at` is None."""
+
+    id: str
+    secret: str = field(repr=False)
+    created_at: float
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecrets:
+    """A file that only its owner can read. Any process may change it; the next webhook knows."""
+
+    path: Path
+    clock: Callable[[], float] = time.time
+
+    def active(self) -> list[WebhookSecret]:
+        """The newest first."""
+        try:
+            entries = json.loads(self.path.read_text())
+        except FileNotFoundError:
+            return []
+        now = self.clock()
+        found = [WebhookSecret(**entry) for entry in entries]
+        return [one for one in found if one.expires_at is None or one.expires_at > now]
+
+    def signing(self) -> list[str]:
+        """What to sign with, the newest first."""
+        return [one.secret for one in self.active()]
+
+    def add(self) -> WebhookSecret:
+        """A new one; the former expires in 24 hours. Raises TooManySecretsError."""
+        now = self.clock()
+        with self._locked():
+            active = self.active()
+            if len(active) >= _MAX_ACTIVE:
+                raise TooManySecretsError
+            added = WebhookSecret(
+                id=secrets.token_hex(4),
+                secret="whsec_" + "".join(secrets.choice(_ALPHABET) for _ in range(40)),
+                created_at=now,
+            )
+            former = [replace(one, expires_at=now + ROTATION_SECONDS) for one in active]
+            self._write([added, *former])
+        return added
+
+    def expire(self, secret_id: str) -> WebhookSecret:
+        """At once: it signs nothing any more, and is gone. Raises UnknownSecretError."""
+        with self._locked():
+            active = self.active()
+            kept = [one for one in active if one.id != secret_id]
+            if len(kept) == len(active):
+                raise UnknownSecretError(secret_id)
+            self._write(kept)
+        return next(one for one in active if one.id == secret_id)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _write(self, entries: list[WebhookSecret]) -> None:
+        temporary = self.path.with_suffix(".new")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(json.dumps([asdict(entry) for entry in entries]) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)

@@ -1,0 +1,86 @@
+"""What the companion's commands call: `submit`, `wait`, `fetch`, `index`; and `results`.
+
+`read_settings` reads what the commands read, and `opening` makes of it what the functions take.
+Each name loads its module when it is first asked for, as a command line wants to start at once.
+Silent: progress goes to a function of the caller's, what goes wrong is raised as an OutboxError.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import opening as opening
+    from .bucket.naming import Naming as Naming
+    from .deployment import Deployment as Deployment
+    from .fetching.fetch import FetchReport as FetchReport
+    from .fetching.fetch import fetch as fetch
+    from .fetching.layout import Selection as Selection
+    from .fetching.one_result import Fetched as Fetched
+    from .following.account import Account as Account
+    from .following.cancel import Cancellation as Cancellation
+    from .following.cancel import cancel as cancel
+    from .following.status import JobStatus as JobStatus
+    from .following.status import status as status
+    from .following.wait import wait as wait
+    from .indexing.build import IndexReport as IndexReport
+    from .indexing.build import index as index
+    from .indexing.results import Result as Result
+    from .indexing.results import results as results
+    from .journal.entries import Entry as Entry
+    from .journal.entries import State as State
+    from .journal.journal import Journal as Journal
+    from .sending.limits import Limits as Limits
+    from .sending.sender import Receipt as Receipt
+    from .sending.submit import Submission as Submission
+    from .sending.submit import resume as resume
+    from .sending.submit import submit as submit
+    from .settings import Overrides as Overrides
+    from .settings import Settings as Settings
+    from .settings import read_settings as read_settings
+    from .sources.batch import Batch as Batch
+    from .sources.files import Reading as Reading
+    from .sources.files import find_items as find_items
+    from .sources.items import Item as Item
+
+_HOMES = {
+    "Account": "following.account",
+    "Batch": "sources.batch",
+    "Cancellation": "following.cancel",
+    "Deployment": "deployment",
+    "Entry": "journal.entries",
+    "FetchReport": "fetching.fetch",
+    "Fetched": "fetching.one_result",
+    "IndexReport": "indexing.build",
+    "Item": "sources.items",
+    "JobStatus": "following.status",
+    "Journal": "journal.journal",
+    "Limits": "sending.limits",
+    "Naming": "bucket.naming",
+    "Overrides": "settings",
+    "Reading": "sources.files",
+    "Receipt": "sending.sender",
+    "Result": "indexing.results",
+    "Selection": "fetching.layout",
+    "Settings": "settings",
+    "State": "journal.entries",
+    "Submission": "sending.submit",
+    "cancel": "following.cancel",
+    "fetch": "fetching.fetch",
+    "find_items": "sources.files",
+    "index": "indexing.build",
+    "opening": "opening",
+    "read_settings": "settings",
+    "results": "indexing.results",
+    "resume": "sending.submit",
+    "status": "following.status",
+    "submit": "sending.submit",
+    "wait": "following.wait",
+}
+__all__ = tuple(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return home if name == _HOMES[name] else getattr(home, name)

@@ -1,0 +1,43 @@
+"""Which key a document's result will have, known before it is sent."""
+
+from dataclasses import dataclass
+
+from truss_outbox.contract import KeyFields, KeyTemplate, RequestMetadata
+
+_AN_ID = "0" * 40  # as long as ids are, to see whether the key would fit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Naming:
+    """The key template with what the deployment puts into it."""
+
+    template: KeyTemplate
+    model: str = "model"
+    environment: str | None = None
+
+    @property
+    def needs_request_id(self) -> bool:
+        return any(field == "request_id" for _, field in self.template.parts)
+
+    def prefix(self, job: str) -> str:
+        """What the keys of the job's results begin with; empty where they share nothing."""
+        return self.template.job_prefix(job)
+
+    def is_flat(self, job: str) -> bool:
+        """Whether the keys of the job's results have no slash after their common prefix."""
+        prefix = self.prefix(job)
+        return bool(prefix) and self.template.text.count("/") == prefix.count("/")
+
+    def key(self, metadata: RequestMetadata, *, request_id: str | None = None) -> str | None:
+        """None while it hangs on a request id that is not known yet.
+
+        Raises InvalidInputError: a field is missing, or the key is too long.
+        """
+        fields = KeyFields(
+            metadata=metadata,
+            request_id=request_id or _AN_ID,
+            model=self.model,
+            environment=self.environment,
+        )
+        key = self.template.render(fields)
+        return None if self.needs_request_id and request_id is None else key

@@ -1,0 +1,132 @@
+"""From a root's URL to the bucket behind it."""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from obstore import exceptions
+from obstore.store import GCSStore, LocalStore, S3Store
+
+from truss_outbox.contract.errors import ConfigurationError
+
+from .bucket import Bucket
+from .errors import first_line
+
+if TYPE_CHECKING:
+    from obstore.auth.boto3 import Boto3CredentialProvider
+    from obstore.store import ClientConfig, GCSConfig, GCSCredential, RetryConfig, S3Config
+
+_GCS_SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
+_RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
+
+
+def open_bucket(root: str, *, endpoint_url: str | None = None, region: str | None = None) -> Bucket:
+    """The bucket at `s3://bucket/prefix`, `gs://…` or `file:///directory`. Nothing is sent yet.
+
+    Credentials come from AWS's and Google's own chains. Raises ConfigurationError.
+    """
+    url = urlsplit(root)
+    if url.query or url.fragment:
+        raise ConfigurationError("root", "may have no ? and no #")
+    match url.scheme:
+        case "s3" if url.netloc:
+            store = _s3(url.netloc, url.path.strip("/"), endpoint_url, region)
+            return Bucket(store, root=root.rstrip("/"))
+        case "gs" if url.netloc:
+            return Bucket(
+                _gcs(url.netloc, url.path.strip("/"), endpoint_url), root=root.rstrip("/")
+            )
+        case "file" if not url.netloc and url.path.strip("/"):
+            directory = Path(unquote(url.path))
+            directory.mkdir(parents=True, exist_ok=True)
+            return Bucket(LocalStore(directory), root=root.rstrip("/"))
+        case _:
+            raise ConfigurationError(
+                "root", "must be s3://bucket/prefix, gs://… or file:///directory"
+            )
+
+
+def _s3(bucket: str, prefix: str, endpoint_url: str | None, region: str | None) -> S3Store:
+    config: S3Config = {"endpoint": endpoint_url} if endpoint_url else {}
+    region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    credentials = None
+    if not (_has_keys(os.environ) and (region or endpoint_url)):
+        credentials = _credentials(region)
+        region = region or credentials.config.get("region")
+    try:
+        return S3Store(
+            bucket,
+            config=config,
+            prefix=prefix or None,
+            region=region or "us-east-1",
+            credential_provider=credentials,
+            virtual_hosted_style_request=not endpoint_url,
+            client_options=_client_options(endpoint_url),
+            retry_config=_RETRIES,
+        )
+    except exceptions.BaseError as error:
+        raise ConfigurationError("root", f"cannot be opened: {first_line(error)}") from error
+
+
+def _has_keys(environ: Mapping[str, str]) -> bool:
+    """They go before all else in boto3's chain too, and obstore reads them itself."""
+    return bool(environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"))
+
+
+def _gcs(bucket: str, prefix: str, endpoint_url: str | None) -> GCSStore:
+    config: GCSConfig = {"base_url": endpoint_url} if endpoint_url else {}
+    try:
+        return GCSStore(
+            bucket,
+            config=config,
+            prefix=prefix or None,
+            credential_provider=_google_credentials(endpoint_url),
+            client_options=_client_options(endpoint_url),
+            retry_config=_RETRIES,
+        )
+    except exceptions.BaseError as error:
+        raise ConfigurationError("root", f"cannot be opened: {first_line(error)}") from error
+
+
+def _client_options(endpoint_url: str | None) -> "ClientConfig":
+    return {
+        "allow_http": (endpoint_url or "").startswith("http://"),
+        "connect_timeout": timedelta(seconds=5),
+        "read_timeout": timedelta(seconds=30),
+        "timeout": timedelta(hours=1),
+    }
+
+
+def _google_credentials(endpoint_url: str | None) -> "Callable[[], GCSCredential]":
+    """Google's default chain; nobody to an emulator, which is what an http endpoint is."""
+    if (endpoint_url or "").startswith("http://"):
+        return lambda: {"token": "none", "expires_at": None}
+    import google.auth  # noqa: PLC0415  # 0.1 seconds that S3 need not pay
+    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
+    from obstore.auth.google import GoogleCredentialProvider  # noqa: PLC0415
+
+    try:
+        return GoogleCredentialProvider(google.auth.default(scopes=_GCS_SCOPES)[0])
+    except DefaultCredentialsError as error:
+        raise ConfigurationError(
+            "Google credentials",
+            "none were found; run gcloud auth application-default login, or set"
+            " GOOGLE_APPLICATION_CREDENTIALS to a key's file",
+        ) from error
+
+
+def _credentials(region: str | None) -> "Boto3CredentialProvider":
+    import boto3  # noqa: PLC0415  # 0.3 seconds that a directory need not pay
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+
+    try:
+        return Boto3CredentialProvider(boto3.Session(region_name=region))
+    except (ValueError, BotoCoreError) as error:
+        raise ConfigurationError(
+            "AWS credentials",
+            "none were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+        ) from error

@@ -1,0 +1,1 @@
+"""The companion's commands: each parses, calls `outbox_client` and prints."""

@@ -1,0 +1,1 @@
+"""How progress is shown while a command runs."""

@@ -1,0 +1,76 @@
+"""Progress on a terminal: a bar for each phase and a line that sums up, redrawn in place."""
+
+from collections.abc import Callable
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ...progress import Event, Phase
+from .tally import Tally
+from .words import DONE, clock, left_out, notes, problem_line, rate_text, step_count
+
+_WIDEST = 100
+_NARROW = 50
+_REDRAWS_PER_SECOND = 5
+
+
+class Bars:
+    """Problems stay above the bars. `locked` guards the tally while it is drawn."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        console: Console,
+        *,
+        locked: Callable[[Callable[[], RenderableType]], RenderableType],
+    ) -> None:
+        self._tally = tally
+        self._console = console
+        self._live = Live(
+            console=console,
+            get_renderable=lambda: locked(self._render),
+            refresh_per_second=_REDRAWS_PER_SECOND,
+        )
+        self._live.start()
+
+    def tell(self, event: Event) -> None:
+        self._console.print(Text(problem_line(event), "red" if event.item is not None else ""))
+
+    def tick(self) -> None:
+        """It redraws by itself."""
+
+    def close(self) -> None:
+        for line in left_out(self._tally):
+            self._console.print(Text(line, "red"))
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        if not self._tally.steps:
+            return Text("")
+        wide = self._console.width >= _NARROW
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.width = min(self._console.width, _WIDEST)
+        table.add_column(no_wrap=True)
+        if wide:
+            table.add_column(ratio=1)
+        for _ in range(3):
+            table.add_column(no_wrap=True, justify="right")
+        for phase in self._tally.steps:
+            cells = self._cells(phase)
+            table.add_row(*(cells if wide else [cells[0], *cells[2:]]))
+        said = ", ".join([f"{clock(self._tally.seconds)} elapsed", *notes(self._tally)])
+        return Group(table, Text(said, no_wrap=True, overflow="ellipsis"))
+
+    def _cells(self, phase: Phase) -> list[RenderableType]:
+        step = self._tally.steps[phase]
+        total = step.total or None
+        return [
+            DONE[phase],
+            ProgressBar(total=total, completed=step.done, pulse=total is None),
+            step_count(self._tally, phase),
+            rate_text(self._tally.rate(phase)),
+            clock(self._tally.seconds_left(phase)),
+        ]

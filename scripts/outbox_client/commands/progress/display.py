@@ -1,0 +1,109 @@
+"""Progress for whoever watches, always on stderr: bars, lines, or JSON lines."""
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TextIO, TypeVar
+
+from ...progress import Event, Progress
+from .lines import AsJson, AsText, Lines
+from .tally import Tally
+
+_CANNOT = {"dumb", "unknown"}
+
+
+def can_redraw(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in _CANNOT
+
+
+_TICK_SECONDS = 0.25
+
+T = TypeVar("T")
+
+
+class _View(Protocol):
+    def tell(self, event: Event) -> None:
+        """Show an event that is worth telling by itself."""
+
+    def tick(self) -> None:
+        """Called several times a second."""
+
+    def close(self) -> None:
+        """Say how it ended."""
+
+
+@contextlib.contextmanager
+def shown_progress(*, as_json: bool) -> Iterator[Progress]:
+    """JSON lines where asked for; else bars on a terminal that can move its cursor, else lines."""
+    tally, lock = Tally(time.monotonic), threading.RLock()
+
+    def locked(draw: Callable[[], T]) -> T:
+        with lock:
+            return draw()
+
+    view: _View
+    if as_json:
+        view = Lines(tally, sys.stderr, AsJson())
+    elif can_redraw(sys.stderr):
+        view = _bars(tally, locked)
+    else:
+        view = Lines(tally, sys.stderr, AsText())
+
+    def progress(event: Event) -> None:
+        # Told outside the lock: the terminal's own lock is held while the tally is drawn.
+        if locked(lambda: tally.take(event)):
+            view.tell(event)
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(view.close)
+        stack.enter_context(_ticking(lambda: locked(view.tick)))
+        yield progress
+
+
+def _bars(tally: Tally, locked: Callable[[Callable[[], Any]], Any]) -> _View:
+    # 0.2 seconds that only a terminal need pay
+    from rich.console import Console  # noqa: PLC0415
+
+    from .bars import Bars  # noqa: PLC0415
+
+    console = Console(stderr=True, highlight=False, soft_wrap=False)
+    return Bars(tally, console, locked=locked)
+
+
+@contextlib.contextmanager
+def _ticking(tick: Callable[[], None]) -> Iterator[None]:
+    stopped = threading.Event()
+
+    def run() -> None:
+        while not stopped.wait(_TICK_SECONDS):
+            tick()
+
+    thread = threading.Thread(target=run, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def redrawn(*, in_place: bool) -> Iterator[Callable[[str], None]]:
+    """Yields what shows a text; the last one stays."""
+    if not in_place or not can_redraw(sys.stdout):
+        yield _say
+        return
+    from rich.console import Console  # noqa: PLC0415  # rich: 0.2 seconds
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    with Live(console=Console(highlight=False), auto_refresh=False) as live:
+        yield lambda text: live.update(Text(text), refresh=True)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

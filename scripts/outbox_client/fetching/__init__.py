@@ -1,0 +1,1 @@
+"""Bringing results here, verified."""

@@ -1,0 +1,145 @@
+"""An object out of the bucket into a file, checked on its way."""
+
+import contextlib
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from threading import BoundedSemaphore, Event, Lock
+from typing import BinaryIO
+
+from truss_outbox.contract import Artifact
+from truss_outbox.contract.errors import CorruptArtifactError, ObjectTooLargeError
+from truss_outbox.contract.manifest import check_artifact
+
+from ..bucket.bucket import Bucket, repeated
+from .local_files import write_new
+
+PART_BYTES = 32 << 20
+"""Of a large file, several such come at a time; it is resumed at their bounds."""
+
+STREAMS = 4
+"""Parts at a time. More and smaller ones cost the bucket's server more than they bring."""
+
+_LARGE_BYTES = 4 << 20
+_LIGHT_BYTES = 256 << 10
+_MOST_IN_MEMORY = 6
+"""Files at a time that are neither light nor large."""
+
+_BLOCK_BYTES = 2 << 20
+"""Hashed at a time: on a busy machine every return to the interpreter may have to wait."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """One artifact, its object's key and the file it becomes."""
+
+    artifact: Artifact
+    key: str
+    target: Path
+
+    @property
+    def is_large(self) -> bool:
+        return self.artifact.size > _LARGE_BYTES
+
+
+class StoppedError(Exception):
+    """The whole fetch is at its end, and nobody waits for this file."""
+
+
+class Downloader:
+    """Holds little in memory, whatever comes. Safe to use from several threads."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._slots = BoundedSemaphore(_MOST_IN_MEMORY)
+        self._pool = ThreadPoolExecutor(_MOST_IN_MEMORY)
+        self._stopped = Event()
+        self._writing = Lock()
+
+    def stop(self) -> None:
+        """Ends downloads of large files under way with StoppedError."""
+        self._stopped.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def small(self, downloads: Mapping[Path, Download]) -> None:
+        """Each into a new file at its path. Raises CorruptArtifactError, StoreError, OSError."""
+        if not downloads:
+            return
+        (path, first), *rest = downloads.items()
+        # The pool's threads bound what is in memory there, slots what is here.
+        coming = [self._pool.submit(self._small, one, path) for path, one in rest]
+        try:
+            is_light = first.artifact.size <= _LIGHT_BYTES
+            with contextlib.nullcontext() if is_light else self._slots:
+                self._small(first, path)
+        finally:
+            wait(coming)
+        for future in coming:
+            future.result()
+
+    def _small(self, download: Download, path: Path) -> None:
+        artifact = download.artifact
+        try:
+            data = self._bucket.get(download.key, max_bytes=artifact.size)
+        except ObjectTooLargeError as error:
+            problem = f"more bytes than the {artifact.size} it should have"
+            raise CorruptArtifactError(artifact.name, problem) from error
+        check_artifact(artifact, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        write_new(path, data)
+
+    def large(self, download: Download, file: BinaryIO) -> None:
+        """Go on from what `file` holds. Raises CorruptArtifactError, StoreError, OSError.
+
+        What was there already is part of what is checked; after an error it may be wrong.
+        """
+        artifact = download.artifact
+        size = self._bucket.size(download.key)
+        check_artifact(artifact, size=size, sha256=artifact.sha256)
+        # Parts are written as they come: whoever was killed may have left holes in the last ones.
+        there = os.fstat(file.fileno()).st_size
+        begun = max(0, there // PART_BYTES - STREAMS) * PART_BYTES
+        if there > begun:
+            # Not needlessly: ext4 writes a file that was truncated to disk when it is closed.
+            file.truncate(begun)
+        digest, received, buffer = hashlib.sha256(), 0, memoryview(bytearray(_BLOCK_BYTES))
+        for end in self._written(download.key, file, start=begun, size=size):
+            while count := os.readv(file.fileno(), [buffer[: end - received]]):
+                digest.update(buffer[:count])
+                received += count
+        check_artifact(artifact, size=received, sha256=digest.hexdigest())
+
+    def _written(self, key: str, file: BinaryIO, *, start: int, size: int) -> Iterator[int]:
+        """Up to where the file is complete, again and again while its parts come."""
+        yield start
+        coming: deque[Future[int]] = deque()
+        try:
+            for begin in range(start, size, PART_BYTES):
+                end = min(size, begin + PART_BYTES)
+                coming.append(self._pool.submit(self._part, key, file, begin, end))
+                if len(coming) == STREAMS:
+                    yield coming[0].result()
+                    coming.popleft()
+            while coming:
+                yield coming[0].result()
+                coming.popleft()
+        finally:
+            for future in coming:
+                future.cancel()
+            wait(coming)  # or they would write to a file that is closed
+
+    @repeated
+    def _part(self, key: str, file: BinaryIO, start: int, end: int) -> int:
+        for chunk in self._bucket.range_chunks(key, start=start, length=end - start):
+            written = 0
+            # Several threads in one file's pages at a time spin in the kernel.
+            with self._writing:
+                while written < len(chunk):
+                    written += os.pwrite(file.fileno(), chunk[written:], start + written)
+            start += written
+            if self._stopped.is_set():
+                raise StoppedError
+        return end

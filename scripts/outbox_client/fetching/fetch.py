@@ -1,0 +1,117 @@
+"""Bringing a job's results here: verified, complete, never half a file under its name."""
+
+from collections.abc import Iterable, Mapping, Sized
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUnavailableError
+
+from ..bucket.bucket import Bucket
+from ..bucket.naming import Naming
+from ..errors import TargetError
+from ..progress import Event, Progress, silent
+from ..threads import in_threads
+from .download import Downloader
+from .layout import EVERYTHING, Claims, Selection
+from .local_files import ready_directory
+from .one_result import Fetched, Fetcher
+
+_WORKERS = 16
+_PATIENCE = 2 * _WORKERS
+"""So many results in a row that the bucket does not give: it will not give the others either."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FetchReport:
+    job: str
+    results: list[Fetched] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[Fetched]:
+        return [result for result in self.results if result.problem is not None]
+
+
+def fetch(
+    job: str,
+    to: Path,
+    *,
+    bucket: Bucket,
+    naming: Naming,
+    selection: Selection = EVERYTHING,
+    digests: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+    paths: Iterable[str] | None = None,
+) -> FetchReport:
+    """The job's committed results below `to`, each in a folder named by its key, or as selected.
+
+    What is there and whole stays as it is. `digests` (input digests by key, from the journal)
+    unmask results of another input. `paths` are the manifests to fetch; without them, the bucket
+    is listed. A result that is wrong is reported and leaves nothing. Raises StoreError where the
+    bucket is, TargetError where the disk is: fetching again goes on from there.
+    """
+    ignores_case = ready_directory(to)
+    prefix = f"manifests/{naming.prefix(job)}"
+    paths = list(bucket.keys(prefix)) if paths is None else paths
+    downloader = Downloader(bucket)
+    fetcher = Fetcher(
+        job,
+        to,
+        bucket=bucket,
+        downloader=downloader,
+        prefix=prefix,
+        selection=selection,
+        claims=Claims(ignores_case=ignores_case),
+        digests=digests or {},
+    )
+    tally = _Tally(FetchReport(job=job), total=len(paths) if isinstance(paths, Sized) else 0)
+    progress(Event(phase="fetch", done=0, total=tally.total))
+    try:
+        for result in in_threads(fetcher.fetch, paths, workers=_WORKERS, halt=downloader.stop):
+            if (event := tally.add(result)) is not None:
+                progress(event)
+        tally.check_any()
+    except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
+        error.add_note(f"{tally.whole} result(s) are here; fetch again to go on from there")
+        raise
+    tally.report.results.sort(key=lambda result: result.key)
+    return tally.report
+
+
+class _Tally:
+    """Counts results as they come, and sees when it is not they that are at fault."""
+
+    def __init__(self, report: FetchReport, *, total: int) -> None:
+        self.report = report
+        self.total = total
+        self.whole = 0
+        self._done = 0
+        self._not_given = 0
+
+    def add(self, result: Fetched | None) -> Event | None:
+        """None for what was not asked for. Raises the bucket's error when it comes too often."""
+        self._done += 1
+        self.total = max(self.total, self._done)
+        if result is None:
+            return None
+        self.report.results.append(result)
+        self.whole += result.problem is None
+        self._not_given = self._not_given + 1 if _is_the_buckets(result.error) else 0
+        if result.error is not None and self._not_given >= _PATIENCE:
+            raise result.error
+        return Event(
+            phase="fetch",
+            done=self._done,
+            total=self.total,
+            item=result.item,
+            state="fetched" if result.problem is None else "failed",
+            note=result.problem or "",
+        )
+
+    def check_any(self) -> None:
+        """Raises the bucket's error where it gave nothing at all."""
+        if self._not_given and self._not_given == len(self.report.results):
+            raise self.report.results[-1].error or AssertionError
+
+
+def _is_the_buckets(error: OutboxError | None) -> bool:
+    return isinstance(error, AccessDeniedError | StoreUnavailableError)

@@ -1,0 +1,131 @@
+"""Where the files of a fetched result go, below the directory that was asked for."""
+
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Self
+
+from truss_outbox.contract import Manifest
+from truss_outbox.contract.errors import InvalidInputError, ManifestError
+from truss_outbox.contract.keys import escape
+
+from ..errors import UnsafePathError
+
+MANIFEST = "manifest.json"
+"""A fetched result's manifest, written last: its presence means that all the others are there."""
+
+_OPTION = "--output-template"
+_FIELDS = frozenset({"key", "job", "item", "request_id", "model", "environment", "artifact"})
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A parsed template of paths: `(literal, field)` pairs, the last field possibly empty.
+
+    `{key}` is the result's below the job's prefix, `{artifact}` the file's name: both keep their
+    folders, unless `flat` makes dots of an artifact's. All else is escaped as in keys.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+    flat: bool = False
+
+    @classmethod
+    def parse(cls, text: str, *, flat: bool = False) -> Self:
+        """Raises InvalidInputError."""
+        try:
+            parts = tuple(_parts(text))
+        except ValueError as error:
+            raise InvalidInputError(_OPTION, str(error)) from error
+        if "\0" in text or any(part in {"", ".", ".."} for part in text.split("/")):
+            raise InvalidInputError(_OPTION, "must be a path below --to")
+        return cls(parts, flat)
+
+    def path(self, manifest: Manifest, name: str, *, below: str) -> str | None:
+        """A file's path, relative. None for a manifest that has no place of its own.
+
+        Raises ManifestError where the result lacks what the template needs.
+        """
+        if name == MANIFEST and all(field != "artifact" for _, field in self.parts):
+            return None
+        if self.flat:
+            name = name.replace("/", ".")
+        own = {"": "", "key": below, "artifact": name}
+        return "".join(
+            literal + (own[field] if field in own else escape(_value(manifest, field)))
+            for literal, field in self.parts
+        )
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    for literal, field, spec, conversion in string.Formatter().parse(text):
+        if spec or conversion or field == "":
+            raise ValueError("a field is written {name}, without : or !")
+        if field and field not in _FIELDS and not field.startswith("labels."):
+            known = ", ".join(sorted(_FIELDS))
+            raise ValueError(f"unknown field {{{field}}}; there are {known} and labels.NAME")
+        yield literal, field or ""
+
+
+def _value(manifest: Manifest, field: str) -> str:
+    """Raises ManifestError where the result has none."""
+    match field:
+        case "model":
+            value: str | None = manifest.model.name
+        case "environment":
+            value = manifest.model.environment
+        case "job" | "item" | "request_id":
+            value = getattr(manifest, field)
+        case _:
+            value = manifest.labels.get(field.removeprefix("labels."))
+    if value is None:
+        raise ManifestError(f"the result has no {field!r}, which {_OPTION} asks for")
+    return value
+
+
+FOLDERS = Layout.parse("{key}/{artifact}")
+FLAT = Layout.parse("{item}.{artifact}", flat=True)
+
+
+class Claims:
+    """Sees to it that no two results take the same place. Safe to use from several threads."""
+
+    def __init__(self, *, ignores_case: bool) -> None:
+        self._ignores_case = ignores_case
+        self._owners: dict[str, str] = {}
+
+    def take(self, path: str, *, key: str) -> None:
+        """Raises UnsafePathError where another key has taken it."""
+        place = path.casefold() if self._ignores_case else path
+        owner = self._owners.setdefault(place, key)
+        if owner != key:
+            raise UnsafePathError(
+                f"{path} is the place of {owner} already; fetch with another {_OPTION}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """Globs as a shell has them, but `*` goes over slashes; none means all.
+
+    `include` and `exclude` are of items, `only` is of the names of artifacts and of the manifest.
+    """
+
+    only: Sequence[str] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    layout: Layout = FOLDERS
+
+    def takes_item(self, item: str) -> bool:
+        is_included = not self.include or _matches(item, self.include)
+        return is_included and not _matches(item, self.exclude)
+
+    def takes_file(self, name: str) -> bool:
+        return not self.only or _matches(name, self.only)
+
+
+EVERYTHING = Selection()
+
+
+def _matches(name: str, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)

@@ -1,0 +1,1 @@
+"""Finding out how a job's requests end."""

@@ -1,0 +1,87 @@
+"""What became of a job's items, and its final account in the bucket."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from truss_outbox.contract.errors import StoreError
+from truss_outbox.contract.keys import escape
+
+from ..bucket.bucket import Bucket
+from ..clock import Clock
+from ..journal.entries import Entry, State
+from ..journal.journal import Journal
+from ..progress import Event, Progress
+
+SCHEMA = "outbox.job/v1"
+_ENDS = (State.FAILED, State.EXPIRED, State.CANCELED, State.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """How a job stands by its journal, which must stay open: iterating reads the entries anew."""
+
+    journal: Journal
+    counts: dict[State, int]
+
+    @classmethod
+    def of(cls, journal: Journal) -> "Account":
+        return cls(journal=journal, counts=journal.counts())
+
+    @property
+    def job(self) -> str:
+        return self.journal.job
+
+    @property
+    def has_ended(self) -> bool:
+        return bool(self.counts) and all(state.is_final for state in self.counts)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.counts.keys() <= {State.SUCCEEDED}
+
+    def __iter__(self) -> Iterator[Entry]:
+        return self.journal.entries()
+
+    def not_succeeded(self) -> Iterator[Entry]:
+        return self.journal.entries(states=[state for state in State if state != State.SUCCEEDED])
+
+
+def account_key(job: str) -> str:
+    return f"jobs/{escape(job)}.json"
+
+
+def write_account(account: Account, bucket: Bucket, *, clock: Clock, progress: Progress) -> None:
+    """Once the job has ended, into the bucket, in place of an earlier account.
+
+    A bucket that does not take it is only told of: the results are what counts.
+    """
+    if not account.has_ended:
+        return
+    key = account_key(account.job)
+    document = json.dumps(account_document(account, now=clock.now()), indent=1)
+    try:
+        bucket.put(key, document.encode())
+    except StoreError as error:
+        total = sum(account.counts.values())
+        note = f"the job's account could not be stored: {error}"
+        progress(Event(phase="wait", done=total, total=total, note=note))
+
+
+def account_document(account: Account, *, now: float) -> dict[str, Any]:
+    names = ("item", "key", "request_id", "attempts", "code", "message", "retryable")
+    return {
+        "schema": SCHEMA,
+        "job": account.job,
+        "written_at": datetime.fromtimestamp(now, UTC).isoformat(),
+        "total": sum(account.counts.values()),
+        "counts": {
+            state.value: account.counts.get(state, 0) for state in (State.SUCCEEDED, *_ENDS)
+        },
+        "not_succeeded": [
+            {"state": entry.state.value} | {name: getattr(entry, name) for name in names}
+            for entry in account.not_succeeded()
+        ],
+    }

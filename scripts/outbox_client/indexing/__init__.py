@@ -1,0 +1,1 @@
+"""A job's results as rows in Parquet files."""

@@ -1,0 +1,139 @@
+"""Compacting a job's manifests into Parquet, each result once, whoever else does it meanwhile."""
+
+import contextlib
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from truss_outbox.contract.errors import ManifestError
+from truss_outbox.contract.keys import manifest_key
+
+from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.naming import Naming
+from ..threads import in_threads
+from . import format as index_format
+from .parts import IndexParts, Part
+from .rows import IndexBuffer, ManifestRows, Row, Unindexed
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+import sqlite3
+from collections.abc import Iterable
+
+
+class KeySet:
+    """Lives in a temporary file of SQLite's, for the one thread that made it."""
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect("", isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute("CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, keys: Iterable[str]) -> None:
+        self._connection.execute("BEGIN")
+        self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?)", ((k,) for k in keys))
+        self._connection.execute("COMMIT")
+
+    def __contains__(self, key: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM keys WHERE key = ?", (key,))
+        return found.fetchone() is not None
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+PART_ROWS = 10_000
+
+
+@dataclass(kw_only=True, slots=True)
+class IndexReport:
+    """`known` results were in the index, `added` ones are now, in new `parts` (their keys)."""
+
+    job: str
+    known: int = 0
+    added: int = 0
+    parts: list[str] = field(default_factory=list)
+    problems: list[Unindexed] = field(default_factory=list)
+
+
+def index(job: str, *, bucket: Bucket, naming: Naming, part_rows: int = PART_ROWS) -> IndexReport:
+    """Add the results that the job's index lacks to `index/job=<job>/part-*.parquet`.
+
+    May be killed and run again at any time, and by several at once: a part is there whole or not
+    at all, and no result is in two of them. Memory holds about one part of at most `part_rows`
+    results, whatever the job's size. Raises StoreError, DamagedIndexError among them.
+    """
+    reader = ManifestRows(job, bucket)
+    with contextlib.closing(KeySet()) as known:
+        indexer = _Indexer(IndexParts(bucket, job=job), known, job=job, part_rows=part_rows)
+        indexer.catch_up()
+        listed = bucket.objects(f"manifests/{naming.prefix(job)}")
+        fresh = (found for found in listed if _key(found) not in known)
+        for one in in_threads(reader.read, fresh):
+            indexer.take(one)
+        indexer.flush()
+    return indexer.report
+
+
+class _Indexer:
+    def __init__(self, parts: IndexParts, known: KeySet, *, job: str, part_rows: int) -> None:
+        self.report = IndexReport(job=job)
+        self._parts = parts
+        self._known = known
+        self._next = 0
+        self._buffer = IndexBuffer(part_rows=part_rows)
+
+    def catch_up(self) -> None:
+        for part in self._parts.parts():
+            self._absorb(part)
+
+    def take(self, one: Row | Unindexed | None) -> None:
+        if isinstance(one, Unindexed):
+            self.report.problems.append(one)
+        elif one is not None:
+            self._buffer.add(one.values, size=one.size)
+            if self._buffer.full:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is in the buffer and in no part yet, however many parts others add first."""
+        rows = self._without_known(self._buffer.take())
+        for key in self._buffer.rejected():
+            self.report.problems.append(_unfit(key))
+        while rows.num_rows:
+            part_id = secrets.token_hex(4)
+            data = index_format.encoded(rows, part_id=part_id)
+            part = self._parts.create(self._next, data) or self._parts.find(self._next)
+            if self._parts.identity(part) == part_id:
+                self._note(part, rows)
+                return
+            self._absorb(part)
+            rows = self._without_known(rows)
+
+    def _without_known(self, rows: "Table") -> "Table":
+        """What was absorbed since a row's manifest was read may have the row."""
+        import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
+
+        unknown = [key not in self._known for key in rows["key"].to_pylist()]
+        return rows.filter(pa.array(unknown, pa.bool_()))
+
+    def _absorb(self, part: Part) -> None:
+        for keys in self._parts.keys(part):
+            self._known.add(keys)
+            self.report.known += len(keys)
+        self._next = part.number + 1
+
+    def _note(self, part: Part, rows: "Table") -> None:
+        self._known.add(rows["key"].to_pylist())
+        self.report.parts.append(part.key)
+        self.report.added += rows.num_rows
+        self._next = part.number + 1
+
+
+def _key(found: StoredObject) -> str:
+    return found.key.removeprefix("manifests/").removesuffix(".json")
+
+
+def _unfit(key: str) -> Unindexed:
+    problem = "it holds a value that Parquet cannot hold"
+    return Unindexed(key=manifest_key(key), code=ManifestError.code, problem=problem)

@@ -1,0 +1,126 @@
+"""A job's manifests as rows of its index."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from truss_outbox.contract import Manifest
+from truss_outbox.contract.errors import (
+    AccessDeniedError,
+    ManifestError,
+    OutboxError,
+    StoreUnavailableError,
+)
+from truss_outbox.contract.keys import manifest_key
+
+from ..bucket.bucket import Bucket, StoredObject
+from . import format as index_format
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+
+MAX_MANIFEST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """`values` by column; `size` is the manifest's in bytes."""
+
+    values: dict[str, Any]
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unindexed:
+    """A manifest that could not become a row, and why; the next run tries it again."""
+
+    key: str
+    code: str
+    problem: str
+
+
+class ManifestRows:
+    """Reads one manifest at a time; several threads may use it."""
+
+    def __init__(self, job: str, bucket: Bucket) -> None:
+        self._job = job
+        self._bucket = bucket
+
+    def read(self, found: StoredObject) -> Row | Unindexed | None:
+        """None for a manifest of another job."""
+        try:
+            manifest = Manifest.from_bytes(self._get(found))
+            if manifest.job != self._job:
+                return None
+            if found.key != manifest_key(manifest.key):
+                raise ManifestError("the manifest lies under a key that is not its own")
+            return Row(values=index_format.row(manifest), size=found.size)
+        except (AccessDeniedError, StoreUnavailableError):
+            raise  # The bucket is at fault, not this result.
+        except OutboxError as error:
+            return Unindexed(key=found.key, code=error.code, problem=str(error))
+
+    def _get(self, found: StoredObject) -> bytes:
+        if found.size > MAX_MANIFEST_BYTES:
+            raise ManifestError(f"{found.size:,} bytes are more than a manifest has")
+        return self._bucket.get(found.key)
+
+
+PART_BYTES = 32 << 20
+_ROWS_AT_ONCE = 500
+_BYTES_AT_ONCE = 4 << 20
+
+
+class IndexBuffer:
+    """Holds at most about one part: a few rows as Python has them, the others as Arrow does."""
+
+    def __init__(self, *, part_rows: int) -> None:
+        self._part_rows = part_rows
+        self._rows: list[Mapping[str, Any]] = []
+        self._rows_bytes = 0
+        self._tables: list[Table] = []
+        self._rejected: list[str] = []
+
+    @property
+    def full(self) -> bool:
+        rows: int = sum(table.num_rows for table in self._tables)
+        size: int = sum(table.nbytes for table in self._tables)
+        return rows >= self._part_rows or size >= PART_BYTES
+
+    def add(self, row: Mapping[str, Any], *, size: int) -> None:
+        """`size`: about how many bytes the row takes."""
+        self._rows.append(row)
+        self._rows_bytes += size
+        if (
+            len(self._rows) >= min(_ROWS_AT_ONCE, self._part_rows)
+            or self._rows_bytes >= _BYTES_AT_ONCE
+        ):
+            self._compact()
+
+    def take(self) -> "Table":
+        """All rows; the buffer is empty then."""
+        import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
+
+        self._compact()
+        tables, self._tables = self._tables, []
+        return pa.concat_tables([index_format.table([]), *tables])
+
+    def rejected(self) -> list[str]:
+        """The keys of rows that no column can hold, each told once."""
+        rejected, self._rejected = self._rejected, []
+        return rejected
+
+    def _compact(self) -> None:
+        rows, self._rows, self._rows_bytes = self._rows, [], 0
+        try:
+            self._tables.append(index_format.table(rows))
+        except (ValueError, OverflowError):
+            self._tables.extend(self._tables_one_by_one(rows))
+
+    def _tables_one_by_one(self, rows: Iterable[Mapping[str, Any]]) -> "Iterator[Table]":
+        for row in rows:
+            try:
+                yield index_format.table([row])
+            except (ValueError, OverflowError):
+                self._rejected.append(row["key"])

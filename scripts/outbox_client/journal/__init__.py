@@ -1,0 +1,1 @@
+"""The sender's record of a job, in SQLite."""

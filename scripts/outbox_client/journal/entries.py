@@ -1,0 +1,140 @@
+"""What the journal holds, and what is told to it."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from ..sources.batch import Batch
+from ..sources.items import Item
+
+
+class State(StrEnum):
+    """PLANNED waits to be sent; SENDING and SENT are open; the others are final until the item is
+    submitted again."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    SENT = "sent"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_open(self) -> bool:
+        return self in {State.SENDING, State.SENT}
+
+    @property
+    def is_final(self) -> bool:
+        return not self.is_open and self is not State.PLANNED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One item as it stands. `existed`: its key may hold an earlier result, so compare.
+
+    `attempts` counts its submits, `submitted_at` is the latest (0: none); `digest` is None before.
+    `retryable`, `ended_at`: of the end it came to; meaningless while its state is not final.
+    """
+
+    item: str
+    key: str | None
+    digest: str | None
+    path: str
+    size: int
+    request_id: str | None
+    submitted_at: float
+    attempts: int
+    state: State
+    existed: bool
+    code: str | None
+    message: str | None
+    retryable: bool | None
+    ended_at: float | None
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> Self:
+        values = {name: row[name] for name in cls.__slots__}
+        values |= {"state": State(row["state"]), "existed": bool(row["existed"])}
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """An item that is to be sent, and its key, as far as it is known before."""
+
+    item: Item
+    batch: Batch
+    key: str | None
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> Self:
+        stored = row["stored"]
+        item = Item(
+            name=row["item"],
+            path=None if stored or not row["path"] else Path(row["path"]),
+            stored=stored,
+            size=row["size"],
+            inputs=json.loads(row["inputs"] or "{}"),
+            labels=json.loads(row["labels"] or "{}"),
+        )
+        return cls(item=item, batch=Batch.from_json(row["options"]), key=row["key"])
+
+    def entry_row(self) -> dict[str, object]:
+        item = self.item
+        path = str(item.path.absolute()) if item.path else item.stored or ""
+        return {"item": item.name, "key": self.key, "path": path, "size": item.size}
+
+    def source_row(self) -> dict[str, object] | None:
+        """None where the item is a file and nothing else: then its entry says it all."""
+        item = self.item
+        if item.path is not None and not item.inputs and not item.labels:
+            return None
+        inputs, labels = json.dumps(dict(item.inputs)), json.dumps(dict(item.labels))
+        return {"item": item.name, "stored": item.stored, "inputs": inputs, "labels": labels}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Begun:
+    """A submit that is about to happen; `digest` is of the model's input."""
+
+    item: str
+    key: str | None
+    digest: str
+    size: int
+    submitted_at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The service has taken the item's request."""
+
+    item: str
+    key: str
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """What has become of an item's request; it counts while that request is the latest.
+
+    `retryable`: whether sending it again may help. `ended_at` in seconds since the epoch.
+    """
+
+    item: str
+    state: State
+    request_id: str | None
+    code: str | None = None
+    message: str | None = None
+    retryable: bool | None = None
+    ended_at: float | None = None
+
+
+def as_row(record: Begun | Accepted | Settlement) -> Mapping[str, object]:
+    # Not asdict, which copies what it finds and takes ten times as long.
+    return {name: getattr(record, name) for name in record.__slots__}

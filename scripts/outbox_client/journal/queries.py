@@ -1,0 +1,234 @@
+"""The journal's SQL, a name per query."""
+
+VERSION = 2
+"""Of the tables, kept as SQLite's `user_version`."""
+
+GET_VERSION = "PRAGMA user_version"
+
+CREATE = f"""
+CREATE TABLE about (job TEXT NOT NULL, root TEXT NOT NULL);
+
+CREATE TABLE batches (
+    id      INTEGER PRIMARY KEY,
+    options TEXT NOT NULL UNIQUE    -- JSON: labels, inputs, priority, …
+);
+
+CREATE TABLE entries (
+    item         TEXT PRIMARY KEY,
+    key          TEXT,              -- null until the request's id is known, where it needs it
+    digest       TEXT,              -- of the input; null until it has been sent once
+    path         TEXT NOT NULL,     -- of the document: a file, an object, or empty
+    size         INTEGER NOT NULL,
+    batch        INTEGER NOT NULL,
+    request_id   TEXT,              -- of the latest submit; null while no answer has come
+    submitted_at REAL NOT NULL,     -- seconds since the epoch; 0 before the first submit
+    attempts     INTEGER NOT NULL,  -- how often it was submitted
+    state        TEXT NOT NULL,
+    existed      INTEGER NOT NULL,  -- the key may hold an earlier result: compare fingerprints
+    code         TEXT,
+    message      TEXT,
+    retryable    INTEGER,           -- whether sending what has ended again may help
+    ended_at     REAL               -- seconds since the epoch, by the clock of who ended it
+) WITHOUT ROWID;
+CREATE INDEX entries_by_state ON entries (state, item);
+CREATE INDEX entries_by_key ON entries (key);
+
+-- Of items that are more than a file here; apart, so that a look at the entries stays small.
+CREATE TABLE sources (
+    item   TEXT PRIMARY KEY,
+    stored TEXT,                    -- the document's object
+    inputs TEXT NOT NULL,           -- JSON: fields of the model's input
+    labels TEXT NOT NULL            -- JSON
+);
+
+PRAGMA user_version = {VERSION};
+"""
+
+INSERT_ABOUT = "INSERT INTO about (job, root) VALUES (:job, :root)"
+
+SELECT_ABOUT = "SELECT job, root FROM about"
+
+INSERT_BATCH = "INSERT OR IGNORE INTO batches (options) VALUES (:options)"
+
+SELECT_BATCH = "SELECT id FROM batches WHERE options = :options"
+
+# An earlier submit of another input may still be running: then what appears may be its result.
+PLAN = """
+INSERT INTO entries (item, key, path, size, batch, submitted_at, attempts, state, existed)
+VALUES (:item, :key, :path, :size, :batch, 0, 0, 'planned', 0)
+ON CONFLICT (item) DO UPDATE SET
+    existed = entries.existed AND entries.state IN ('planned', 'sending', 'sent'),
+    key = excluded.key, path = excluded.path, size = excluded.size, batch = excluded.batch,
+    request_id = NULL, state = 'planned', code = NULL, message = NULL
+"""
+
+PLAN_SOURCE = """
+INSERT OR REPLACE INTO sources (item, stored, inputs, labels)
+VALUES (:item, :stored, :inputs, :labels)
+"""
+
+FORGET_SOURCE = "DELETE FROM sources WHERE item = :item"
+
+MARK_EXISTING = "UPDATE entries SET existed = 1 WHERE key = :key AND state = 'planned'"
+
+BEGIN_SUBMIT = """
+UPDATE entries SET
+    existed = existed OR (digest IS NOT NULL AND digest <> :digest),
+    key = :key, digest = :digest, size = :size, submitted_at = :submitted_at,
+    attempts = attempts + 1, request_id = NULL, state = 'sending', code = NULL, message = NULL
+WHERE item = :item
+"""
+
+# Its result may have been seen before the answer came.
+END_SUBMIT = """
+UPDATE entries SET request_id = :request_id, key = :key, code = NULL, message = NULL,
+    state = CASE state WHEN 'succeeded' THEN state ELSE 'sent' END
+WHERE item = :item
+"""
+
+# Not where the item has been submitted again since.
+SETTLE = """
+UPDATE entries SET state = :state, code = :code, message = :message,
+    retryable = :retryable, ended_at = :ended_at
+WHERE item = :item AND request_id IS :request_id
+"""
+
+SELECT_ENTRIES = """
+SELECT * FROM entries WHERE item >= :start ORDER BY item LIMIT :page
+"""
+
+_OF_STATE = """
+SELECT * FROM (
+    SELECT * FROM entries WHERE state = :state{number} AND item >= :start ORDER BY item LIMIT :page
+)
+"""
+
+
+def select_entries_of(states: int) -> str:
+    """One walk along the index per state, so that what is not asked for costs nothing."""
+    walks = (_OF_STATE.format(number=number) for number in range(states))
+    return f"{' UNION ALL '.join(walks)} ORDER BY item LIMIT :page"
+
+
+SELECT_ENTRIES_OF_KEYS = """
+SELECT * FROM entries WHERE key IN (SELECT value FROM json_each(:values)) ORDER BY item
+"""
+
+SELECT_ENTRIES_OF_ITEMS = """
+SELECT * FROM entries WHERE item IN (SELECT value FROM json_each(:values)) ORDER BY item
+"""
+
+# What was begun and never answered is sent again: first-writer-wins makes the two one.
+SELECT_UNSENT = """
+SELECT entries.item, key, path, size, stored, inputs, labels, options
+FROM entries JOIN batches ON batches.id = entries.batch
+LEFT JOIN sources ON sources.item = entries.item
+WHERE entries.item >= :start AND (state IN ('planned', 'sending') OR code = 'NOT_SENT')
+ORDER BY entries.item LIMIT :page
+"""
+
+COUNT_STATES = "SELECT state, count(*) FROM entries GROUP BY state"
+
+LAST_SUBMIT = "SELECT max(nullif(submitted_at, 0)) FROM entries"
+
+COUNT_UNSENT = """
+SELECT count(*) FROM entries WHERE state IN ('planned', 'sending') OR code = 'NOT_SENT'
+"""
+
+CREATE_STAGE = """
+CREATE TABLE stage (
+    number INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, key TEXT UNIQUE, path TEXT NOT NULL,
+    size INTEGER NOT NULL, stored TEXT, inputs TEXT, labels TEXT, place TEXT NOT NULL
+)
+"""
+
+STAGE = """
+INSERT OR IGNORE INTO stage (item, key, path, size, stored, inputs, labels, place)
+VALUES (:item, :key, :path, :size, :stored, :inputs, :labels, :place)
+"""
+
+FIND_STAGED = "SELECT 1 FROM stage WHERE item = :item"
+
+FIND_RIVAL = """
+SELECT item, place FROM stage WHERE item = :item OR key = :key ORDER BY item <> :item LIMIT 1
+"""
+
+SELECT_PLANNED = """
+SELECT item, key, path, size, stored, inputs, labels, :options AS options FROM stage ORDER BY number
+"""
+
+SUM_PLANNED = "SELECT coalesce(sum(size), 0) FROM stage"
+
+
+SUCCEED = """
+UPDATE entries SET state = 'succeeded', code = NULL, message = NULL, ended_at = :ended_at
+WHERE item = :item AND request_id IS :request_id
+"""
+
+# Neighbours in the order in which the bucket lists their manifests.
+SELECT_LISTING_PAGES = """
+SELECT max(path) AS until, max(state IN ('sending', 'sent')) AS is_open
+FROM (
+    SELECT key || '.json' AS path, state,
+        (row_number() OVER (ORDER BY key || '.json') - 1) / :page AS page
+    FROM entries WHERE key IS NOT NULL
+)
+GROUP BY page ORDER BY page
+"""
+
+SELECT_OPEN_OF_KEYS = """
+SELECT item, entries.key, request_id, digest, submitted_at, state, existed
+FROM json_each(:values) CROSS JOIN entries ON entries.key = value
+WHERE state IN ('sending', 'sent')
+"""
+
+# A clock that was set back makes a submit look as if it were yet to come.
+SELECT_LONGEST_SENT = """
+SELECT * FROM entries
+WHERE state = 'sent' AND (submitted_at <= :before OR submitted_at > :now)
+ORDER BY submitted_at LIMIT :limit
+"""
+
+SELECT_UNANSWERED = """
+SELECT * FROM entries
+WHERE state = 'sending' AND (submitted_at <= :before OR submitted_at > :now) LIMIT :limit
+"""
+
+SELECT_LATEST_SENT = """
+SELECT * FROM entries WHERE state = 'sent' AND (submitted_at, item) < (:before, :item)
+ORDER BY submitted_at DESC, item DESC LIMIT :limit
+"""
+
+REOPEN_UNKNOWN = """
+UPDATE entries SET state = CASE WHEN request_id IS NULL THEN 'sending' ELSE 'sent' END
+WHERE state = 'unknown'
+"""
+
+COUNT_CODES = """
+SELECT coalesce(code, upper(state)) AS code, count(*) AS count,
+    coalesce(sum(retryable), 0) AS retryable
+FROM entries WHERE state IN ('failed', 'expired', 'canceled', 'unknown')
+GROUP BY 1 ORDER BY 2 DESC
+"""
+
+# The rate is that since the first submit, where that was less than the time looked at ago.
+COUNT_LATE_RESULTS = """
+SELECT count(*), (SELECT min(nullif(submitted_at, 0)) FROM entries) FROM entries
+WHERE state = 'succeeded' AND ended_at > :since
+"""
+
+CANCEL_PLANNED = """
+UPDATE entries SET state = 'canceled', code = 'CANCELED', message = 'you canceled it unsent',
+    retryable = 0, ended_at = :now
+WHERE item = :item AND state = 'planned'
+"""
+
+PLAN_AGAIN = """
+UPDATE entries SET state = 'planned', request_id = NULL, code = NULL, message = NULL
+WHERE item = :item AND state IN ('failed', 'expired', 'canceled', 'unknown')
+"""
+
+PLAN_RETRYABLE_AGAIN = """
+UPDATE entries SET state = 'planned', request_id = NULL, code = NULL, message = NULL
+WHERE retryable AND state IN ('failed', 'expired', 'unknown')
+"""

@@ -1,0 +1,71 @@
+"""From settings to what the commands work with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .bucket.bucket import Bucket
+from .bucket.naming import Naming
+from .bucket.open_bucket import open_bucket
+from .deployment import Deployment
+from .errors import UnknownJobError
+from .journal.journal import Journal
+from .service.api import AsyncApi
+from .settings import Settings
+
+
+def naming(settings: Settings) -> Naming:
+    return Naming(
+        template=settings.template, model=settings.model_name, environment=settings.environment
+    )
+
+
+def bucket(settings: Settings) -> Bucket:
+    """Raises ConfigurationError. Nothing is sent to the bucket yet."""
+    return open_bucket(
+        settings.require_root(), endpoint_url=settings.endpoint_url, region=settings.region
+    )
+
+
+@contextmanager
+def service(settings: Settings) -> Iterator[AsyncApi]:
+    """Raises ConfigurationError. Nothing is sent yet."""
+    from .service.baseten import connected  # noqa: PLC0415  # the SDK: 0.4 seconds
+
+    with connected(
+        api_key=settings.api_key,
+        model_id=settings.model_id,
+        chain_id=settings.chain_id,
+        base_url=settings.base_url,
+        environment=settings.environment,
+    ) as api:
+        yield api
+
+
+@contextmanager
+def deployment(settings: Settings) -> Iterator[Deployment]:
+    """Raises ConfigurationError. Nothing is sent yet."""
+    with service(settings) as api:
+        yield Deployment(
+            api=api,
+            bucket=bucket(settings),
+            naming=naming(settings),
+            model_version=settings.model_version,
+        )
+
+
+@contextmanager
+def journal(settings: Settings, job: str, *, create: bool = False) -> Iterator[Journal]:
+    """Raises UnknownJobError where there is none and `create` is false, and JournalError."""
+    root = settings.require_root().rstrip("/")
+    with Journal.opened(settings.home, job=job, root=root, create=create) as opened:
+        yield opened
+
+
+def known_digests(settings: Settings, job: str) -> dict[str, str]:
+    """Input digests by key, of what was submitted from this machine."""
+    try:
+        with journal(settings, job) as opened:
+            entries = opened.entries()
+            return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}
+    except UnknownJobError:
+        return {}

@@ -1,0 +1,78 @@
+"""What to tell a cloud so that each side may do what it must, and no more. Pure: prints nothing."""
+
+from enum import StrEnum
+from typing import Any
+
+from truss_outbox.contract.errors import ConfigurationError
+
+from . import aws, gcs
+from .place import Place
+from .role import Role
+from .workload import ANY_WORKLOAD, Workload
+
+__all__ = ["Place", "Purpose", "Role", "Workload", "policy"]
+
+
+class Purpose(StrEnum):
+    """Whose rights; or the bucket's own rules, who may become the writer, when objects go."""
+
+    WRITER = "writer"
+    READER = "reader"
+    CLIENT = "client"
+    SWEEPER = "sweeper"
+    BUCKET = "bucket"
+    TRUST = "trust"
+    LIFECYCLE = "lifecycle"
+
+
+def policy(
+    purpose: Purpose,
+    place: Place,
+    *,
+    workload: Workload = ANY_WORKLOAD,
+    principal: str | None = None,
+    kms_key: str | None = None,
+    tags: bool = False,
+) -> dict[str, Any]:
+    """The document in the form the place's cloud takes it.
+
+    `principal`: on GCS, the member who gets the role; on AWS, the account id in which the trust's
+    identity provider lives. `kms_key`: the ARN of the key that S3 encrypts with. `tags`: whether
+    the model sets object tags. Raises ConfigurationError, which names the option.
+    """
+    if place.scheme == "gs":
+        return _on_gcs(purpose, place, workload, member=principal)
+    match purpose:
+        case Purpose.BUCKET:
+            return aws.bucket_policy(place)
+        case Purpose.TRUST:
+            return aws.trust_policy(workload, account=_required(principal, "the AWS account's id"))
+        case Purpose.LIFECYCLE:
+            return aws.lifecycle(place)
+        case role:
+            return aws.role_policy(Role(role.value), place, kms_key=kms_key, tags=tags)
+
+
+def _on_gcs(
+    purpose: Purpose, place: Place, workload: Workload, *, member: str | None
+) -> dict[str, Any]:
+    match purpose:
+        case Purpose.BUCKET:
+            raise ConfigurationError(
+                "for",
+                "GCS needs no bucket policy: it always uses TLS, and the writer's role cannot"
+                " overwrite a manifest, because it may not delete one",
+            )
+        case Purpose.TRUST:
+            return gcs.identity_provider(workload)
+        case Purpose.LIFECYCLE:
+            return gcs.lifecycle(place)
+        case role:
+            who = _required(member, "serviceAccount:… or principalSet:…, who gets the role")
+            return gcs.role_bindings(Role(role.value), place, member=who)
+
+
+def _required(principal: str | None, what: str) -> str:
+    if not principal:
+        raise ConfigurationError("principal", f"pass --principal: {what}")
+    return principal

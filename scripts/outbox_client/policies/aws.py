@@ -1,0 +1,128 @@
+"""AWS's forms: identity policy, bucket policy, role trust, lifecycle."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .place import Place
+from .role import INPUTS_DAYS, PROBE_DAYS, RIGHTS, TIER_DAYS, UNFINISHED_UPLOAD_DAYS, Rights, Role
+from .workload import AUDIENCE, ISSUER, Workload
+
+_VERSION = "2012-10-17"
+
+
+def role_policy(
+    role: Role, place: Place, *, kms_key: str | None = None, tags: bool = False
+) -> dict[str, Any]:
+    """What the role's user or role may do (`aws iam put-user-policy`, `put-role-policy`)."""
+    rights = RIGHTS[role]
+    statements = [*_object_statements(rights, place, tags=tags), *_bucket_statements(rights, place)]
+    if kms_key:
+        actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if rights.creates else [])]
+        statements.append(_allow("Encryption", actions, [kms_key]))
+    return {"Version": _VERSION, "Statement": statements}
+
+
+def bucket_policy(place: Place) -> dict[str, Any]:
+    """Rules for everyone (`aws s3api put-bucket-policy`): TLS, and manifests are only created.
+
+    Parts of multipart uploads carry no such header: s3:ObjectCreationOperation leaves them out.
+    """
+    bucket = _bucket_arn(place)
+    return {
+        "Version": _VERSION,
+        "Statement": [
+            {
+                "Sid": "OutboxOnlyOverTls",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [bucket, f"{bucket}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+            {
+                "Sid": "OutboxManifestsAreNeverOverwritten",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:PutObject",
+                "Resource": _arns(place, ["manifests"]),
+                "Condition": {
+                    "Null": {"s3:if-none-match": "true"},
+                    "Bool": {"s3:ObjectCreationOperation": "true"},
+                },
+            },
+        ],
+    }
+
+
+def trust_policy(workload: Workload, *, account: str) -> dict[str, Any]:
+    """Who may take the writer's role (`aws iam create-role --assume-role-policy-document`).
+
+    AWS sees of a token only `aud` and `sub`.
+    """
+    return {
+        "Version": _VERSION,
+        "Statement": [
+            {
+                "Sid": "OutboxModelOnBaseten",
+                "Effect": "Allow",
+                "Principal": {"Federated": f"arn:aws:iam::{account}:oidc-provider/{ISSUER}"},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {f"{ISSUER}:aud": AUDIENCE},
+                    "StringLike": {f"{ISSUER}:sub": workload.subject_pattern()},
+                },
+            }
+        ],
+    }
+
+
+def lifecycle(place: Place) -> dict[str, Any]:
+    """For `aws s3api put-bucket-lifecycle-configuration`, which replaces the rules there are."""
+    unfinished = {"DaysAfterInitiation": UNFINISHED_UPLOAD_DAYS}
+    tier = {"Days": TIER_DAYS, "StorageClass": "INTELLIGENT_TIERING"}
+    rules: dict[str, tuple[str, dict[str, Any]]] = {
+        "outbox-inputs": (place.below("inputs"), {"Expiration": {"Days": INPUTS_DAYS}}),
+        "outbox-probes": (place.below("probes"), {"Expiration": {"Days": PROBE_DAYS}}),
+        "outbox-unfinished": (place.prefix, {"AbortIncompleteMultipartUpload": unfinished}),
+        "outbox-artifacts": (place.below("artifacts"), {"Transitions": [tier]}),
+    }
+    return {
+        "Rules": [
+            {"ID": name, "Status": "Enabled", "Filter": {"Prefix": prefix}, **rule}
+            for name, (prefix, rule) in rules.items()
+        ]
+    }
+
+
+def _object_statements(rights: Rights, place: Place, *, tags: bool) -> Iterator[dict[str, Any]]:
+    creates = ["s3:PutObject", *(["s3:PutObjectTagging"] if tags else [])]
+    for name, actions, folders in (
+        ("Create", creates, rights.creates),
+        ("Read", ["s3:GetObject"], rights.reads),
+        ("Delete", ["s3:DeleteObject"], rights.deletes),
+        ("AbortUploads", ["s3:AbortMultipartUpload"], rights.uploads_in_parts),
+    ):
+        if folders:
+            yield _allow(name, actions, _arns(place, folders))
+
+
+def _bucket_statements(rights: Rights, place: Place) -> Iterator[dict[str, Any]]:
+    statement = _allow("List", ["s3:ListBucket"], [_bucket_arn(place)])
+    if rights.lists:
+        prefixes = [f"{place.below(folder)}*" for folder in rights.lists]
+        statement["Condition"] = {"StringLike": {"s3:prefix": prefixes}}
+    yield statement
+    if rights.finds_unfinished_uploads:
+        yield _allow("FindUploads", ["s3:ListBucketMultipartUploads"], [_bucket_arn(place)])
+
+
+def _allow(name: str, actions: list[str], resources: list[str]) -> dict[str, Any]:
+    return {"Sid": f"Outbox{name}", "Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def _bucket_arn(place: Place) -> str:
+    return f"arn:aws:s3:::{place.bucket}"
+
+
+def _arns(place: Place, folders: Iterable[str]) -> list[str]:
+    return [f"{_bucket_arn(place)}/{place.below(folder)}*" for folder in folders]

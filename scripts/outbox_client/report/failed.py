@@ -1,0 +1,133 @@
+"""What did not succeed, by code; on disk while it is counted, so that any number of them fits."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+_CREATE = """
+CREATE TABLE failed (
+    key TEXT PRIMARY KEY, item TEXT, code TEXT, message TEXT, retryable INTEGER, at TEXT
+) WITHOUT ROWID
+"""
+_ADD = """
+INSERT INTO failed VALUES (:key, :item, :code, :message, :retryable, :at)
+ON CONFLICT (key) DO UPDATE SET
+    item = excluded.item, code = excluded.code, message = excluded.message,
+    retryable = excluded.retryable, at = excluded.at
+WHERE excluded.at > at
+"""
+_GROUPS = """
+SELECT code, COUNT(*) AS count, MAX(retryable) AS retryable FROM failed
+GROUP BY code ORDER BY count DESC, code LIMIT 100
+"""
+_EXAMPLES = """
+SELECT item, message FROM failed WHERE code = :code ORDER BY item LIMIT :examples
+"""
+EXAMPLES = 20
+_LONGEST = {"item": 300, "code": 60, "message": 600}  # characters
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """A request without a result: the last reason there is for it. `at` sorts as text."""
+
+    key: str
+    item: str
+    code: str
+    message: str
+    retryable: bool | None = None
+    at: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """`examples` are pairs of item and message; `retryable` where a record says so."""
+
+    code: str
+    count: int
+    retryable: bool | None
+    examples: list[tuple[str, str]]
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.examples)
+
+
+class FailedRequests:
+    """One row per key, in a temporary file that SQLite removes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.recovered = 0
+
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Iterator[Self]:
+        # The empty name: a database of this connection's own, on disk once it outgrows the cache.
+        with closing(sqlite3.connect("", isolation_level=None)) as connection:
+            connection.execute(_CREATE)
+            yield cls(connection)
+
+    def add(self, failed: Failed) -> None:
+        """The latest reason for a key stays."""
+        row = {name: getattr(failed, name) for name in Failed.__slots__}
+        row |= {name: row[name][:most] for name, most in _LONGEST.items()}
+        self._connection.execute(_ADD, row)
+
+    def succeeded(self, key: str) -> None:
+        """There is a result after all."""
+        deleted = self._connection.execute("DELETE FROM failed WHERE key = ?", (key,))
+        self.recovered += deleted.rowcount
+
+    def count(self) -> int:
+        (count,) = self._connection.execute("SELECT COUNT(*) FROM failed").fetchone()
+        return int(count)
+
+    def groups(self) -> list[Group]:
+        """The largest first, at most a hundred."""
+        return [
+            Group(
+                code=code,
+                count=count,
+                retryable=None if retryable is None else bool(retryable),
+                examples=self._examples(code),
+            )
+            for code, count, retryable in self._connection.execute(_GROUPS).fetchall()
+        ]
+
+    def _examples(self, code: str) -> list[tuple[str, str]]:
+        row = {"code": code, "examples": EXAMPLES}
+        return self._connection.execute(_EXAMPLES, row).fetchall()
+
+
+_REMEDIES = {
+    "INVALID_INPUT": "The request can never work as it is: each message names the field and what"
+    " to change. Send those items again, corrected.",
+    "KEY_CONFLICT": "The item's key holds the result of a different input, or of another version"
+    " of the model. Send it under another job or item; nothing was overwritten.",
+    "INFERENCE_ERROR": "The model failed on it, and again when it was repeated. The model's log has"
+    " the place, under the record's traceback_digest.",
+    "DOCUMENT_UNAVAILABLE": "The host of the document's address did not deliver. Once it answers,"
+    " send the items again.",
+    "STORE_UNAVAILABLE": "The bucket was away longer than the model waits. Send the items again.",
+    "STORE_ACCESS_DENIED": "The model may not write to the bucket: `outbox policy --for writer`"
+    " prints what it needs. Then send the items again.",
+    "STORE_ERROR": "The bucket refused: see the message, and `outbox doctor`.",
+    "REFUSED": "The service did not take the request: the message says why.",
+    "NOT_SENT": "It is not known whether the request arrived. Send the job again: what is there"
+    " already is not computed twice.",
+    "EXPIRED": "It waited in the queue longer than allowed. Send it again, with a longer"
+    " --max-time-in-queue or more replicas.",
+    "CANCELED": "It was canceled before it ran. Send it again if it is wanted after all.",
+    "FORGOTTEN": "The service no longer knows the request, and no result came. Send it again.",
+}
+
+
+def remedy(code: str, *, retryable: bool | None) -> str:
+    if code in _REMEDIES:
+        return _REMEDIES[code]
+    if retryable:
+        return "The same request may succeed later: send the items again."
+    return "See the messages."

@@ -1,0 +1,63 @@
+"""The report's way out: its file, and its sums as text and as JSON."""
+
+import contextlib
+import secrets
+from pathlib import Path
+from typing import Any
+
+from ..errors import LocalFileError
+from ..text import bytes_text, printable
+from .failed import remedy
+from .survey import Survey
+
+
+def write(path: Path, page: str) -> None:
+    """All of it or nothing. Raises LocalFileError."""
+    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(page, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise LocalFileError(f"{error.filename or path}: {error.strerror}") from error
+
+
+def document(seen: Survey) -> dict[str, Any]:
+    """Milliseconds are told apart to five per cent."""
+    return {
+        "job": seen.job,
+        "results": seen.results,
+        "artifacts": seen.artifacts,
+        "artifacts_bytes": seen.artifacts_bytes,
+        "unreadable": seen.unreadable,
+        "recovered": seen.recovered,
+        "failures": {group.code: group.count for group in seen.failures},
+        "timings_ms": {
+            step: {
+                "count": timings.count,
+                "p50": round(timings.quantile(0.5), 1),
+                "p90": round(timings.quantile(0.9), 1),
+                "p99": round(timings.quantile(0.99), 1),
+                "max": round(timings.largest, 1),
+            }
+            for step, timings in seen.timings.items()
+            if timings.count
+        },
+    }
+
+
+def lines(seen: Survey) -> list[str]:
+    failures = [
+        f"{group.count:,} without a result ({group.code}):"
+        f" {remedy(group.code, retryable=group.retryable)}"
+        for group in seen.failures
+    ]
+    unreadable = f", {seen.unreadable:,} unreadable" if seen.unreadable else ""
+    size = bytes_text(seen.artifacts_bytes)
+    files = f"{seen.artifacts:,} file(s), {size}"
+    return [
+        *failures,
+        f"job {printable(seen.job)}: {seen.results:,} result(s), {files}{unreadable}",
+    ]

@@ -1,0 +1,1 @@
+"""Sending a job's requests, within the service's limits."""

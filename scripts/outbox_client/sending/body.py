@@ -1,0 +1,97 @@
+"""The body of an async request, and where its document travels."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from truss_outbox.contract import input_digest
+from truss_outbox.contract.errors import InvalidInputError
+
+from ..bucket.bucket import Bucket
+from ..service.api import MAX_BODY_BYTES
+from ..sources.batch import Batch
+from ..sources.items import Item, readable
+from .large_inputs import stage_bytes, stage_file
+
+_RESERVED_BYTES = 16 << 10
+"""Of a body, for metadata. How a document travels may not depend on its labels: it is part of what
+makes two requests equal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """An async request, ready to send. `digest` is the contract's digest of its input."""
+
+    content: Mapping[str, Any]
+    digest: str
+    document_bytes: int
+
+
+def check_body(batch: Batch, item: Item) -> None:
+    """Raises InvalidInputError where the body would be too large, wherever the document is."""
+    metadata = batch.metadata(item).model_dump(mode="json")
+    sizes = {
+        "metadata": (_size(metadata), _RESERVED_BYTES - 1024),
+        "set": (_size(_inputs(batch, item)), MAX_BODY_BYTES - _RESERVED_BYTES - 1024),
+    }
+    for name, (size, limit) in sizes.items():
+        if size > limit:
+            raise InvalidInputError(
+                name, f"takes {size} bytes of the request, more than the {limit} it may have"
+            )
+
+
+def make_body(batch: Batch, item: Item, bucket: Bucket) -> Body:
+    """The document goes inside while the body may hold it, else into the bucket under its hash.
+
+    Raises InvalidInputError where the file cannot be read or changes meanwhile, and StoreError.
+    """
+    inputs, size = _inputs(batch, item), item.size
+    if item.stored is not None:
+        inputs = {"document": {"input": item.stored}, **inputs}
+    elif item.path is not None:
+        document, size = _document(item.path, inputs, bucket)
+        inputs = {"document": document, **inputs}
+    content = _content(batch, item, inputs)
+    return Body(content=content, digest=input_digest(inputs), document_bytes=size)
+
+
+def _inputs(batch: Batch, item: Item) -> dict[str, JsonValue]:
+    return {**batch.inputs, **item.inputs}
+
+
+def _document(path: Path, inputs: Mapping[str, JsonValue], bucket: Bucket) -> tuple[JsonValue, int]:
+    """And its size."""
+    with readable(path):
+        size = path.stat().st_size
+        if size >= MAX_BODY_BYTES:
+            return {"input": stage_file(path, bucket)}, size
+        data = path.read_bytes()
+    document: dict[str, JsonValue] = {"base64": base64.b64encode(data).decode()}
+    if _size({"document": document, **inputs}) <= MAX_BODY_BYTES - _RESERVED_BYTES:
+        return document, len(data)
+    return {"input": stage_bytes(data, bucket)}, len(data)
+
+
+def _content(batch: Batch, item: Item, inputs: Mapping[str, JsonValue]) -> dict[str, Any]:
+    metadata = batch.metadata(item).model_dump(mode="json")
+    content: dict[str, Any] = {"model_input": {**inputs, "metadata": metadata}}
+    if batch.priority is not None:
+        content["priority"] = batch.priority
+    if batch.max_time_in_queue_seconds is not None:
+        content["max_time_in_queue_seconds"] = batch.max_time_in_queue_seconds
+    return content
+
+
+def _size(content: Mapping[str, Any]) -> int:
+    """As httpx sends it."""
+    try:
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return len(text.encode())
+    except (UnicodeEncodeError, ValueError):
+        raise InvalidInputError("set", "holds NaN, Infinity or half a surrogate pair") from None

@@ -1,0 +1,70 @@
+"""Inputs too large for a request's body, put into the bucket under their hash before it is sent."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from threading import BoundedSemaphore
+
+from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.contract.keys import input_key
+
+from ..bucket.bucket import Bucket
+from ..sources.items import readable
+from ..threads import in_threads
+
+WORKERS = 32
+IN_MEMORY_BYTES = 8 << 20
+
+_LIGHT_BYTES = 256 << 10
+_IN_MEMORY = BoundedSemaphore(6)
+"""Files at a time that are neither light nor streamed."""
+
+_STREAMED = BoundedSemaphore(2)
+
+
+def stage_files(
+    paths: Iterable[Path], bucket: Bucket, *, workers: int = WORKERS
+) -> Iterator[tuple[Path, str]]:
+    """Each file's key, as soon as the bucket has it; several at a time, in any order.
+
+    Raises InvalidInputError where a file cannot be read or changes meanwhile, and StoreError.
+    """
+    return in_threads(lambda path: (path, stage_file(path, bucket)), paths, workers=workers)
+
+
+def stage_file(path: Path, bucket: Bucket) -> str:
+    """The key, once the bucket holds the file; equal files share one."""
+    with readable(path):
+        size = path.stat().st_size
+        with _room(size):
+            if size > IN_MEMORY_BYTES:
+                return _stream(path, bucket)
+            return stage_bytes(path.read_bytes(), bucket)
+
+
+def stage_bytes(data: bytes, bucket: Bucket) -> str:
+    key = input_key(hashlib.sha256(data).hexdigest())
+    bucket.create(key, data)
+    return key
+
+
+def _room(size: int) -> contextlib.AbstractContextManager[object]:
+    """A place among the files that are on their way: all of them together hold little memory."""
+    if size <= _LIGHT_BYTES:
+        return contextlib.nullcontext()
+    return _IN_MEMORY if size <= IN_MEMORY_BYTES else _STREAMED
+
+
+def _stream(path: Path, bucket: Bucket) -> str:
+    before = path.stat()
+    with path.open("rb") as file:
+        key = input_key(hashlib.file_digest(file, "sha256").hexdigest())
+    if not bucket.exists(key):
+        bucket.upload(key, path)
+        after = path.stat()
+        if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+            # What is stored may not be what its name says.
+            bucket.delete(key)
+            raise InvalidInputError("PATH", f"{path} changed while it was read; submit it again")
+    return key

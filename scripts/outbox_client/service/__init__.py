@@ -1,0 +1,1 @@
+"""Baseten's async API."""

@@ -1,0 +1,195 @@
+"""The official `baseten` SDK behind our Protocol: its errors made ours, faults repeated."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+import stamina
+from baseten.client import InferenceClient
+from baseten.client.inferenceapi import (
+    AsyncPredictRequest,
+    AsyncRunRemoteInput,
+    ErrorResponse,
+    ResponseError,
+    ResponseErrorResponse,
+)
+from pydantic import BaseModel, ValidationError
+
+from truss_outbox.contract.errors import ConfigurationError
+
+from ..clock import SYSTEM_CLOCK, Clock
+from ..errors import (
+    RefusedRequestError,
+    ServiceError,
+    ServiceUnavailableError,
+    UnauthorizedError,
+    UnknownRequestError,
+)
+from .api import QueueStatus, RequestStatus
+from .pace import Pace
+
+_CALLS_PER_SECOND = 20  # status, cancel and the queue's own
+_CONNECTIONS = 96
+_BAD_KEY = "the service refuses the API key: set BASETEN_API_KEY to a valid one"
+_ATTEMPTS = 6
+_ATTEMPTS_SECONDS = 60.0
+
+
+class _Queue(BaseModel):
+    num_queued_requests: int
+    num_in_progress_requests: int
+
+
+class BasetenApi:
+    """The official `baseten` SDK, with its errors made ours and faults repeated."""
+
+    def __init__(
+        self,
+        client: InferenceClient,
+        *,
+        environment: str,
+        is_chain: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._api = client.api
+        self._environment = environment
+        self._is_chain = is_chain
+        self._secret = client.options.api_key
+        self._calls = Pace(_CALLS_PER_SECOND, clock)
+
+    def submit(self, body: Mapping[str, Any]) -> str:
+        name = "async_run_remote" if self._is_chain else "async_predict"
+        # A Chain's as the guide has it: a bare body would have no place for priority and the like.
+        request = AsyncRunRemoteInput(dict(body)) if self._is_chain else AsyncPredictRequest(**body)
+        with self._translated():
+            return str(self._call(name, request=request).request_id)
+
+    def status(self, request_id: str) -> RequestStatus:
+        with self._calls.turn(), self._translated(request_id):
+            answer = self._api.get_async_request_status(request_id=_bare(request_id))
+        errors = tuple((error.code, error.message) for error in answer.errors)
+        return RequestStatus(status=answer.status, errors=errors)
+
+    @stamina.retry(on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS)
+    def cancel(self, request_id: str) -> bool:
+        with self._calls.turn(), self._translated(request_id):
+            return self._api.cancel_async_request(request_id=_bare(request_id)).canceled
+
+    def queue_status(self) -> QueueStatus:
+        with self._calls.turn(), self._translated():
+            try:
+                answer = self._call("get_async_queue_status")
+            except ValidationError as error:
+                # The SDK insists on model_id, in whose place a Chain's answer may have chain_id.
+                answer = _Queue.model_validate(error.errors()[0]["input"])
+        return QueueStatus(
+            queued=answer.num_queued_requests, in_progress=answer.num_in_progress_requests
+        )
+
+    def _call(self, name: str, **arguments: Any) -> Any:
+        """The SDK has each call once for every kind of environment."""
+        match self._environment:
+            case "production" | "development" as environment:
+                return getattr(self._api, f"{name}_{environment}")(**arguments)
+            case other:
+                return getattr(self._api, name)(env_name=other, **arguments)
+
+    @contextlib.contextmanager
+    def _translated(self, request_id: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except ResponseErrorResponse as error:
+            said = _said(error.error_response)
+            raise _error(error.status_code, self._safe(said), request_id) from error
+        except ResponseError as error:
+            said = _said(_error_body(error.body))
+            raise _error(error.status_code, self._safe(said), request_id) from error
+        except httpx.HTTPError as error:
+            raise ServiceUnavailableError(
+                f"the service does not answer ({type(error).__name__}):"
+                " check --base-url, --model-id or --chain-id, and the network"
+            ) from error
+        except (ValidationError, ValueError) as error:
+            raise ServiceError("the service's answer is not that of Baseten's async API") from error
+
+    def _safe(self, text: str) -> str:
+        return " ".join(text.replace(self._secret, "…").split())[:300]
+
+
+@contextlib.contextmanager
+def connected(
+    *,
+    api_key: str | None,
+    model_id: str | None,
+    chain_id: str | None = None,
+    base_url: str | None,
+    environment: str,
+) -> Iterator[BasetenApi]:
+    """The API of the model or Chain; `base_url` goes before their ids.
+
+    Raises ConfigurationError.
+    """
+    if not api_key:
+        raise ConfigurationError("BASETEN_API_KEY", "is not set; set it, or pass --api-key-file")
+    if not base_url and not model_id and not chain_id:
+        raise ConfigurationError(
+            "model_id",
+            "no model is named; pass --model-id or set OUTBOX_MODEL_ID (--chain-id and"
+            " OUTBOX_CHAIN_ID name a Chain, --base-url and OUTBOX_BASE_URL a stand-in)",
+        )
+    if base_url and not base_url.startswith(("http://", "https://")):
+        raise ConfigurationError("base_url", "must begin with https:// or http://")
+    with httpx.Client(
+        base_url=base_url or InferenceClient.default_base_url(model_id=model_id, chain_id=chain_id),
+        headers={"Authorization": f"Bearer {api_key}"},
+        timeout=httpx.Timeout(30, connect=5),
+        # As many kept as there may be: each new one costs a handshake.
+        limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+    ) as http:
+        client = InferenceClient(
+            api_key=api_key,
+            base_url_override=base_url,
+            model_id=None if base_url else model_id,
+            chain_id=None if base_url else chain_id,
+            http_client_override=http,
+        )
+        yield BasetenApi(client, environment=environment, is_chain=chain_id is not None)
+
+
+def _error(status: int, said: str, request_id: str | None) -> ServiceError:
+    kind: Callable[..., ServiceError]
+    match status:
+        case 401 | 403:
+            kind, sentence = (
+                UnauthorizedError,
+                _BAD_KEY,
+            )
+        case 404 if request_id is not None:
+            kind, sentence = UnknownRequestError, f"the service does not know {request_id}"
+        case 400 | 413 | 422:
+            kind, sentence = RefusedRequestError, "the service refuses the request"
+        case 429:
+            kind, sentence = ServiceUnavailableError, "the service's rate limit is reached"
+        case _ if status >= 500 or status == 408:
+            kind, sentence = ServiceUnavailableError, "the service has a fault"
+        case _:
+            kind, sentence = ServiceError, "the service refuses: check model and environment"
+    return kind(f"{sentence} (HTTP {status}){': ' + said if said else ''}", status=status)
+
+
+def _error_body(body: str) -> ErrorResponse:
+    """The SDK leaves the body of a status it does not expect as it came."""
+    try:
+        return ErrorResponse.model_validate_json(body)
+    except ValidationError:
+        return ErrorResponse()
+
+
+def _said(answer: ErrorResponse) -> str:
+    return answer.error or answer.detail or ""
+
+
+def _bare(request_id: str) -> str:
+    # Some routes append `:…` to the id; the service knows it without.
+    return request_id.split(":", maxsplit=1)[0]

@@ -1,0 +1,97 @@
+"""Where a job's items come from: files, folders, patterns, prefixes of a bucket, tables, stdin."""
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from truss_outbox.contract.errors import InvalidInputError
+
+from .items import Item, readable
+from .tables import Columns, is_table, table_items
+
+STDIN = "-"
+_ADDRESS = ("s3://", "gs://")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """How sources are read. `stored` lists the objects at an address; `stdin` is JSONL."""
+
+    columns: Columns = field(default_factory=Columns)
+    by_content: bool = False
+    stored: Callable[[str], Iterator[Item]] | None = None
+    stdin: BinaryIO | None = None
+
+
+def find_items(sources: Iterable[str | Path], reading: Reading | None = None) -> Iterator[Item]:
+    """The items, one after another.
+
+    A file is an item by its name; a folder, every file below it by its relative path, hidden ones
+    left out; a pattern, the files it matches by their path below its fixed part; an address, the
+    objects below it; a table (.jsonl, .csv, .parquet, or `-`), one item a row.
+    Raises InvalidInputError: nothing there, or not readable.
+    """
+    reading, found = reading or Reading(), False
+    for source in sources:
+        for item in _items_of(source, reading):
+            found = True
+            yield item
+    if not found:
+        raise InvalidInputError("PATH", "there is no file to submit")
+
+
+def _items_of(source: str | Path, reading: Reading) -> Iterator[Item]:
+    text, path = str(source), Path(source)
+    if text == STDIN and reading.stdin is not None:
+        yield from table_items("stdin", reading.stdin, reading.columns)
+    elif text.startswith(_ADDRESS):
+        yield from _stored(text, reading)
+    elif path.is_dir():
+        yield from _below(path, reading)
+    elif path.exists():
+        yield from _file(path, path.name, reading)
+    elif glob.has_magic(text):
+        base = _fixed_part(path)
+        matches = (Path(match) for match in sorted(glob.iglob(text, recursive=True)))  # noqa: PTH207 - absolute ones too
+        for match in matches:
+            if match.is_file():
+                yield from _file(match, match.relative_to(base).as_posix(), reading)
+    else:
+        raise InvalidInputError("PATH", f"{path} does not exist")
+
+
+def _stored(address: str, reading: Reading) -> Iterator[Item]:
+    if reading.stored is None or reading.by_content:
+        raise InvalidInputError(
+            "PATH", f"{address}: objects are named by their keys, and need a bucket to list"
+        )
+    yield from reading.stored(address)
+
+
+def _file(path: Path, name: str, reading: Reading) -> Iterator[Item]:
+    if is_table(path):
+        with readable(path), path.open("rb") as file:
+            yield from table_items(str(path), file, reading.columns)
+    else:
+        yield Item.of_file(path, name, by_content=reading.by_content)
+
+
+def _below(path: Path, reading: Reading) -> Iterator[Item]:
+    for directory, folders, files in os.walk(path, onerror=_refuse):
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        for file in sorted(file for file in files if not file.startswith(".")):
+            found = Path(directory) / file
+            name = found.relative_to(path).as_posix()
+            yield Item.of_file(found, name, by_content=reading.by_content)
+
+
+def _fixed_part(pattern: Path) -> Path:
+    fixed = [parent for parent in pattern.parents if not glob.has_magic(str(parent))]
+    return fixed[0]
+
+
+def _refuse(error: OSError) -> None:
+    raise InvalidInputError("PATH", f"{error.filename} cannot be read: {error.strerror}") from error

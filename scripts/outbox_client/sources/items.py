@@ -1,0 +1,77 @@
+"""What a job is made of: one item a request, under a name of its own."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from pydantic import JsonValue
+
+from truss_outbox.contract import input_digest
+from truss_outbox.contract.errors import InvalidInputError, OutboxError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One request: a document, and what it has of its own beside what its batch shares.
+
+    `name` is any text; it becomes the request's `metadata.item`. The document is a file here
+    (`path`), an object (`stored`: its key below the root, or its address), or what `inputs` say.
+    `named_by_content`: whoever has the same name is the same.
+    """
+
+    name: str
+    path: Path | None = None
+    stored: str | None = None
+    size: int = 0
+    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    named_by_content: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it comes from, for a sentence."""
+        return str(self.path or self.stored or "a row")
+
+    @classmethod
+    def of_file(cls, path: Path, name: str, *, by_content: bool = False) -> Self:
+        """Raises InvalidInputError where it is not a readable file."""
+        if not (path.is_file() and os.access(path, os.R_OK)):
+            raise InvalidInputError("PATH", f"{path} is not a readable file")
+        return cls(
+            name=_digest(path) if by_content else name,
+            path=path,
+            size=path.stat().st_size,
+            named_by_content=by_content,
+        )
+
+    @classmethod
+    def of_inputs(
+        cls, inputs: Mapping[str, JsonValue], name: str | None, labels: Mapping[str, str]
+    ) -> Self:
+        """Without a name, it is named by what its input says."""
+        return cls(
+            name=input_digest(inputs) if name is None else name,
+            inputs=inputs,
+            labels=labels,
+            named_by_content=name is None,
+        )
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turns what goes wrong with the file into InvalidInputError, and leaves our own errors be."""
+    try:
+        yield
+    except OutboxError:
+        raise
+    except OSError as error:
+        raise InvalidInputError("PATH", f"{path} cannot be read: {error.strerror}") from error
+
+
+def _digest(path: Path) -> str:
+    with readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

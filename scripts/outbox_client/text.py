@@ -1,0 +1,40 @@
+"""Durations, sizes and moments as a person reads them."""
+
+from datetime import UTC, datetime
+
+
+def duration_text(milliseconds: float) -> str:
+    """`0 ms`, `340 ms`, `2.5 s`, `4.1 min`, `3.0 h`"""
+    for limit, unit, name in ((1e3, 1, "ms"), (1.2e5, 1e3, "s"), (7.2e6, 6e4, "min")):
+        if milliseconds < limit:
+            return _rounded(milliseconds / unit, name)
+    return _rounded(milliseconds / 3.6e6, "h")
+
+
+def bytes_text(size: float) -> str:
+    """`512 bytes`, `1.4 MB`"""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return _rounded(size, unit)
+        size /= 1000
+    return _rounded(size, "TB")
+
+
+def time_text(moment: datetime) -> str:
+    """`2026-03-01 12:00:00 UTC`"""
+    return f"{in_utc(moment):%Y-%m-%d %H:%M:%S UTC}"
+
+
+def in_utc(moment: datetime) -> datetime:
+    """So that two can be compared; one without a time zone is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _rounded(number: float, unit: str) -> str:
+    digits = 0 if number >= 10 or unit in {"ms", "bytes"} else 1
+    return f"{number:,.{digits}f} {unit}"
+
+
+def printable(text: str) -> str:
+    """`text` with everything escaped that could move a terminal's cursor."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,122 @@
+"""Whether the bucket lets this side do its part, tried out on the bucket itself."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import islice
+from urllib.parse import urlsplit
+
+from truss_outbox.contract.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    NotFoundError,
+    StoreError,
+)
+from truss_outbox.contract.keys import input_key
+
+from ..bucket.bucket import Bucket, StoredObject
+from ..clock import Clock
+from .checks import Check, ok, unknown, wrong
+
+LISTED = 10_000
+"""How many manifests are looked through for the latest ones."""
+
+_TOLERATED_SECONDS = 60.0
+_POLICY = "`outbox policy --for client` prints what is needed"
+
+
+def check_listing(bucket: Bucket) -> tuple[Check, list[StoredObject]]:
+    """And the manifests seen, the latest first."""
+    try:
+        seen = list(islice(bucket.objects("manifests/"), LISTED))
+    except StoreError as error:
+        return wrong("list manifests/", f"{error}; {_POLICY}"), []
+    count = f"{len(seen)} or more" if len(seen) == LISTED else str(len(seen))
+    seen.sort(key=lambda found: found.modified_at, reverse=True)
+    return ok("list manifests/", f"{count} result(s)"), seen
+
+
+def check_reading(bucket: Bucket, seen: list[StoredObject]) -> Check:
+    """A missing object is as good as any: it must be missing, not forbidden."""
+    key = seen[0].key if seen else "manifests/outbox-doctor.json"
+    try:
+        bucket.get(key)
+    except NotFoundError:
+        return ok("read", "allowed, and nothing is there yet")
+    except AccessDeniedError as error:
+        hint = "" if seen else "; without s3:ListBucket a missing object is forbidden, too"
+        return wrong("read", f"{error}; {_POLICY}{hint}")
+    except StoreError as error:
+        return wrong("read", error)
+    return ok("read", f"{key} came")
+
+
+def check_inputs(bucket: Bucket) -> Iterator[Check]:
+    """Create an input of random content, try to create it again, delete it."""
+    content = b"outbox doctor " + secrets.token_hex(16).encode()
+    key = input_key(hashlib.sha256(content).hexdigest())
+    try:
+        bucket.create_new(key, content)
+    except StoreError as error:
+        yield wrong("create inputs/", f"{error}; {_POLICY}")
+        return
+    yield ok("create inputs/", "large documents can be sent")
+    yield _check_create_only(bucket, key, content)
+    try:
+        bucket.delete(key)
+    except StoreError as error:
+        yield wrong("delete inputs/", f"{error}; {_POLICY}; one small object stays behind")
+    else:
+        yield ok("delete inputs/", "the trial object is gone")
+
+
+def _check_create_only(bucket: Bucket, key: str, content: bytes) -> Check:
+    name = "create only once"
+    try:
+        bucket.create_new(key, content)
+    except AlreadyExistsError:
+        return ok(name, "a second create is refused")
+    except StoreError as error:
+        return wrong(name, error)
+    return wrong(
+        name,
+        "a second create of one key succeeded: the store ignores If-None-Match, so results could"
+        " overwrite each other; use a store with conditional writes",
+    )
+
+
+def check_clock(root: str, *, endpoint_url: str | None, region: str | None, clock: Clock) -> Check:
+    """Signatures die when the clocks differ by a quarter of an hour, and links end askew."""
+    import httpx  # noqa: PLC0415  # 0.1 seconds
+
+    name = "clock"
+    address = bucket_address(root, endpoint_url=endpoint_url, region=region)
+    if address is None:
+        return ok(name, "a directory has this machine's clock")
+    try:
+        answer = httpx.head(address, timeout=10)
+        theirs = parsedate_to_datetime(answer.headers["date"])
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return unknown(name, f"the bucket's host does not answer ({type(error).__name__})")
+    except (KeyError, ValueError):
+        return unknown(name, "the bucket's host does not say what time it has")
+    seconds = (datetime.fromtimestamp(clock.now(), UTC) - theirs).total_seconds()
+    if abs(seconds) > _TOLERATED_SECONDS:
+        which = "ahead of" if seconds > 0 else "behind"
+        said = f"this machine is {abs(seconds):.0f} s {which} the bucket: switch on time"
+        return wrong(name, f"{said} synchronisation (NTP)")
+    return ok(name, f"within {max(1, round(abs(seconds)))} s of the bucket's")
+
+
+def bucket_address(root: str, *, endpoint_url: str | None, region: str | None) -> str | None:
+    """A URL of the host that keeps the bucket, for a question without credentials."""
+    url = urlsplit(root)
+    match url.scheme:
+        case "s3":
+            return endpoint_url or f"https://s3.{region or 'us-east-1'}.amazonaws.com"
+        case "gs":
+            return endpoint_url or "https://storage.googleapis.com"
+        case _:
+            return None

@@ -1,0 +1,54 @@
+"""The receiver on a real socket, in this process, with a clock of its own."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from baseten_webhooks.receiver.application import Delivery, Outcome, Receiver
+from baseten_webhooks.receiver.inbox import Inbox
+from tests.baseten_webhooks.deliveries import headers_of
+
+
+@dataclass
+class Listening:
+    http: httpx.Client
+    inbox: Inbox
+    port: int
+    secrets: list[str]
+    now: list[float]
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    def post(self, body: bytes, *secrets: str) -> httpx.Response:
+        return self.http.post("/", content=body, headers=headers_of(body, *secrets))
+
+    def outcomes(self) -> list[Outcome]:
+        return [delivery.outcome for delivery in self.deliveries]
+
+
+@contextlib.contextmanager
+def listening_in(directory: Path, *, secrets: list[str], now: float) -> Iterator[Listening]:
+    inbox, clock, deliveries = Inbox.open(directory), [now], []
+    receiver = Receiver(
+        inbox=inbox,
+        secrets=lambda: secrets,
+        on_delivery=deliveries.append,
+        max_body_bytes=10_000,
+        body_seconds=0.5,
+        clock=lambda: clock[0],
+    )
+    settings = uvicorn.Config(receiver.application(), lifespan="off", ws="none", log_config=None)
+    server = uvicorn.Server(settings)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield Listening(client, inbox, port, secrets, clock, deliveries)
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,74 @@
+"""What a sync call is answered when the model is not there to answer."""
+
+import asyncio
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from local_baseten import answers
+from local_baseten.answers import ApiError
+from local_baseten.endpoints.sync_api import SyncPredict
+from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
+from local_baseten.trusses.slots import Slots
+
+
+@dataclass(eq=False)
+class Server:
+    is_ready: bool = True
+    url: str = "http://model"
+
+
+@dataclass
+class Model:
+    """Answers so, or raises it, or never does."""
+
+    answer: Answer | Exception | None
+
+    async def predict(self, url, body, *, request_id, content_type):
+        if self.answer is None:
+            await asyncio.Event().wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def call(model: Model) -> httpx.Response:
+    async def scenario() -> httpx.Response:
+        slots = Slots([Server()], per_server=1)
+        sync = SyncPredict(model, slots=slots, run_seconds=0.2)
+        application = Starlette(
+            routes=[Route("/predict", sync.answer, methods=["POST"])],
+            exception_handlers={ApiError: answers.api_error},
+        )
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://any") as client:
+            first = await client.post("/predict", json={})
+        # Whatever came of it, its slot is free again.
+        assert len(slots.take_free()) == 1
+        return first
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", [ModelLostError("lost"), ModelRefusedError("refused")])
+def test_a_model_that_is_gone_is_503(error):
+    answer = call(Model(error))
+
+    assert (answer.status_code, answer.json()["error_code"]) == (503, "model_unavailable")
+
+
+def test_a_model_that_takes_longer_than_it_may_is_504():
+    answer = call(Model(None))
+
+    assert (answer.status_code, answer.json()["error_code"]) == (504, "timeout")
+
+
+@pytest.mark.parametrize("status", [200, 422, 500, 502])
+def test_what_the_model_answers_comes_as_it_is(status):
+    answer = call(Model(Answer(status=status, body=b"\x00 as it is", content_type="image/png")))
+
+    assert (answer.status_code, answer.content) == (status, b"\x00 as it is")
+    assert answer.headers["content-type"] == "image/png"

@@ -1,0 +1,181 @@
+"""What is shown while a job runs: bars, lines, JSON lines."""
+
+import io
+import json
+import re
+
+import pytest
+
+from outbox_client.commands.progress.display import shown_progress
+from outbox_client.commands.progress.lines import AsJson, AsText, Lines
+from outbox_client.commands.progress.tally import Tally
+from outbox_client.commands.progress.words import summary
+from outbox_client.commands.rendering.problems import grouped_lines
+from outbox_client.progress import Event
+from outbox_client.text import printable
+
+
+@pytest.fixture
+def tally(time) -> Tally:
+    return Tally(lambda: time.now)
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def lines(tally, stream, time):
+    """Everything that happens, shown as lines; the clock is looked at after each event."""
+    view = Lines(tally, stream, AsText())
+
+    def take(event: Event) -> None:
+        if tally.take(event):
+            view.tell(event)
+        view.tick()
+
+    take.close = view.close
+    return take
+
+
+def wait(done: int, total: int, *, state: str = "succeeded", **more) -> Event:
+    return Event(phase="wait", done=done, total=total, item=f"{done}.pdf", state=state, **more)
+
+
+def test_rates_and_the_time_left_come_from_the_last_half_minute(tally, time):
+    tally.take(Event(phase="wait", done=0, total=1000))
+    for done in range(1, 101):  # ten a second, then one a second
+        time.now += 0.1
+        tally.take(wait(done, 1000))
+    assert summary(tally) == "0:00:10 stored 100/1,000, 900 in flight, 10/s, 0:01:30 left"
+    for done in range(101, 201):
+        time.now += 1
+        tally.take(wait(done, 1000))
+    assert summary(tally) == "0:01:50 stored 200/1,000, 800 in flight, 1.0/s, 0:13:20 left"
+
+
+def test_phases_that_run_at_once_are_one_line_and_the_slowest_says_how_long(tally, time):
+    tally.take(Event(phase="wait", done=0, total=50))
+    tally.take(Event(phase="submit", done=0, total=50))
+    time.now += 10
+    refused = Event(phase="submit", done=50, total=50, item="x", state="failed", code="REFUSED")
+    tally.take(refused)
+    tally.take(wait(10, 50))
+    tally.take(Event(phase="fetch", done=0, total=10))
+    assert summary(tally) == (
+        "0:00:10 sent 49/50, stored 10/50, fetched 0/50, 39 in flight, 1 failed, 1.0/s,"
+        " 0:00:40 left"
+    )
+
+
+def test_fetching_ends_with_the_results_there_are(tally, time):
+    tally.take(Event(phase="fetch", done=2, total=2, item="a", state="fetched"))
+    tally.take(Event(phase="wait", done=2, total=3, failed=0, in_flight=1))
+    assert summary(tally) == "0:00:00 stored 2/3, fetched 2/3, 1 in flight"
+    tally.take(Event(phase="wait", done=3, total=3, failed=1, in_flight=0))
+    assert summary(tally) == "0:00:00 stored 2/3, fetched 2/2, 1 failed"
+
+
+def test_what_was_refused_is_counted_once(tally):
+    refused = {"item": "x", "state": "failed", "code": "REFUSED"}
+    tally.take(Event(phase="submit", done=2, total=2, **refused))
+    tally.take(Event(phase="wait", done=1, total=2, failed=1, in_flight=1))
+    assert summary(tally) == "0:00:00 sent 1/2, stored 0/2, 1 in flight, 1 failed"
+
+
+def test_a_hundred_thousand_results_are_a_handful_of_lines(lines, stream, time):
+    for done in range(1, 100_001):
+        time.now += 0.001
+        lines(wait(done, 100_000))
+    lines.close()
+    said = stream.getvalue().splitlines()
+    assert (
+        len(said) == 15
+    )  # after one second, every 5 seconds in the first minute, then every 30, and the end
+    assert said[-1] == "0:01:40 stored 100,000/100,000"
+
+
+def test_problems_are_grouped_by_kind(lines, stream):
+    for done in range(1, 1001):
+        lines(wait(done, 1000, state="failed", code="INVALID_INPUT", note="pages: none"))
+    lines(wait(1000, 1000, state="expired", code="EXPIRED", note="waited too long"))
+    lines.close()
+    said = stream.getvalue().splitlines()
+    assert said == [
+        "wait: 1.pdf: failed (INVALID_INPUT): pages: none",
+        "wait: 2.pdf: failed (INVALID_INPUT): pages: none",
+        "wait: 3.pdf: failed (INVALID_INPUT): pages: none",
+        "wait: 1000.pdf: expired (EXPIRED): waited too long",
+        "and 997 more failed (INVALID_INPUT)",
+        "0:00:00 stored 0/1,000, 1,001 failed",
+    ]
+
+
+def test_what_was_canceled_on_purpose_is_no_problem(lines, stream):
+    lines(Event(phase="cancel", done=1, total=1, item="a", state="canceled"))
+    lines.close()
+    assert stream.getvalue() == "0:00:00 canceled 1/1\n"
+
+
+def test_trouble_of_the_service_is_told_at_once(lines, stream):
+    lines(Event(phase="wait", done=0, total=3, note="no answer; still watching the bucket"))
+    assert stream.getvalue() == "wait: no answer; still watching the bucket\n"
+
+
+def test_a_name_cannot_move_the_cursor(lines, stream):
+    event = Event(phase="fetch", done=1, total=1, item="\x1b[2Jx\n", state="failed", note="\x07")
+    lines(event)
+    assert stream.getvalue() == "fetch: \\x1b[2Jx\\n: failed: \\x07\n"
+    assert printable("é 中") == "é 中"
+
+
+def test_json_lines_say_the_same_to_a_program(tally, stream, time):
+    view = Lines(tally, stream, AsJson())
+    failed = wait(5, 20, state="failed", code="INVALID_INPUT", note="pages: none")
+    tally.take(Event(phase="wait", done=0, total=20))
+    time.now += 2
+    assert tally.take(failed)
+    view.tell(failed)
+    view.tick()
+    problem, progress = map(json.loads, stream.getvalue().splitlines())
+    assert problem == {
+        "event": "problem",
+        "phase": "wait",
+        "item": "5.pdf",
+        "state": "failed",
+        "code": "INVALID_INPUT",
+        "message": "pages: none",
+    }
+    assert progress == {
+        "event": "progress",
+        "seconds": 2.0,
+        "stored": {"done": 4, "total": 20},
+        "in_flight": 15,
+        "failed": 1,
+        "problems": {"failed (INVALID_INPUT)": 1},
+        "rate": 2.5,
+        "seconds_left": 6.0,
+    }
+
+
+def test_without_a_terminal_there_are_no_colours_and_no_bars(capsys):
+    with shown_progress(as_json=False) as progress:
+        progress(wait(1, 1))
+    assert re.fullmatch(r"0:00:0\d stored 1/1\n", capsys.readouterr().err)
+
+
+def test_whoever_stops_reading_stops_nothing(tally):
+    closed = io.StringIO()
+    closed.close()
+    view = Lines(tally, closed, AsText())
+    tally.take(wait(1, 1))
+    view.tell(wait(1, 1, state="failed"))
+    view.close()
+
+
+def test_the_answer_names_some_of_each_kind_and_counts_the_rest():
+    problems = [("failed (INVALID_INPUT)", f"{n}.pdf: bad") for n in range(100_000)]
+    lines = list(grouped_lines([*problems, ("expired (EXPIRED)", "z.pdf: late")]))
+    assert lines[:5] == [f"{n}.pdf: bad" for n in range(5)]
+    assert lines[5:] == ["and 99,995 more failed (INVALID_INPUT); --json lists all", "z.pdf: late"]

@@ -1,0 +1,160 @@
+"""A deployment whose bucket is real and whose queue and model are a few lines."""
+
+import datetime
+import logging
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stamina
+from obstore.store import MemoryStore
+from typer.testing import CliRunner
+
+from local_baseten.buckets.s3 import Bucket as Server
+from outbox_client import Deployment, Journal, Naming
+from outbox_client.bucket.bucket import Bucket
+from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.clock import Clock
+from outbox_client.commands.app import app
+from tests.outbox_client.fake_service import FakeService
+from tests.outbox_client.http_service import API_KEY, Faults, running_service
+from truss_outbox.contract import KeyTemplate
+from truss_outbox.stores import S3Options, open_store
+
+
+@pytest.fixture(autouse=True)
+def _quick_retries() -> Iterator[None]:
+    """Repetitions without their pauses."""
+    stamina.set_testing(True, attempts=3)
+    yield
+    stamina.set_testing(False)
+
+
+@pytest.fixture
+def job() -> str:
+    return f"job-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def root(seaweedfs: Server) -> str:
+    """A place of its own for each test."""
+    return f"{seaweedfs.root}/client/{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def bucket_environment(seaweedfs: Server, monkeypatch) -> dict[str, str]:
+    for name, value in seaweedfs.environment.items():
+        monkeypatch.setenv(name, value)
+    return seaweedfs.environment
+
+
+@pytest.fixture
+def bucket(seaweedfs: Server, bucket_environment, root: str) -> Bucket:
+    return open_bucket(root, endpoint_url=seaweedfs.endpoint_url)
+
+
+@pytest.fixture
+def memory_bucket() -> Bucket:
+    return Bucket(MemoryStore(), root="s3://scans/outbox")
+
+
+@pytest.fixture
+def naming() -> Naming:
+    return Naming(template=KeyTemplate.parse("job={job}/{item}"))
+
+
+@pytest.fixture
+def service(root: str, naming: Naming, seaweedfs_options: S3Options, tmp_path: Path) -> FakeService:
+    return FakeService(open_store(root, s3=seaweedfs_options), naming, tmp_path / "model")
+
+
+@pytest.fixture
+def deployment(bucket: Bucket, naming: Naming, service: FakeService) -> Deployment:
+    return Deployment(api=service, bucket=bucket, naming=naming)
+
+
+@pytest.fixture
+def journal(tmp_path: Path, job: str, root: str) -> Iterator[Journal]:
+    with Journal.opened(tmp_path / "home", job=job, root=root, create=True) as journal:
+        yield journal
+
+
+class SteppingTime:
+    """A clock that moves only when somebody sleeps; `on_sleep` is what happens meanwhile."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.set_by = 0.0
+        self.slept: list[float] = []
+        self.on_sleep = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+        self.on_sleep()
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock; no time has passed."""
+        self.set_by += seconds
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self.now + self.set_by, sleep=self.sleep, elapsed=lambda: self.now)
+
+
+@pytest.fixture
+def time() -> SteppingTime:
+    return SteppingTime()
+
+
+@pytest.fixture
+def sweep_time() -> datetime.datetime:
+    """By which everything in the bucket is old."""
+    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    """A folder with two documents and one below."""
+    folder = tmp_path / "documents"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.txt").write_bytes(b"alpha")
+    (folder / "b.txt").write_bytes(b"beta")
+    (folder / "more" / "c.txt").write_bytes(b"gamma")
+    (folder / ".hidden").write_bytes(b"not a document")
+    return folder
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def base_url(service: FakeService, faults: Faults) -> Iterator[str]:
+    with running_service(service, faults) as url:
+        yield url
+
+
+@pytest.fixture
+def outbox(caplog, tmp_path, root, bucket_environment, base_url):
+    """Runs a command with everything configured; keyword arguments change the environment."""
+    caplog.set_level(logging.ERROR, logger="stamina")  # as `main` does
+    environment = {
+        "OUTBOX_ROOT": root,
+        "OUTBOX_HOME": str(tmp_path / "home"),
+        "OUTBOX_BASE_URL": base_url,
+        "BASETEN_API_KEY": API_KEY,
+    }
+
+    def outbox(*arguments, **changes):
+        result = CliRunner().invoke(
+            app, [str(argument) for argument in arguments], env=environment | changes
+        )
+        assert "Traceback" not in result.output
+        secrets = {API_KEY, bucket_environment["AWS_SECRET_ACCESS_KEY"]}
+        assert not [secret for secret in secrets if secret in result.output]
+        return result
+
+    return outbox

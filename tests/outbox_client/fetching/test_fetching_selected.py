@@ -1,0 +1,124 @@
+"""Fetching a part of a job, and laying it out otherwise."""
+
+import pytest
+
+from outbox_client.fetching.layout import FLAT, Layout, Selection
+from tests.outbox_client.results import Results, files_below
+from truss_outbox.contract.errors import InvalidInputError
+
+PAGES = {"text.txt": b"text", "pages/1.png": b"one", "pages/2.png": b"two"}
+
+
+@pytest.fixture
+def results(tmp_path):
+    results = Results(tmp_path / "bucket")
+    results.commit("scans/a.pdf", PAGES, labels={"team": "x/y"})
+    results.commit("b.pdf", PAGES, labels={"team": "z"})
+    return results
+
+
+@pytest.fixture
+def fetched(results, tmp_path):
+    def fetched(**selection):
+        report = results.fetch(tmp_path / "out", selection=Selection(**selection))
+        assert not report.problems
+        return set(files_below(tmp_path / "out"))
+
+    return fetched
+
+
+def test_only_some_artifacts_come_and_the_manifest_only_when_named(fetched):
+    assert fetched(only=["text.txt"]) == {"b.pdf/text.txt", "scans%2Fa.pdf/text.txt"}
+    assert fetched(only=["manifest.json", "pages/1*"]) == {
+        f"{item}/{name}"
+        for item in ("b.pdf", "scans%2Fa.pdf")
+        for name in ("text.txt", "pages/1.png", "manifest.json")
+    }
+
+
+def test_a_manifest_that_was_there_is_left_alone_when_only_files_are_asked_for(
+    fetched, results, tmp_path
+):
+    fetched()
+    (tmp_path / "out" / "b.pdf" / "text.txt").unlink()
+    report = results.fetch(tmp_path / "out", selection=Selection(only=["text.txt"]))
+    assert sum(one.downloaded for one in report.results) == 1
+    assert (tmp_path / "out" / "b.pdf" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("selection", "items"),
+    [
+        ({"include": ["scans/*"]}, {"scans%2Fa.pdf"}),
+        ({"include": ["*.pdf"], "exclude": ["b*"]}, {"scans%2Fa.pdf"}),
+        ({"exclude": ["scans*"]}, {"b.pdf"}),
+        ({"include": ["B.pdf"]}, set()),
+    ],
+)
+def test_items_are_chosen_by_globs(fetched, selection, items):
+    assert {name.split("/")[0] for name in fetched(**selection)} == items
+
+
+def test_flat_puts_all_files_side_by_side(fetched):
+    assert fetched(layout=FLAT) == {
+        f"{item}.{name}"
+        for item in ("b.pdf", "scans%2Fa.pdf")
+        for name in ("text.txt", "pages.1.png", "pages.2.png", "manifest.json")
+    }
+
+
+def test_a_template_says_where_files_go_and_a_second_run_brings_nothing(results, tmp_path):
+    layout = Layout.parse("by-team/{labels.team}/{item}.txt")
+    selection = Selection(only=["text.txt"], layout=layout)
+    first, second = (results.fetch(tmp_path / "out", selection=selection) for _ in range(2))
+    assert files_below(tmp_path / "out") == {
+        "by-team/x%2Fy/scans%2Fa.pdf.txt": b"text",
+        "by-team/z/b.pdf.txt": b"text",
+    }
+    assert [one.downloaded for one in (*first.results, *second.results)] == [1, 1, 0, 0]
+
+
+def test_two_files_in_one_place_are_refused_instead_of_overwritten(results, tmp_path):
+    report = results.fetch(
+        tmp_path / "out", selection=Selection(only=["text.txt"], layout=Layout.parse("{job}.txt"))
+    )
+    (problem,) = report.problems
+    assert problem.code == "UNSAFE_PATH"
+    assert files_below(tmp_path / "out") == {"J.txt": b"text"}
+    report = results.fetch(tmp_path / "out2", selection=Selection(layout=Layout.parse("{item}")))
+    assert {one.code for one in report.problems} == {"BAD_MANIFEST"}
+    assert files_below(tmp_path / "out2") == {}
+
+
+def test_a_result_without_the_label_is_reported(results, tmp_path):
+    results.commit("c", {"text.txt": b"text"})
+    layout = Layout.parse("{labels.team}/{item}/{artifact}")
+    (problem,) = results.fetch(tmp_path / "out", selection=Selection(layout=layout)).problems
+    assert "labels.team" in problem.problem
+
+
+@pytest.mark.parametrize(
+    "text", ["../{item}", "/x/{item}", "{item}/../x", "{when}", "{item!r}", "{", "a//b", "", "{}"]
+)
+def test_a_template_stays_below_the_directory_and_is_known(text):
+    with pytest.raises(InvalidInputError, match="--output-template"):
+        Layout.parse(text)
+
+
+def test_the_command_takes_them_all(outbox, results, tmp_path):
+    fetch = ("fetch", "J", "--to", tmp_path / "out")
+    for arguments, code in {
+        ("--only", "text.txt", "--include", "b*", "--flat"): 0,
+        ("--only", "text.txt", "--exclude", "b*", "--output-template", "t/{item}"): 0,
+        ("--flat", "--output-template", "{item}"): 2,
+        ("--output-template", "{when}"): 2,
+        ("--include", "nothing"): 1,
+    }.items():
+        result = outbox(*fetch, *arguments, OUTBOX_ROOT=results.root)
+        assert result.exit_code == code, (arguments, result.output)
+    assert set(files_below(tmp_path / "out")) == {"b.pdf.text.txt", "t/scans%2Fa.pdf"}
+
+
+def test_the_manifests_to_fetch_may_be_given(results, tmp_path):
+    report = results.fetch(tmp_path / "out", paths=iter(["manifests/job=J/b.pdf.json"]))
+    assert [one.item for one in report.results] == ["b.pdf"]

@@ -1,0 +1,272 @@
+"""A job that is cut short, however that happens, goes on and loses nothing."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from outbox_client import Batch, Item, Limits, State, find_items, resume, submit
+from outbox_client.errors import (
+    SendingStoppedError,
+    ServiceUnavailableError,
+    UnauthorizedError,
+    UnknownJobError,
+)
+from outbox_client.journal.entries import Planned
+from tests.outbox_client.http_service import API_KEY
+from tests.waiting import until
+from truss_outbox.contract import Manifest
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """A table of so many small documents."""
+
+    def rows(count):
+        path = tmp_path / "rows.jsonl"
+        with path.open("w") as file:
+            for number in range(count):
+                row = {"item": f"{number:04}", "document": {"base64": "eHh4"}, "number": number}
+                file.write(json.dumps(row) + "\n")
+        return path
+
+    return rows
+
+
+@pytest.fixture
+def companion(tmp_path, root, base_url, bucket_environment):
+    """Starts `outbox` as a process of its own."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments):
+            environment = {
+                **os.environ,
+                "OUTBOX_ROOT": root,
+                "OUTBOX_HOME": str(tmp_path / "home"),
+                "OUTBOX_BASE_URL": base_url,
+                "BASETEN_API_KEY": API_KEY,
+            }
+            process = subprocess.Popen(
+                [sys.executable, "-m", "outbox_client", *map(str, arguments)],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def assert_one_result_each(bucket, job, count):
+    keys = list(bucket.keys(f"manifests/job={job}/"))
+    items = [Manifest.from_bytes(bucket.get(key)).item for key in keys]
+    assert sorted(items) == [f"{number:04}" for number in range(count)]
+
+
+def test_a_companion_killed_at_random_moments_loses_and_doubles_nothing(
+    companion, rows, job, bucket, service, outbox
+):
+    pace = ("--submits-per-second", 20)
+    process = companion("submit", rows(60), "--job", job, *pace)
+    for sent in (random.randrange(1, 20), random.randrange(21, 40)):
+        until(lambda sent=sent: len(service.bodies) >= sent, f"{sent} submits")
+        process.kill()
+        process.wait()
+        process = companion("resume", job, *pace)
+    assert process.wait(60) == 0
+    assert_one_result_each(bucket, job, 60)
+    assert service.inferences == 60
+    answer = json.loads(outbox("wait", job, "--json").stdout)
+    assert answer["counts"] == {"succeeded": 60}
+    assert service.status_calls == 0
+
+
+def test_ctrl_c_once_stops_cleanly_and_says_how_to_go_on(companion, rows, job, service, outbox):
+    process = companion("submit", rows(60), "--job", job, "--submits-per-second", 20)
+    until(lambda: len(service.bodies) > 10, "some submits")
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    assert process.wait(30) == 130
+    assert f"`outbox resume {job}` goes on" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    counts = json.loads(outbox("status", job, "--json").stdout)["counts"]
+    assert counts.get("sending", 0) == 0, "what was under way was waited for"
+    assert outbox("resume", job).exit_code == 0
+    assert len(service.bodies) == 60
+
+
+@pytest.fixture
+def items():
+    """So many items that need no files."""
+
+    def items(count):
+        document = {"base64": "eHh4"}
+        return (Item(name=f"{n:04}", inputs={"document": document}) for n in range(count))
+
+    return items
+
+
+@pytest.fixture
+def api(base_url):
+    from outbox_client.service.baseten import connected
+
+    with connected(
+        api_key=API_KEY, model_id=None, base_url=base_url, environment="production"
+    ) as api:
+        yield api
+
+
+def test_an_answer_that_is_lost_leaves_one_result_and_no_second_inference(
+    items, deployment, journal, api, faults, service, bucket, time
+):
+    import dataclasses
+
+    faults.lost = range(7, 400, 20)  # one in twenty
+    deployment = dataclasses.replace(deployment, api=api)
+    submission = submit(
+        items(200),
+        Batch(job=journal.job),
+        deployment=deployment,
+        journal=journal,
+        limits=Limits(submits_per_second=1000),
+    )
+    assert submission.sent == 200
+    assert len(service.bodies) >= 210, "the lost ones were sent again"
+    assert service.inferences == 200
+    assert_one_result_each(bucket, journal.job, 200)
+
+
+def test_a_key_that_is_revoked_in_mid_job_is_named_and_the_rest_goes_on_with_another(
+    items, deployment, journal, service, time, monkeypatch
+):
+    real, sent = service.submit, []
+
+    def until_revoked(body):
+        if len(sent) >= 20:
+            raise UnauthorizedError("the service refuses the API key (HTTP 401)", status=401)
+        sent.append(body)
+        return real(body)
+
+    monkeypatch.setattr(service, "submit", until_revoked)
+    with pytest.raises(UnauthorizedError) as caught:
+        submit(items(50), Batch(job=journal.job), deployment=deployment, journal=journal)
+    monkeypatch.setattr(service, "submit", real)
+    assert "`outbox resume " in caught.value.__notes__[0]
+    assert journal.counts()[State.SENT] == 20
+    assert resume(journal, deployment=deployment).sent == 30
+    assert journal.counts() == {State.SENT: 50}
+
+
+def test_a_network_that_is_gone_for_a_while_is_waited_out(
+    items, deployment, journal, service, time, monkeypatch
+):
+    real, down_until = service.submit, time.now + 60
+
+    def unreachable(body):
+        if time.now < down_until:
+            raise ServiceUnavailableError("the service does not answer")
+        return real(body)
+
+    monkeypatch.setattr(service, "submit", unreachable)
+    submission = submit(
+        items(30), Batch(job=journal.job), deployment=deployment, journal=journal, clock=time.clock
+    )
+    assert submission.sent == 30
+
+
+def test_a_clock_set_back_an_hour_holds_nothing_up(items, deployment, journal, service, time):
+    import dataclasses
+
+    began, clock = time.now, time.clock
+
+    def now():
+        return time.now - 3600 if len(service.bodies) > 10 else time.now
+
+    submit(
+        items(30),
+        Batch(job=journal.job),
+        deployment=deployment,
+        journal=journal,
+        clock=dataclasses.replace(clock, now=now),
+    )
+    assert journal.counts() == {State.SENT: 30}
+    assert time.now - began < 5
+
+
+def test_a_request_that_alone_fails_for_long_does_not_hold_up_the_others(
+    items, deployment, journal, service, time, monkeypatch
+):
+    real, tries = service.submit, []
+
+    def choosy(body):
+        time.now += 1
+        if body["model_input"]["metadata"]["item"] == "0003":
+            tries.append(body)
+            # The clock runs with its pauses: let the others pass in the meantime.
+            until(lambda: len(tries) == 1 or len(service.bodies) == 29, "the others")
+            raise ServiceUnavailableError("the service has a fault (HTTP 500)", status=500)
+        return real(body)
+
+    monkeypatch.setattr(service, "submit", choosy)
+    submission = submit(
+        items(30),
+        Batch(job=journal.job),
+        deployment=deployment,
+        journal=journal,
+        clock=time.clock,
+        limits=Limits(patience=10),
+    )
+    assert [receipt.item for receipt in submission.refused] == ["0003"]
+    assert submission.sent == 29
+
+
+def test_stopping_leaves_the_rest_planned(items, deployment, journal, service):
+    stop = threading.Event()
+
+    def stop_soon(event):
+        if event.done == 5:
+            stop.set()
+
+    with pytest.raises(SendingStoppedError):
+        submit(
+            items(300),
+            Batch(job=journal.job),
+            deployment=deployment,
+            journal=journal,
+            progress=stop_soon,
+            stop=stop,
+        )
+    assert set(journal.counts()) == {State.SENT, State.PLANNED}
+    assert resume(journal, deployment=deployment).sent > 100
+    assert journal.counts() == {State.SENT: 300}
+
+
+def test_a_job_that_died_before_it_noted_anything_is_to_be_submitted_again(deployment, journal):
+    with pytest.raises(UnknownJobError, match="submit it again"):
+        resume(journal, deployment=deployment)
+
+
+def test_a_resumed_job_needs_its_sources_no_more_than_they_were_planned(
+    documents, deployment, journal, service
+):
+    batch = Batch(job=journal.job, labels={"team": "x"}, inputs={"pages": "1"}, priority=2)
+    items = [*find_items([documents]), Item(name="row", inputs={"n": 1}, labels={"own": "y"})]
+    key = "job={}/{}".format
+    journal.plan(
+        Planned(item=item, batch=batch, key=key(journal.job, item.name.replace("/", "%2F")))
+        for item in items[:3]
+    )
+    assert resume(journal, deployment=deployment).sent == 3
+    bodies = {body["model_input"]["metadata"]["item"]: body for body in service.bodies.values()}
+    assert bodies["a.txt"]["priority"] == 2
+    assert bodies["a.txt"]["model_input"]["pages"] == "1"
+    assert bodies["a.txt"]["model_input"]["metadata"]["labels"] == {"team": "x"}

@@ -1,0 +1,142 @@
+"""`run`: sending, following and fetching at the same time."""
+
+import threading
+
+import pytest
+
+from outbox_client import Batch, Limits, State, find_items
+from outbox_client.errors import SendingStoppedError, UnauthorizedError, WaitTimeoutError
+from outbox_client.following.account import account_key
+from outbox_client.running import run
+from outbox_client.sending.plan import planned
+from truss_outbox.contract.errors import AccessDeniedError
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A folder of forty documents."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(40):
+        (folder / f"{number:02d}.txt").write_bytes(b"%d" % number)
+    return folder
+
+
+@pytest.fixture
+def start(journal, deployment, tmp_path):
+    """Plans the documents and runs the job; keyword arguments go to `run`."""
+
+    def start(folder=None, **options):
+        if folder is not None:
+            batch = Batch(job=journal.job)
+            with planned(find_items([folder]), batch, naming=deployment.naming) as plan:
+                journal.plan(plan)
+        return run(journal, tmp_path / "out", deployment=deployment, **options)
+
+    return start
+
+
+def test_the_first_results_are_here_before_the_last_request_is_sent(start, many, service, tmp_path):
+    """The service takes no request after the thirtieth until ten results have been fetched."""
+    submit, first_ones, ten_fetched = service.submit, threading.Semaphore(30), threading.Event()
+
+    def held_back(body):
+        if not first_ones.acquire(blocking=False):
+            assert ten_fetched.wait(60)
+        return submit(body)
+
+    def note(event):
+        if event.phase == "fetch" and event.done >= 10:
+            ten_fetched.set()
+
+    service.submit = held_back
+    done = start(many, progress=note)
+
+    assert done.account.counts == {State.SUCCEEDED: 40}
+    assert len(done.fetched.results) == 40
+    assert not done.fetched.problems
+    for number in range(40):
+        copy = tmp_path / "out" / f"{number:02d}.txt" / "copy.bin"
+        assert copy.read_bytes() == b"%d" % number
+
+
+def test_progress_counts_each_phase_to_its_end(start, many):
+    last = {}
+
+    def note(event):
+        last[event.phase] = (event.done, event.total)
+
+    start(many, progress=note)
+    assert last == {"submit": (40, 40), "wait": (40, 40), "fetch": (40, 40)}
+
+
+def test_what_the_job_had_before_is_fetched_too(start, many, documents, tmp_path, bucket, journal):
+    start(many)
+    done = start(documents)
+    assert done.account.counts == {State.SUCCEEDED: 43}
+    assert len(done.fetched.results) == 43
+    assert bucket.exists(account_key(journal.job))
+
+
+def test_stopping_while_something_is_unsent_says_how_to_go_on(start, many, service, journal):
+    stop, submit = threading.Event(), service.submit
+    service.held = True
+
+    def stop_after_some(body):
+        if len(service.bodies) == 5:
+            stop.set()
+        return submit(body)
+
+    service.submit = stop_after_some
+    with pytest.raises(SendingStoppedError) as stopped:
+        start(many, stop=stop, limits=Limits(submits_per_second=50))
+    assert f"`outbox resume {journal.job}` goes on" in stopped.value.__notes__[0]
+    service.held = False
+    service.run_queued()
+    assert start().account.counts == {State.SUCCEEDED: 40}
+
+
+def test_stopping_while_all_is_sent_interrupts(start, documents, service):
+    stop, service.held = threading.Event(), True
+
+    def note(event):
+        if event.phase == "wait" and event.in_flight == 3:
+            stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        start(documents, stop=stop, progress=note)
+
+
+def test_a_key_that_is_revoked_while_sending_ends_it_and_running_again_finishes(
+    start, many, service
+):
+    submit, count = service.submit, iter(range(1_000))
+
+    def revoked_after_some(body):
+        if next(count) >= 10:
+            raise UnauthorizedError("the service refuses the API key (HTTP 401)", status=401)
+        return submit(body)
+
+    service.submit = revoked_after_some
+    with pytest.raises(UnauthorizedError):
+        start(many)
+    service.submit = submit
+    done = start()
+    assert done.account.counts == {State.SUCCEEDED: 40}
+    assert len(done.fetched.results) == 40
+
+
+def test_a_bucket_that_refuses_while_fetching_ends_it(start, many, bucket, monkeypatch):
+    def refuse(key, **_):
+        raise AccessDeniedError(key, "the bucket refuses these credentials")
+
+    monkeypatch.setattr(bucket, "get", refuse)
+    with pytest.raises(AccessDeniedError):
+        start(many)
+
+
+def test_a_timeout_ends_sending_and_fetching_too(start, documents, service):
+    service.held = True
+    with pytest.raises(WaitTimeoutError):
+        start(documents, timeout_seconds=1)
+    assert [t for t in threading.enumerate() if t.name.startswith("outbox-run")] == []

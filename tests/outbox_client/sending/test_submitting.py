@@ -1,0 +1,182 @@
+"""What is noted, refused and repeated when documents are sent."""
+
+import json
+
+import pytest
+
+from outbox_client import Batch, Item, Limits, Naming, State, find_items, resume, submit
+from outbox_client.errors import ServiceUnavailableError
+from outbox_client.journal.journal import journal_path
+from outbox_client.sending.body import check_body, make_body
+from outbox_client.sending.plan import planned
+from outbox_client.sending.submit import accepted
+from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.errors import InvalidInputError
+
+
+def plan(items, batch, *, naming):
+    with planned(items, batch, naming=naming) as plan:
+        return list(plan)
+
+
+def test_a_folder_gives_its_visible_files_by_relative_path(documents):
+    (documents / ".git").mkdir()
+    (documents / ".git" / "config").write_bytes(b"x")
+    assert [item.name for item in find_items([documents])] == ["a.txt", "b.txt", "more/c.txt"]
+
+
+def test_a_file_named_outright_may_be_hidden(documents):
+    assert [item.name for item in find_items([documents / ".hidden"])] == [".hidden"]
+
+
+def test_a_file_whose_name_is_no_unicode_is_refused_before_anything_is_sent(tmp_path, naming):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad\udce9").write_bytes(b"x")
+    items = list(find_items([tmp_path / "in"]))
+    with pytest.raises(InvalidInputError, match=r"metadata\.item: .*valid Unicode"):
+        plan(items, Batch(job="J"), naming=naming)
+
+
+def test_a_folder_is_not_a_document(tmp_path):
+    with pytest.raises(InvalidInputError, match="not a readable file"):
+        Item.of_file(tmp_path, "x")
+
+
+def test_two_items_cannot_share_a_key(documents):
+    naming = Naming(template=KeyTemplate.parse("{job}/all"))
+    with pytest.raises(InvalidInputError, match=r"use \{item\}"):
+        plan(find_items([documents]), Batch(job="J"), naming=naming)
+
+
+def test_a_label_the_template_needs_is_asked_for_before_anything_is_sent(documents):
+    naming = Naming(template=KeyTemplate.parse("{labels.team}/{item}"))
+    with pytest.raises(InvalidInputError, match=r"metadata\.labels\.team"):
+        plan(find_items([documents]), Batch(job="J"), naming=naming)
+
+
+@pytest.mark.parametrize("job", ["é" * 43, "x" * 247])
+def test_a_key_that_is_too_long_is_refused_before_anything_is_sent(documents, naming, job):
+    with pytest.raises(InvalidInputError, match="more than the 250"):
+        plan(find_items([documents]), Batch(job=job), naming=naming)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"priority": 3},
+        {"priority": -1},
+        {"max_time_in_queue_seconds": 9},
+        {"max_time_in_queue_seconds": 259_201},
+        {"inputs": {"document": {}}},
+        {"inputs": {"metadata": {}}},
+    ],
+)
+def test_a_batch_knows_the_services_bounds(wrong):
+    with pytest.raises(InvalidInputError):
+        Batch(job="J", **wrong)
+
+
+def test_how_a_document_travels_does_not_depend_on_its_labels(tmp_path, bucket):
+    for size in (180_000, 184_000, 190_000):
+        (tmp_path / "x").write_bytes(b"x" * size)
+        item = Item(name="x", path=tmp_path / "x")
+        digests = set()
+        for labels in ({}, {"fill": "y" * 15_000}):
+            batch = Batch(job="J", labels=labels)
+            check_body(batch, item)
+            body = make_body(batch, item, bucket)
+            digests.add(body.digest)
+            assert len(json.dumps(body.content, separators=(",", ":"))) <= 262_144
+        assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("metadata", {"labels": {"fill": "y" * 16_000}}),
+        ("set", {"inputs": {"fill": "y" * 250_000}}),
+    ],
+)
+def test_what_does_not_fit_a_body_is_named(tmp_path, field, values):
+    item = Item(name="x", path=tmp_path / "x")
+    with pytest.raises(InvalidInputError) as caught:
+        check_body(Batch(job="J", **values), item)
+    assert caught.value.field == field
+
+
+def test_what_was_sent_is_in_the_journal(documents, deployment, journal, service, time):
+    items = find_items([documents])
+    submission = submit(
+        items, Batch(job=journal.job), deployment=deployment, journal=journal, clock=time.clock
+    )
+    entries = {entry.item: entry for entry in journal.entries()}
+    assert entries.keys() == {"a.txt", "b.txt", "more/c.txt"}
+    assert submission.sent == 3
+    for entry in accepted(journal, submission):
+        assert entry.state is State.SENT
+        assert entry.key == f"job={journal.job}/{entry.item.replace('/', '%2F')}"
+        assert entry.request_id in service.bodies
+        assert entry.submitted_at == time.now
+        assert entry.path == str(documents / entry.item)
+        assert not entry.existed
+
+
+def test_a_service_that_goes_away_leaves_a_journal_to_go_on_with(
+    documents, deployment, journal, service, time, monkeypatch
+):
+    def gone(body):
+        raise ServiceUnavailableError("the service has a fault (HTTP 503)", status=503)
+
+    items = find_items([documents])
+    batch = Batch(job=journal.job)
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "submit", gone)
+        with pytest.raises(ServiceUnavailableError) as caught:
+            submit(
+                items,
+                batch,
+                deployment=deployment,
+                journal=journal,
+                clock=time.clock,
+                limits=Limits(patience=60),
+            )
+    note = f"0 of 3 were sent; `outbox resume {journal.job}` goes on"
+    assert caught.value.__notes__ == [note]
+    assert {entry.state for entry in journal.entries()} <= {State.SENDING, State.PLANNED}
+
+    assert resume(journal, deployment=deployment).sent == 3
+    assert {entry.state for entry in journal.entries()} == {State.SENT}
+    assert len(service.bodies) == 3
+
+
+def test_a_file_that_went_away_meanwhile_is_this_items_failure(
+    documents, deployment, journal, service
+):
+    items = find_items([documents])
+
+    def delete_one(event):
+        (documents / "a.txt").unlink(missing_ok=True)
+
+    submission = submit(
+        items,
+        Batch(job=journal.job),
+        deployment=deployment,
+        journal=journal,
+        progress=delete_one,
+    )
+    assert [receipt.item for receipt in submission.refused] == ["a.txt"]
+    assert submission.sent == 2
+    states = {entry.item: entry.state for entry in journal.entries()}
+    assert states["a.txt"] is State.FAILED
+
+
+@pytest.mark.parametrize("job", ["../../x", "", "x" * 300, "😀", "a/b\n"])
+def test_a_journals_file_stays_in_its_folder(tmp_path, job):
+    path = journal_path(tmp_path, job=job, root="s3://b")
+    assert path.resolve().parent == tmp_path / "jobs"
+    assert len(path.name) < 140
+
+
+def test_jobs_differing_in_case_have_journals_differing_in_more(tmp_path):
+    names = {journal_path(tmp_path, job=job, root="s3://b").name.lower() for job in ("a", "A")}
+    assert len(names) == 2

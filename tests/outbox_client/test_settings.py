@@ -1,0 +1,90 @@
+"""Where settings come from, and which goes first."""
+
+import pytest
+
+from outbox_client.settings import Overrides, read_settings
+from truss_outbox.contract.errors import ConfigurationError
+
+CONFIG = """
+model_name: reader
+model_metadata:
+  outbox:
+    root: s3://from-config/x
+    endpoint_url: http://config
+    key_template: "{job}/{item}"
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def test_options_go_before_the_environment_and_that_before_the_config(config):
+    environ = {"OUTBOX_ROOT": "s3://from-environ", "OUTBOX_ENDPOINT_URL": "http://environ"}
+    settings = read_settings(Overrides(config=config, root="s3://from-option"), environ)
+    assert settings.root == "s3://from-option"
+    assert settings.endpoint_url == "http://environ"
+    assert settings.template.text == "{job}/{item}"
+    assert settings.model_name == "reader"
+    assert settings.environment == "production"
+
+
+def test_a_config_here_is_found_by_itself(config, monkeypatch):
+    monkeypatch.chdir(config.parent)
+    assert read_settings(Overrides(), {}).root == "s3://from-config/x"
+
+
+@pytest.mark.parametrize("text", ["[", "- a", "model_metadata: 3", "model_metadata: {outbox: x}"])
+def test_an_odd_config_is_no_traceback(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    overrides = Overrides(config=tmp_path / "config.yaml")
+    if text == "[":
+        with pytest.raises(ConfigurationError, match="config"):
+            read_settings(overrides, {})
+    else:
+        with pytest.raises(ConfigurationError, match="root: no bucket"):
+            read_settings(overrides, {}).require_root()
+
+
+def test_the_key_is_not_in_the_settings_repr(config):
+    settings = read_settings(Overrides(config=config), {"BASETEN_API_KEY": "hush"})
+    assert settings.api_key == "hush"
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel"])
+def test_a_key_with_odd_characters_is_refused_without_being_shown(config, key):
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(Overrides(config=config), {"BASETEN_API_KEY": key})
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize("model_id", ["x.example.com/", "a/b", "@host", "a b"])
+def test_a_model_id_cannot_send_the_key_elsewhere(config, model_id):
+    with pytest.raises(ConfigurationError, match="model_id"):
+        read_settings(Overrides(config=config, model_id=model_id), {})
+
+
+def test_a_chain_id_cannot_send_the_key_elsewhere_either(config):
+    with pytest.raises(ConfigurationError, match="chain_id"):
+        read_settings(Overrides(config=config, chain_id="x.example.com/"), {})
+
+
+@pytest.mark.parametrize(
+    ("options", "environ"),
+    [
+        ({"model_id": "m", "chain_id": "c"}, {}),
+        ({}, {"OUTBOX_MODEL_ID": "m", "OUTBOX_CHAIN_ID": "c"}),
+    ],
+)
+def test_a_model_and_a_chain_at_once_are_refused(config, options, environ):
+    with pytest.raises(ConfigurationError, match=r"name one: --model-id .* or --chain-id"):
+        read_settings(Overrides(config=config, **options), environ)
+
+
+def test_an_option_for_a_chain_goes_before_the_environments_model(config):
+    settings = read_settings(Overrides(config=config, chain_id="c"), {"OUTBOX_MODEL_ID": "m"})
+    assert (settings.model_id, settings.chain_id) == (None, "c")

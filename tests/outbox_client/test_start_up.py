@@ -1,0 +1,51 @@
+"""What a command loads before it does anything: its user waits for all of it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ["baseten", "boto3", "google.auth", "httpx", "jinja2", "pyarrow", "rich", "stamina"]
+
+
+@pytest.mark.parametrize("command", ["fetch", "status", "submit"])
+def test_a_command_loads_no_library_that_it_may_not_need(command):
+    program = (
+        "import sys\n"
+        "from outbox_client.commands.app import app\n"
+        f"app([{command!r}, '--help'], standalone_mode=False)\n"
+        f"sys.stderr.write(' '.join(set({HEAVY}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_public_name_is_there_and_loads_no_more_than_it_needs():
+    program = (
+        "import sys, outbox_client as client\n"
+        "before = set(sys.modules)\n"
+        "for name in client.__all__: getattr(client, name)\n"
+        "sys.stdout.write(str('outbox_client.sending.sender' in before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"False")
+
+
+def test_type_checkers_see_the_public_names():
+    import outbox_client
+
+    tree = ast.parse(Path(outbox_client.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname for statement in block.body for alias in statement.names}
+    assert seen == set(outbox_client.__all__)
+
+
+def test_a_name_that_is_not_there_is_said_as_python_says_it():
+    import outbox_client
+
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = outbox_client.nothing

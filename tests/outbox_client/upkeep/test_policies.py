@@ -1,0 +1,311 @@
+"""The printed policies, enforced: each side works with exactly its own and fails with less."""
+
+import json
+import uuid
+
+import pytest
+
+from outbox_client.bucket.naming import Naming
+from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.fetching.fetch import fetch
+from outbox_client.indexing.build import index
+from outbox_client.policies import Place, Purpose, Workload, policy
+from outbox_client.upkeep.sweep import sweep_attempts
+from outbox_client.upkeep.unfinished_uploads import open_uploads
+from tests.outbox_client.fake_service import FakeService
+from tests.outbox_client.iam import actions, new_user, owner, without
+from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.errors import AccessDeniedError, ConfigurationError, OutboxError
+from truss_outbox.stores import open_store
+from truss_outbox.stores.probing import probe
+
+# What SeaweedFS does not ask for, and AWS does.
+NOT_ENFORCED = {
+    "s3:AbortMultipartUpload": "whoever may put may abort",
+    "s3:PutObjectTagging": "whoever may put may tag",
+}
+NAMING = Naming(template=KeyTemplate.parse("job={job}/{item}"))
+
+
+@pytest.fixture
+def user(seaweedfs):
+    with new_user(seaweedfs) as user:
+        yield user
+
+
+@pytest.fixture
+def reading_as(user, monkeypatch, root):
+    """The companion's bucket, opened by the user."""
+
+    def reading_as():
+        for name, value in user.environment.items():
+            monkeypatch.setenv(name, value)
+        return open_bucket(root, endpoint_url=user.endpoint_url)
+
+    return reading_as
+
+
+def printed(purpose, root, **more):
+    document = policy(purpose, Place.parse(root), **more)
+    return json.loads(json.dumps(document))
+
+
+def body(job, *, input_key=None):
+    document = {"input": input_key} if input_key else {"base64": "aGVsbG8="}
+    return {"model_input": {"document": document, "metadata": {"job": job, "item": "a"}}}
+
+
+def write(user, root, tmp_path, input_key):
+    """What the model does: the probe, an input by reference, artifacts, commit, failure, retry."""
+    store = open_store(root, s3=user.options)
+    probe(store)
+    service = FakeService(store, NAMING, tmp_path / uuid.uuid4().hex)
+    job = uuid.uuid4().hex
+    service.submit(body(job, input_key=input_key))
+    service.submit(body(job, input_key=input_key))
+    service.fail("r", "job=x/a", code="X", message="x")
+    assert service.inferences == 1
+    store.delete("artifacts/job=x/a/00000000/text.txt")
+
+
+def test_the_writer_needs_every_action_of_its_policy(user, bucket, root, tmp_path):
+    bucket.create("inputs/abc", b"hello")
+    whole = printed(Purpose.WRITER, root, tags=True)
+    user.may(whole)
+    write(user, root, tmp_path, "inputs/abc")
+
+    needed = set(actions(whole)) - NOT_ENFORCED.keys() - {"s3:ListBucket", "s3:DeleteObject"}
+    assert needed == {"s3:PutObject", "s3:GetObject"}
+    for action in needed | {"s3:DeleteObject"}:
+        user.may(without(whole, action))
+        with pytest.raises((OutboxError, AssertionError)) as raised:
+            write(user, root, tmp_path, "inputs/abc")
+        assert "AccessDenied" in str(raised.value), action
+
+
+@pytest.mark.parametrize("action", ["s3:PutObject", "s3:GetObject"])
+def test_a_model_with_one_right_less_does_not_come_up_and_names_it(user, root, action):
+    user.may(without(printed(Purpose.WRITER, root), action))
+    with pytest.raises(ConfigurationError, match=action.removeprefix("s3:")):
+        probe(open_store(root, s3=user.options))
+
+
+def test_the_writer_may_do_nothing_else(user, bucket, root):
+    bucket.create("artifacts/job=x/a/00000000/t", b"x")
+    user.may(printed(Purpose.WRITER, root))
+    store = open_store(root, s3=user.options)
+    elsewhere = open_store(f"{root}-of-others", s3=user.options)
+    for forbidden in (
+        lambda: store.get("artifacts/job=x/a/00000000/t"),
+        lambda: store.delete("manifests/job=x/a.json"),
+        lambda: store.delete("inputs/abc"),
+        lambda: store.create("inputs/abc", b"", content_type="text/plain"),
+        lambda: elsewhere.create("artifacts/x", b"", content_type="text/plain"),
+        lambda: elsewhere.get("manifests/x"),
+    ):
+        with pytest.raises(AccessDeniedError):
+            forbidden()
+
+
+def test_the_reader_needs_every_action_of_its_policy(user, reading_as, service, root, tmp_path):
+    service.submit(body("j"))
+    whole = printed(Purpose.READER, root)
+    user.may(whole)
+    report = fetch("j", tmp_path / "out", bucket=reading_as(), naming=NAMING)
+    assert (len(report.results), report.problems) == (1, [])
+
+    assert actions(whole) == ["s3:GetObject", "s3:ListBucket"]
+    for action in actions(whole):
+        user.may(without(whole, action))
+        with pytest.raises(AccessDeniedError):
+            fetch("j", tmp_path / action, bucket=reading_as(), naming=NAMING)
+
+
+def test_the_reader_lists_only_records_and_changes_nothing(user, reading_as, root):
+    user.may(printed(Purpose.READER, root))
+    reader = reading_as()
+    assert list(reader.keys("failures/")) == []
+    for forbidden in (
+        lambda: list(reader.keys("artifacts/")),
+        lambda: reader.get("inputs/abc"),
+        lambda: reader.create("inputs/abc", b""),
+        lambda: reader.delete("manifests/job=x/a.json"),
+    ):
+        with pytest.raises(AccessDeniedError):
+            forbidden()
+
+
+def test_the_client_makes_the_index_and_the_reader_reads_it(user, reading_as, service, root):
+    service.submit(body("j"))
+    user.may(printed(Purpose.CLIENT, root))
+    assert index("j", bucket=reading_as(), naming=NAMING).added == 1
+
+    user.may(printed(Purpose.READER, root))
+    assert index("j", bucket=reading_as(), naming=NAMING).known == 1
+    reader = reading_as()
+    (part,) = reader.keys("index/job=j/")
+    with pytest.raises(AccessDeniedError):
+        reader.create_new(part.replace("00000000", "00000001"), b"")
+
+
+def test_the_client_stores_a_jobs_account_and_the_reader_reads_it(user, reading_as, root):
+    user.may(printed(Purpose.CLIENT, root))
+    for account in (b"first", b"second"):
+        reading_as().put("jobs/j.json", account)
+
+    user.may(printed(Purpose.READER, root))
+    assert reading_as().get("jobs/j.json") == b"second"
+    with pytest.raises(AccessDeniedError):
+        reading_as().put("jobs/j.json", b"")
+
+
+def test_the_client_needs_every_action_of_its_policy(user, reading_as, service, root, tmp_path):
+    service.submit(body("j"))
+    document = tmp_path / "document"
+    document.write_bytes(b"x" * 100)
+
+    def use():
+        bucket, key = reading_as(), f"inputs/{uuid.uuid4().hex}"
+        assert not bucket.exists(key)
+        bucket.upload(key, document)
+        bucket.create(key, b"")
+        bucket.delete(key)
+        fetch("j", tmp_path / uuid.uuid4().hex, bucket=bucket, naming=NAMING)
+
+    whole = printed(Purpose.CLIENT, root)
+    user.may(whole)
+    use()
+    needed = set(actions(whole)) - NOT_ENFORCED.keys()
+    assert needed == {"s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket"}
+    for action in needed:
+        user.may(without(whole, action))
+        with pytest.raises(AccessDeniedError):
+            use()
+    user.may(whole)
+    with pytest.raises(AccessDeniedError):
+        reading_as().create("manifests/job=x/a.json", b"{}")
+
+
+# SeaweedFS takes no policy that names it, and asks for it all the same: there, s3:List* says it.
+LIST_UPLOADS = "s3:ListBucketMultipartUploads"
+
+
+def test_the_sweeper_needs_every_action_of_its_policy(user, bucket, reading_as, root, sweep_time):
+    def use():
+        bucket.create("artifacts/job=x/a/00000000/t", b"x")
+        return list(sweep_attempts(reading_as(), before=sweep_time, delete=True))
+
+    whole = without(printed(Purpose.SWEEPER, root), LIST_UPLOADS)
+    user.may(whole)
+    assert len(use()) == 1
+    for action in set(actions(whole)) - NOT_ENFORCED.keys():
+        user.may(without(whole, action))
+        with pytest.raises(AccessDeniedError):
+            use()
+
+
+def test_the_sweeper_must_be_allowed_to_list_uploads(
+    user, reading_as, root, sweep_time, bucket_environment
+):
+    def use():
+        reading_as()
+        uploads = open_uploads(root, endpoint_url=user.endpoint_url, region="us-east-1")
+        return list(uploads.sweep(before=sweep_time, delete=True))
+
+    whole = json.dumps(printed(Purpose.SWEEPER, root))
+    user.may(json.loads(whole.replace(LIST_UPLOADS, "s3:List*")))
+    assert use() == []
+    user.may(without(json.loads(whole), LIST_UPLOADS))
+    with pytest.raises(AccessDeniedError, match="--for sweeper"):
+        use()
+
+
+def test_the_bucket_policy_refuses_plain_http_to_everyone(seaweedfs):
+    s3 = owner(seaweedfs, "s3")
+    name = f"policed-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="p/artifacts/a", Body=b"")
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(printed(Purpose.BUCKET, f"s3://{name}/p")))
+    with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+        s3.get_object(Bucket=name, Key="p/artifacts/a")
+    s3.close()
+
+
+def test_the_bucket_policy_asks_for_create_only_manifests():
+    """No server here knows the key s3:if-none-match: this is AWS's documented form."""
+    tls, create_only = printed(Purpose.BUCKET, "s3://b/p")["Statement"]
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert create_only["Effect"] == "Deny"
+    assert create_only["Resource"] == ["arn:aws:s3:::b/p/manifests/*"]
+    assert create_only["Condition"] == {
+        "Null": {"s3:if-none-match": "true"},
+        "Bool": {"s3:ObjectCreationOperation": "true"},
+    }
+
+
+def test_lifecycle_rules_are_taken_by_a_server(moto_options):
+    import boto3
+
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=moto_options.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="moto",
+        aws_secret_access_key="moto",
+    )
+    rules = printed(Purpose.LIFECYCLE, "s3://outbox/p")
+    s3.put_bucket_lifecycle_configuration(Bucket="outbox", LifecycleConfiguration=rules)
+    kept = s3.get_bucket_lifecycle_configuration(Bucket="outbox")["Rules"]
+    s3.delete_bucket_lifecycle(Bucket="outbox")
+    s3.close()
+    assert {rule["Filter"]["Prefix"] for rule in kept} == {
+        *("p/inputs/", "p/probes/", "p/", "p/artifacts/")
+    }
+    assert all("Expiration" not in rule for rule in kept if "artifacts" in rule["ID"])
+
+
+def test_trust_is_for_one_organisation_at_least():
+    trust = {"principal": "123456789012"}
+    narrow = Workload(org="O1", team="T1", model="m1", environment="production")
+    (statement,) = printed(Purpose.TRUST, "s3://b", workload=narrow, **trust)["Statement"]
+    assert statement["Principal"]["Federated"] == (
+        "arn:aws:iam::123456789012:oidc-provider/oidc.baseten.co"
+    )
+    assert statement["Condition"] == {
+        "StringEquals": {"oidc.baseten.co:aud": "oidc.baseten.co"},
+        "StringLike": {
+            "oidc.baseten.co:sub": "v=1:org=O1:team=T1:model=m1:deployment=*"
+            ":environment=production:type=model_container"
+        },
+    }
+    for wrong in (Workload(), Workload(org="*"), Workload(org="a", team="b:model=*")):
+        with pytest.raises(ConfigurationError):
+            printed(Purpose.TRUST, "s3://b", workload=wrong, **trust)
+    with pytest.raises(ConfigurationError, match="--principal"):
+        printed(Purpose.TRUST, "s3://b", workload=narrow)
+
+
+def test_gcs_has_the_same_roles_in_its_own_form():
+    member = "serviceAccount:model@project.iam.gserviceaccount.com"
+    writer = printed(Purpose.WRITER, "gs://b/p", principal=member)
+    by_role = {binding["role"]: binding for binding in writer["bindings"]}
+    manifests = "resource.name.startsWith('projects/_/buckets/b/objects/p/manifests/')"
+    assert manifests in by_role["roles/storage.objectCreator"]["condition"]["expression"]
+    # Who may delete may overwrite: never a manifest.
+    assert manifests not in by_role["roles/storage.objectUser"]["condition"]["expression"]
+    reader = printed(Purpose.READER, "gs://b/p", principal=member)
+    assert [binding["role"] for binding in reader["bindings"]] == ["roles/storage.objectViewer"]
+    rules = printed(Purpose.LIFECYCLE, "gs://b/p")["lifecycle"]["rule"]
+    assert rules[0]["condition"] == {"age": 30, "matchesPrefix": ["p/inputs/"]}
+    trust = printed(Purpose.TRUST, "gs://b", workload=Workload(org="O1", model="m1"))
+    assert trust["attributeCondition"] == (
+        "assertion.org == 'O1' && assertion.model == 'm1' && assertion.type == 'model_container'"
+    )
+    with pytest.raises(ConfigurationError, match="needs no bucket policy"):
+        printed(Purpose.BUCKET, "gs://b")
+
+
+@pytest.mark.parametrize("root", ["file:///tmp/x", "s3://b/p*", "s3://b/${aws:x}", "gs://b/o'x"])
+def test_a_root_that_policies_would_misread_is_refused(root):
+    with pytest.raises(ConfigurationError, match="root"):
+        Place.parse(root)

@@ -1,0 +1,34 @@
+"""Which requests are equal."""
+
+import hashlib
+
+import pytest
+
+from truss_outbox.contract import fingerprint, input_digest
+from truss_outbox.contract.errors import InvalidInputError
+
+
+def test_metadata_and_the_order_of_fields_do_not_count():
+    first = {"document": {"input": "a", "sha256": "b"}, "dpi": 150, "metadata": {"item": "x"}}
+    second = {"dpi": 150, "document": {"sha256": "b", "input": "a"}}
+    assert input_digest(first) == input_digest(second)
+
+
+def test_every_other_value_counts():
+    assert input_digest({"dpi": 150}) != input_digest({"dpi": 151})
+    assert input_digest({"a": "é"}) != input_digest({"a": "e"})
+
+
+def test_another_model_version_gives_another_fingerprint():
+    digest = input_digest({"a": 1})
+    assert fingerprint(digest, model_version="1") != fingerprint(digest, model_version="2")
+
+
+def test_the_digest_is_that_of_canonical_json_so_that_any_language_can_make_it():
+    expected = hashlib.sha256(b'{"a":[1,"\\u00e9"],"b":null}').hexdigest()
+    assert input_digest({"b": None, "a": [1, "é"]}) == expected
+
+
+def test_numbers_json_does_not_have_are_refused():
+    with pytest.raises(InvalidInputError, match="model_input"):
+        input_digest({"a": float("nan")})

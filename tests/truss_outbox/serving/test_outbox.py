@@ -1,0 +1,391 @@
+"""A request's three steps, without a server."""
+
+import base64
+import dataclasses
+import gc
+import hashlib
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fastapi import HTTPException
+from prometheus_client import REGISTRY
+
+from truss_outbox.contract import Failure, Manifest, Outputs
+from truss_outbox.contract.errors import AccessDeniedError, DocumentUnavailableError
+from truss_outbox.serving.work import Execution
+from truss_outbox.stores.commit import find_manifest
+from truss_outbox.stores.memory import MemoryStore
+
+SECRET_WORD = "xylophone"
+
+
+def run(outbox, model_input, request_id="r1"):
+    step = outbox.prepare(model_input, request_id=request_id)
+    return step if isinstance(step, Manifest) else outbox.run(step).result()
+
+
+def metadata(item="I", **values):
+    return {"metadata": {"job": "J", "item": item}, **values}
+
+
+def failures(store):
+    keys = [key for key in store.all_keys() if key.startswith("failures/")]
+    return [Failure.from_bytes(store.get(key)) for key in keys]
+
+
+def counter(name, **labels):
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
+def test_a_result_is_stored_under_its_metadata(outbox, store):
+    manifest = run(outbox, metadata(text="two words"))
+    assert manifest == find_manifest(store, "job=J/I")
+    assert (manifest.job, manifest.item, manifest.request_id) == ("J", "I", "r1")
+    assert manifest.result == {"words": 2}
+    assert manifest.timings_ms.predict is not None
+    assert store.get(f"artifacts/job=J/I/{manifest.attempt}/words.txt") == b"two\nwords"
+
+
+def test_a_request_without_metadata_is_stored_under_its_id(outbox, store):
+    run(outbox, {"text": "a"}, request_id="abc")
+    assert find_manifest(store, "job=adhoc/abc").item == "abc"
+
+
+def test_a_manifest_says_that_it_may_be_overwritten_only_where_it_may(outbox, store):
+    run(outbox, metadata(text="a"))
+    assert b"unsafe_commit" not in store.get("manifests/job=J/I.json")
+    run(dataclasses.replace(outbox, unsafe_commit=True), metadata("K", text="a"))
+    assert find_manifest(store, "job=J/K").unsafe_commit
+    assert b'"unsafe_commit": true' in store.get("manifests/job=J/K.json")
+
+
+def test_the_pointer_says_where_everything_is(outbox):
+    manifest = run(outbox, metadata(text="a"))
+    pointer = outbox.pointer(manifest)
+    assert list(pointer) == ["request_id", "key", "manifest", "artifacts", "result"]
+    assert pointer["manifest"] == "memory://test/manifests/job=J/I.json"
+    assert pointer["artifacts"][0]["uri"].startswith("memory://test/artifacts/job=J/I/")
+
+
+def test_the_same_request_again_is_answered_without_inference(outbox, store):
+    first = run(outbox, metadata(text="a"))
+    skipped = counter("outbox_inferences_skipped_total")
+    assert outbox.prepare(metadata(text="a"), request_id="r2") == first
+    assert counter("outbox_inferences_skipped_total") == skipped + 1
+
+
+def test_the_same_key_with_another_input_is_a_conflict(outbox, store):
+    first = run(outbox, metadata(text="a"))
+    with pytest.raises(HTTPException) as caught:
+        outbox.prepare(metadata(text="b"), request_id="r2")
+    assert caught.value.status_code == 409
+    assert find_manifest(store, "job=J/I") == first
+    assert [f.code for f in failures(store)] == ["KEY_CONFLICT"]
+
+
+def test_a_new_model_version_does_not_overwrite_the_old_ones_result(make_outbox):
+    run(make_outbox(version="1"), metadata(text="a"))
+    with pytest.raises(HTTPException) as caught:
+        make_outbox(version="2").prepare(metadata(text="a"), request_id="r2")
+    assert caught.value.status_code == 409
+
+
+def test_of_two_executions_at_once_one_wins_and_both_return_it(outbox, store):
+    both = [outbox.prepare(metadata(text="a"), request_id=r) for r in ("r1", "r2")]
+    with ThreadPoolExecutor(2) as pool:
+        results = [f.result() for f in list(pool.map(outbox.run, both))]
+    assert results[0] == results[1] == find_manifest(store, "job=J/I")
+    attempts = {key.split("/")[3] for key in store.all_keys() if key.startswith("artifacts/")}
+    assert attempts == {results[0].attempt}
+
+
+def test_two_different_inputs_at_once_give_one_result_and_one_conflict(outbox, store):
+    both = [outbox.prepare(metadata(text=t), request_id=t) for t in ("a", "b")]
+    outcomes = [outbox.run(execution) for execution in both]
+    errors = [f.exception() for f in outcomes]
+    assert sorted(e.status_code for e in errors if e) == [409]
+    assert len({key.split("/")[3] for key in store.all_keys() if key.startswith("artifacts/")}) == 1
+
+
+def test_the_work_directory_is_gone_after_success(outbox):
+    execution = outbox.prepare(metadata(text="a"), request_id="r")
+    outbox.run(execution).result()
+    assert not execution.work_directory.exists()
+
+
+@pytest.mark.parametrize("error", ["input", "inference"])
+def test_the_work_directory_is_gone_after_a_failure(outbox, error):
+    execution = outbox.prepare(metadata(text="a", error=error), request_id="r")
+    with pytest.raises(HTTPException):
+        outbox.run(execution)
+    assert not execution.work_directory.exists()
+
+
+def test_the_work_directory_is_gone_when_the_caller_left_before_predict(outbox):
+    execution = outbox.prepare(metadata(text="a"), request_id="r")
+    directory = execution.work_directory
+    assert directory.exists()
+    with warnings.catch_warnings(action="ignore"):  # of the implicit clean-up, which is the point
+        del execution
+        gc.collect()
+    assert not directory.exists()
+
+
+def test_an_inference_error_is_recorded_and_worth_repeating(outbox, store, caplog):
+    with pytest.raises(HTTPException) as caught:
+        run(outbox, metadata(text=SECRET_WORD, error="inference"))
+    assert caught.value.status_code == 500
+    assert caught.value.__suppress_context__
+    (failure,) = failures(store)
+    assert (failure.code, failure.retryable) == ("INFERENCE_ERROR", True)
+    assert failure.key == "job=J/I"
+    assert failure.traceback_digest in [r.__dict__.get("traceback_digest") for r in caplog.records]
+    assert "tiny_inference" in str([r.__dict__.get("frames") for r in caplog.records])
+
+
+def test_no_record_log_or_answer_quotes_the_input(outbox, store, caplog):
+    bad = [
+        metadata(text=SECRET_WORD, error="inference"),
+        metadata(text=SECRET_WORD, error="input"),
+        metadata(text=[SECRET_WORD]),
+        metadata(document={"base64": SECRET_WORD + "!"}),
+    ]
+    answers = []
+    for number, model_input in enumerate(bad):
+        with pytest.raises(HTTPException) as caught:
+            run(outbox, model_input, request_id=f"r{number}")
+        answers.append(str(caught.value.detail))
+    everything = str(answers) + str([f.to_bytes() for f in failures(store)]) + caplog.text
+    everything += str([record.__dict__ for record in caplog.records])
+    assert SECRET_WORD not in everything
+    assert len(failures(store)) == len(bad)
+
+
+@pytest.mark.parametrize(
+    ("model_input", "field"),
+    [
+        ([], "model_input"),
+        ("text", "model_input"),
+        ({"txt": "a"}, "txt"),
+        ({"text": 5}, "text"),
+        ({"metadata": []}, "metadata"),
+        ({"metadata": {"job": 5}}, "metadata.job"),
+        ({"metadata": {"item": None, "itm": "x"}}, "metadata.itm"),
+        ({"metadata": {"labels": {"a": 1}}}, "metadata.labels.a"),
+        ({"metadata": {"item": "x" * 300}}, "metadata.item"),
+        ({"text": "a", "error": "input"}, "text"),
+        ({"document": {}}, "document"),
+        ({"document": {"base64": "YQ==", "input": "inputs/a"}}, "document"),
+        ({"document": {"base64": "YQ==", "url": "https://a.example/"}}, "document"),
+        ({"document": {"base64": "YQ==", "sha256": "0" * 64}}, "document.base64"),
+        ({"document": {"base64": ""}}, "document.base64"),
+        ({"document": {"base64": "%%%"}}, "document.base64"),
+        ({"document": {"base64": "data:text/plain;base64,YQ=="}}, "document.base64"),
+        ({"document": {"base64": "YWFh" * 400}}, "document.base64"),
+        ({"document": {"input": ""}}, "document.input"),
+        ({"document": {"input": "inputs/missing"}}, "document.input"),
+        ({"document": {"input": "../other/secret"}}, "document.input"),
+        ({"document": {"input": "/etc/passwd"}}, "document.input"),
+        ({"document": {"input": "a/./b"}}, "document.input"),
+        ({"document": {"input": "a\\b"}}, "document.input"),
+        ({"document": {"input": "memory://elsewhere/a"}}, "document.input"),
+        ({"document": {"input": "memory://test"}}, "document.input"),
+        ({"document": {"input": "big"}}, "document.input"),
+        ({"document": {"input": "hello", "sha256": "0" * 64}}, "document.input"),
+        ({"document": {"input": "inputs/" + "0" * 64}}, "document.input"),
+        ({"document": {"input": "hello", "sha256": "zz"}}, "document.sha256"),
+    ],
+)
+def test_bad_input_names_its_field_is_recorded_and_stores_nothing(
+    outbox, store, model_input, field
+):
+    store.create("hello", b"hello", content_type="")
+    store.create("big", b"x" * 1001, content_type="")
+    store.create("inputs/" + "0" * 64, b"other bytes", content_type="")
+    with pytest.raises(HTTPException) as caught:
+        run(outbox, model_input)
+    assert caught.value.status_code == 422
+    assert caught.value.detail.startswith(f"INVALID_INPUT: {field}: ")
+    (failure,) = failures(store)
+    assert (failure.code, failure.retryable, failure.request_id) == ("INVALID_INPUT", False, "r1")
+    assert not [key for key in store.all_keys() if key.startswith(("artifacts/", "manifests/"))]
+
+
+def test_a_failure_whose_key_cannot_be_made_lies_among_its_jobs(outbox, store):
+    for model_input in ({"metadata": {"job": "J", "item": 5}}, metadata(item="x" * 300)):
+        with pytest.raises(HTTPException):
+            run(outbox, model_input, request_id="r1")
+    assert {f.key for f in failures(store)} == {"job=J/r1"}
+
+
+@pytest.mark.parametrize("job", [5, "x" * 300, None])
+def test_a_failure_whose_job_is_unusable_lies_among_the_others(outbox, store, job):
+    with pytest.raises(HTTPException):
+        run(outbox, {"metadata": {"job": job, "item": 5}}, request_id="r/1")
+    assert [f.key for f in failures(store)] == ["job=adhoc/r%2F1"]
+
+
+def test_a_document_comes_from_base64_also_with_line_breaks(outbox):
+    text = base64.encodebytes(b"a b " * 30).decode()
+    assert run(outbox, {"document": {"base64": text}}).result == {"words": 60}
+
+
+@pytest.mark.parametrize("address", ["hello", "memory://test/hello"])
+def test_a_document_comes_from_the_bucket(outbox, store, address):
+    store.create("hello", b"hello you", content_type="")
+    sha256 = hashlib.sha256(b"hello you").hexdigest()
+    model_input = {"document": {"input": address, "sha256": sha256}}
+    assert run(outbox, model_input).result == {"words": 2}
+
+
+def test_a_claim_checked_document_is_compared_with_its_name(outbox, store):
+    key = "inputs/" + hashlib.sha256(b"one two").hexdigest()
+    store.create(key, b"one two", content_type="")
+    assert run(outbox, {"document": {"input": key}}).result == {"words": 2}
+
+
+@dataclasses.dataclass
+class Host:
+    """In a downloader's place: gives `content`, or raises it."""
+
+    content: bytes | Exception
+
+    def download(self, url, path, *, max_bytes):
+        if isinstance(self.content, Exception):
+            raise self.content
+        path.write_bytes(self.content)
+        return hashlib.sha256(self.content).hexdigest()
+
+
+ADDRESS = f"https://files.example.com/a?X-Signature={SECRET_WORD}"
+
+
+def test_a_document_comes_from_an_address(make_outbox):
+    outbox = make_outbox(downloader=Host(b"from far away"))
+    sha256 = hashlib.sha256(b"from far away").hexdigest()
+    assert run(outbox, {"document": {"url": ADDRESS, "sha256": sha256}}).result == {"words": 3}
+
+
+@pytest.mark.parametrize(
+    ("content", "sha256"), [(b"", None), (b"other", "0" * 64)], ids=["empty", "wrong hash"]
+)
+def test_what_comes_from_an_address_is_checked(make_outbox, store, content, sha256):
+    outbox = make_outbox(downloader=Host(content))
+    with pytest.raises(HTTPException) as caught:
+        run(outbox, {"document": {"url": ADDRESS, "sha256": sha256}})
+    assert caught.value.status_code == 422
+    assert caught.value.detail.startswith("INVALID_INPUT: document.url: ")
+    assert SECRET_WORD not in str([f.to_bytes() for f in failures(store)])
+
+
+def test_an_address_is_refused_unless_hosts_are_allowed(outbox):
+    with pytest.raises(HTTPException, match="url_hosts is not set") as caught:
+        run(outbox, {"document": {"url": ADDRESS}})
+    assert caught.value.status_code == 422
+
+
+def test_an_address_that_does_not_deliver_is_503_and_worth_repeating(make_outbox, store):
+    error = DocumentUnavailableError("document.url", "its host answered 503")
+    with pytest.raises(HTTPException) as caught:
+        run(make_outbox(downloader=Host(error)), {"document": {"url": ADDRESS}})
+    assert caught.value.status_code == 503
+    (failure,) = failures(store)
+    assert (failure.code, failure.retryable) == ("DOCUMENT_UNAVAILABLE", True)
+
+
+class RefusingStore(MemoryStore):
+    """Refuses what begins with `prefix`."""
+
+    prefix = "artifacts/"
+
+    def put_file(self, key, path, *, content_type):
+        self.refuse(key)
+        return super().put_file(key, path, content_type=content_type)
+
+    def create(self, key, data, *, content_type):
+        self.refuse(key)
+        super().create(key, data, content_type=content_type)
+
+    def get(self, key):
+        self.refuse(key)
+        return super().get(key)
+
+    def refuse(self, key):
+        if key.startswith(self.prefix):
+            raise AccessDeniedError(key, "no")
+
+
+@pytest.mark.parametrize("prefix", ["artifacts/", "manifests/"])
+def test_a_bucket_error_is_503_and_recorded(make_outbox, prefix):
+    store = RefusingStore()
+    store.prefix = prefix
+    with pytest.raises(HTTPException) as caught:
+        run(make_outbox(store), metadata(text="a"))
+    assert caught.value.status_code == 503
+    store.prefix = "none"
+    assert [f.code for f in failures(store)] == ["STORE_ACCESS_DENIED"]
+    assert not [key for key in store.all_keys() if key.startswith("artifacts/")]
+
+
+def test_a_failure_that_cannot_be_recorded_is_answered_all_the_same(make_outbox, caplog):
+    store = RefusingStore()
+    store.prefix = ""
+    with pytest.raises(HTTPException) as caught:
+        run(make_outbox(store), metadata(text=5))
+    assert caught.value.status_code == 422
+    assert "could not be recorded" in caplog.text
+
+
+class HangingStore(MemoryStore):
+    def __init__(self):
+        super().__init__()
+        self.released = threading.Event()
+
+    def put_file(self, key, path, *, content_type):
+        assert self.released.wait(10)
+        return super().put_file(key, path, content_type=content_type)
+
+
+def test_no_more_than_the_configured_number_of_results_wait_for_the_bucket(make_outbox):
+    store = HangingStore()
+    outbox = make_outbox(store, pending=2)
+    executions = [outbox.prepare(metadata(item=i, text=i), request_id=i) for i in "abc"]
+    assert all(isinstance(execution, Execution) for execution in executions)
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(outbox.run, execution) for execution in executions[:2]]
+        waiting = [run.result(timeout=10) for run in runs]
+        third = pool.submit(outbox.run, executions[2])
+        with pytest.raises(TimeoutError):
+            third.result(timeout=0.2)
+        assert counter("outbox_pending_results") == 2
+        store.released.set()
+        assert third.result(timeout=10).result().item == "c"
+    assert [future.result().item for future in waiting] == ["a", "b"]
+
+
+def test_what_is_stored_is_counted(outbox):
+    before = [counter("outbox_results_stored_total"), counter("outbox_artifact_bytes_total")]
+    run(outbox, metadata(text="abc"))
+    after = [counter("outbox_results_stored_total"), counter("outbox_artifact_bytes_total")]
+    assert (after[0] - before[0], after[1] - before[1]) == (1, 6)
+
+
+def test_failures_are_counted_by_code(outbox):
+    before = counter("outbox_failures_total", code="INVALID_INPUT")
+    with pytest.raises(HTTPException):
+        run(outbox, {"unknown": 1})
+    assert counter("outbox_failures_total", code="INVALID_INPUT") == before + 1
+
+
+def test_a_result_that_is_not_json_is_the_inferences_error(outbox, store):
+    class BadInference:
+        def run(self, request, work_directory):
+            return Outputs(result=object())
+
+    broken = dataclasses.replace(outbox, inference=BadInference())
+    with pytest.raises(HTTPException) as caught:
+        run(broken, {"text": "a"})
+    assert caught.value.status_code == 500
+    assert [f.code for f in failures(store)] == ["INFERENCE_ERROR"]

@@ -1,0 +1,79 @@
+"""A store that breaks a promise is found out when the model loads."""
+
+import threading
+
+import pytest
+
+from truss_outbox.contract.errors import AccessDeniedError, AlreadyExistsError, ConfigurationError
+from truss_outbox.stores.memory import MemoryStore
+from truss_outbox.stores.probing import probe
+
+
+class OverwritingStore(MemoryStore):
+    def create(self, key, data, *, content_type):
+        self.delete(key)
+        super().create(key, data, content_type=content_type)
+
+
+class CheckThenActStore(MemoryStore):
+    """Looks first and writes then: whoever looks meanwhile sees nothing either."""
+
+    def __init__(self):
+        super().__init__()
+        self._looked = threading.Barrier(8)
+
+    def create(self, key, data, *, content_type):
+        if key in self.all_keys():
+            raise AlreadyExistsError(key)
+        if key.endswith("-race"):
+            self._looked.wait(10)
+        self.delete(key)
+        super().create(key, data, content_type=content_type)
+
+
+class ReadOnlyStore(MemoryStore):
+    def create(self, key, data, *, content_type):
+        raise AccessDeniedError(key, "the credentials do not allow PutObject")
+
+
+class TornStore(MemoryStore):
+    def get(self, key):
+        return super().get(key)[:-1]
+
+
+class AppendOnlyStore(MemoryStore):
+    def delete(self, key):
+        raise AccessDeniedError(key, "the credentials do not allow DeleteObject")
+
+
+@pytest.mark.parametrize(
+    ("store", "problem"),
+    [
+        (OverwritingStore(), "ignores If-None-Match"),
+        (ReadOnlyStore(), "do not allow PutObject"),
+        (TornStore(), "other bytes"),
+    ],
+)
+def test_the_broken_promise_is_named(store, problem):
+    with pytest.raises(ConfigurationError, match=problem):
+        probe(store)
+
+
+def test_the_right_to_delete_is_not_needed():
+    probe(AppendOnlyStore())
+
+
+def test_the_probe_leaves_nothing_behind():
+    store = MemoryStore()
+    probe(store)
+    assert store.all_keys() == []
+
+
+def test_an_overwriting_store_is_taken_only_where_that_is_allowed():
+    assert probe(OverwritingStore(), allow_unsafe_commit=True) is False
+    assert probe(MemoryStore(), allow_unsafe_commit=True) is True
+
+
+def test_a_store_that_only_breaks_its_promise_in_a_race_is_found_out():
+    with pytest.raises(ConfigurationError, match="allow_unsafe_commit"):
+        probe(CheckThenActStore())
