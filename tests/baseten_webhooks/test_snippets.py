@@ -3,25 +3,26 @@
 import asyncio
 import base64
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from tests.baseten_webhooks.deliveries import NEW, OLD, body_of, headers_of
-from tests.end_to_end.test_readme import block
+from tests.documentation.pages import block
 
 Answer = tuple[int, str]
 
 
-def names_of(containing: str) -> dict:
+def names_of(example: str) -> dict:
     names = {"__name__": "readme"}
-    exec(compile(block("python", containing), "README.md", "exec"), names)
+    exec(compile(example, "README.md", "exec"), names)
     return names
 
 
 def fastapi(body: bytes, headers: dict[str, str]) -> Answer:
     async def post() -> httpx.Response:
-        transport = httpx.ASGITransport(names_of("from fastapi")["app"])
+        transport = httpx.ASGITransport(names_of(block("python", "from fastapi"))["app"])
         async with httpx.AsyncClient(transport=transport, base_url="http://fastapi") as client:
             return await client.post("/webhook", content=body, headers=headers)
 
@@ -30,22 +31,26 @@ def fastapi(body: bytes, headers: dict[str, str]) -> Answer:
 
 
 def flask(body: bytes, headers: dict[str, str]) -> Answer:
-    transport = httpx.WSGITransport(names_of("from flask")["app"])
+    transport = httpx.WSGITransport(names_of(block("python", "from flask"))["app"])
     with httpx.Client(transport=transport, base_url="http://flask") as client:
         answer = client.post("/webhook", content=body, headers=headers)
     return answer.status_code, answer.text
 
 
+def lambda_handler() -> Callable[[dict, None], dict]:
+    return names_of(block("python", "def handler"))["handler"]
+
+
 def function_url(body: bytes, headers: dict[str, str]) -> Answer:
     lowered = {name.lower(): value for name, value in headers.items()}
     call = {"headers": lowered, "body": body.decode(), "isBase64Encoded": False}
-    answer = names_of("def handler")["handler"](call, None)
+    answer = lambda_handler()(call, None)
     return answer["statusCode"], answer["body"]
 
 
 def api_gateway(body: bytes, headers: dict[str, str]) -> Answer:
     call = {"headers": headers, "body": base64.b64encode(body).decode(), "isBase64Encoded": True}
-    answer = names_of("def handler")["handler"](call, None)
+    answer = lambda_handler()(call, None)
     return answer["statusCode"], answer["body"]
 
 
@@ -53,7 +58,7 @@ def test_a_lambda_called_without_a_body_refuses_it(monkeypatch):
     monkeypatch.setenv("WEBHOOK_SECRETS", NEW)
     call = {"headers": {}, "body": None}
 
-    assert names_of("def handler")["handler"](call, None)["statusCode"] == 401
+    assert lambda_handler()(call, None)["statusCode"] == 401
 
 
 @pytest.fixture(params=[fastapi, flask, function_url, api_gateway])

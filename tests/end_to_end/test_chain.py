@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import shlex
 import signal
 
 import httpx
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from local_baseten.running import running_locally
 from outbox_client.commands.app import app
 from tests.canaries import seed
+from tests.documentation.pages import block
 from tests.end_to_end.asking import final_status, metric
 from tests.tiny_truss import PROJECT
 from tests.waiting import until
@@ -99,6 +101,18 @@ def test_documents_go_through_both_chainlets_and_come_back(outbox, documents, jo
     assert manifest["model"]["name"] == "outbox-chain"
 
 
+def test_the_companion_is_called_as_the_examples_page_says(
+    outbox, documents, tmp_path, monkeypatch
+):
+    documents.rename(tmp_path / "notes")
+    monkeypatch.chdir(tmp_path)
+    _, *arguments = shlex.split(block("sh", "outbox run notes/"))
+
+    outbox(*arguments)
+
+    assert (tmp_path / "results" / "one.txt" / "counts.json").is_file()
+
+
 def test_the_same_request_again_runs_neither_chainlet(chain, submit, api, bucket, job):
     assert final_status(api, submit("a", ENCODED))["status"] == "SUCCEEDED"
     (manifest,) = bucket.manifests(job)
@@ -180,5 +194,5 @@ def test_a_chainlet_is_called_with_the_key_alone(chain):
 
 def test_only_the_chainlet_that_stores_carries_what_storing_needs(chain):
     trusses = chain.state_directory / "truss"
-    assert (trusses / "CountDocument" / "packages" / "model" / "artifacts").is_dir()
-    assert not (trusses / "CountWords" / "packages" / "model").exists()
+    assert (trusses / "CountDocument" / "packages" / "truss_outbox").is_dir()
+    assert not (trusses / "CountWords" / "packages" / "truss_outbox").exists()

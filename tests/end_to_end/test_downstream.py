@@ -10,7 +10,7 @@ import pytest
 from outbox_client import Naming, index
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.indexing import format as index_format
-from tests.end_to_end.test_readme import block
+from tests.documentation.pages import block
 from tests.outbox_client.committed import a_manifest, commit
 from tests.tiny_truss import PROJECT
 from truss_outbox.contract import KeyTemplate

@@ -1,8 +1,8 @@
-"""The README's examples, run as they stand there."""
+"""The pages' examples, run as they are, against one server with the sample Truss."""
 
 import json
 import os
-import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from local_baseten.faults.faults import Fault
+from tests.documentation.pages import block
 from tests.end_to_end.asking import final_status
 from tests.tiny_truss import PROJECT
 from truss_outbox.contract import KeyTemplate, ModelInfo
@@ -20,15 +21,8 @@ from truss_outbox.serving.outbox import Outbox
 from truss_outbox.serving.uploads import BoundedExecutor
 from truss_outbox.stores.memory import MemoryStore
 
-README = (PROJECT / "README.md").read_text()
 EXAMPLES = PROJECT / "data" / "examples"
-
-
-def block(language: str, containing: str) -> str:
-    """The one code block of a language that has the text in it."""
-    blocks = re.findall(rf"^ *```{language}\n(.*?)^ *```$", README, re.DOTALL | re.MULTILINE)
-    (found,) = [text for text in blocks if containing in text]
-    return found
+STAND_IN = PROJECT / "scripts" / "local_baseten" / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +35,18 @@ def environment(ocr, tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def demo_job(environment, tmp_path_factory) -> None:
-    """Two documents under the job the examples name."""
-    documents = [str(EXAMPLES / name) for name in ("notice-zh.png", "photo.png")]
-    to = tmp_path_factory.mktemp("results")
-    run(["outbox", "run", *documents, "--job", "demo", "--to", to], environment)
+def demo_job(ocr, environment, tmp_path_factory) -> None:
+    """Two documents under the job that the examples name, sent as the README says."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / ".outbox").mkdir()
+    variables = [f"{name}={shlex.quote(value)}\n" for name, value in ocr.environment.items()]
+    (folder / ".outbox" / "environment").write_text("".join(variables))
+    (folder / "data" / "examples").mkdir(parents=True)
+    for name in ("notice-zh.png", "photo.png"):
+        shutil.copy(EXAMPLES / name, folder / "data" / "examples")
+    told_by_the_file = {k: v for k, v in environment.items() if k not in ocr.environment}
+    commands = block("sh", "outbox run data/examples/*.png --job demo")
+    run(["bash", "-e", "-c", commands], told_by_the_file, cwd=folder)
 
 
 def run(command, environment, cwd=PROJECT) -> str:
@@ -76,7 +77,7 @@ def test_the_companions_commands_work_as_listed(environment, tmp_path):
     run(["bash", "-e", "-c", commands], environment, cwd=tmp_path)
     text = (tmp_path / "results" / "notice-ja.png" / "text.txt").read_text()
     assert text.strip() == (EXAMPLES / "truth" / "notice-ja.txt").read_text().strip()
-    upkeep = block("sh", "outbox doctor").replace("scan-1.pdf", "notice-ja.png")
+    upkeep = block("sh", "outbox sweep --older-than").replace("scan-1.pdf", "notice-ja.png")
     run(["bash", "-e", "-c", upkeep], environment, cwd=tmp_path)
 
 
@@ -116,7 +117,7 @@ def test_the_fixture_runs_in_somebodys_own_tests(environment, tmp_path):
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_fault_is_explained(fault):
-    assert f"| `{fault}` | " in README
+    assert f"| `{fault}` | " in STAND_IN.read_text()
 
 
 def test_ones_own_model_takes_two_names(tmp_path):

@@ -1,6 +1,6 @@
 """The README's own program runs as it stands there."""
 
-from tests.end_to_end.test_readme import block
+from tests.documentation.pages import block
 from tests.outbox_client.http_service import API_KEY
 
 
