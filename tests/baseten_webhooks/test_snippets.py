@@ -1,4 +1,4 @@
-"""The README's receivers, run as they stand there, in the frameworks they are for."""
+"""The pages' receivers, run as they are, in the frameworks they are for."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The README's readers of the index, run as they stand there, on a directory."""
+"""The pages' readers of the index, run as they are, on a directory."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The README's own program runs as it stands there."""
+"""The companion's page has a program, which runs as it is."""
 
 from tests.documentation.pages import block
 from tests.outbox_client.http_service import API_KEY
