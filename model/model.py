@@ -1,4 +1,4 @@
-"""The Truss: wiring only. What a request goes through is in outbox.py."""
+"""The Truss: wiring only. What a request goes through is in truss_outbox/serving/outbox.py."""
 
 import asyncio
 import uuid

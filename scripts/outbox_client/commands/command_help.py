@@ -22,7 +22,7 @@ To begin, without an account:
 \b
   outbox serve . --bucket .outbox/bucket
       a stand-in for Baseten; prints what to export in another terminal
-  outbox run data/examples --job first --to results/
+  outbox run data/examples/*.png --job first --to results/
       send, wait and fetch in one
   outbox report first
       the job on one page
