@@ -11,18 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_baseten.faults.faults import Fault
 from tests.documentation.pages import block
 from tests.end_to_end.asking import final_status
 from tests.tiny_truss import PROJECT
-from truss_outbox.contract import KeyTemplate, ModelInfo
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE
-from truss_outbox.serving.outbox import Outbox
-from truss_outbox.serving.uploads import BoundedExecutor
-from truss_outbox.stores.memory import MemoryStore
 
 EXAMPLES = PROJECT / "data" / "examples"
-STAND_IN = PROJECT / "scripts" / "local_baseten" / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -104,38 +97,3 @@ def test_duckdb_reads_the_manifests_and_the_index(environment):
     assert "notice-zh.png" in table
     assert "photo.png" in table
     assert "files" in table
-
-
-def test_the_fixture_runs_in_somebodys_own_tests(environment, tmp_path):
-    file = tmp_path / "test_scans.py"
-    file.write_text(block("python", "def baseten("))
-
-    said = run([sys.executable, "-m", "pytest", "--rootdir", tmp_path, "-v", file], environment)
-
-    assert "1 passed" in said
-
-
-@pytest.mark.parametrize("fault", list(Fault))
-def test_every_fault_is_explained(fault):
-    assert f"| `{fault}` | " in STAND_IN.read_text()
-
-
-def test_ones_own_model_takes_two_names(tmp_path):
-    names: dict = {}
-    exec(compile(block("python", "class Describer"), "README.md", "exec"), names)
-    store = MemoryStore()
-    outbox = Outbox(
-        store=store,
-        template=KeyTemplate.parse(DEFAULT_TEMPLATE),
-        model=ModelInfo(name="describer", version="1"),
-        inference=names["load"]({}, tmp_path),
-        request_type=names["Request"],
-        uploads=BoundedExecutor(1),
-        max_document_bytes=100,
-    )
-    model_input = {"prompt": "It has", "document": {"base64": "YWJj"}}
-    manifest = outbox.run(outbox.prepare(model_input, request_id="r")).result()
-    assert manifest.result == {"size": 3}
-    assert (
-        store.get(f"artifacts/{manifest.key}/{manifest.attempt}/answer.txt") == b"It has 3 bytes."
-    )

@@ -1,0 +1,73 @@
+"""The pages' examples that need no particular model, run as they are."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local_baseten.faults.faults import Fault
+from tests.documentation.pages import block
+from tests.tiny_truss import PROJECT, make_tiny_truss
+from truss_outbox.contract import KeyTemplate, ModelInfo
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE
+from truss_outbox.serving.outbox import Outbox
+from truss_outbox.serving.uploads import BoundedExecutor
+from truss_outbox.stores.memory import MemoryStore
+
+STAND_IN = PROJECT / "scripts" / "local_baseten" / "README.md"
+
+
+@pytest.fixture
+def own_truss(tmp_path) -> Path:
+    """The Truss of a user who took the README's model, with a document to send."""
+    truss = make_tiny_truss(tmp_path / "own")
+    (truss / "model" / "inference" / "__init__.py").write_text(block("python", "class Describer"))
+    documents = truss / "data" / "examples"
+    documents.mkdir(parents=True)
+    shutil.copy(PROJECT / "data" / "examples" / "notice-ja.png", documents)
+    return truss
+
+
+def test_the_fixture_runs_in_somebodys_own_tests(own_truss):
+    (own_truss / "test_scans.py").write_text(block("python", "def baseten("))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--rootdir", ".", "-v", "test_scans.py"],
+        env={**os.environ, "PATH": path},
+        cwd=own_truss,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_is_explained(fault):
+    assert f"| `{fault}` | " in STAND_IN.read_text()
+
+
+def test_ones_own_model_takes_two_names(tmp_path):
+    names: dict = {}
+    exec(compile(block("python", "class Describer"), "README.md", "exec"), names)
+    store = MemoryStore()
+    outbox = Outbox(
+        store=store,
+        template=KeyTemplate.parse(DEFAULT_TEMPLATE),
+        model=ModelInfo(name="describer", version="1"),
+        inference=names["load"]({}, tmp_path),
+        request_type=names["Request"],
+        uploads=BoundedExecutor(1),
+        max_document_bytes=100,
+    )
+    model_input = {"prompt": "It has", "document": {"base64": "YWJj"}}
+    manifest = outbox.run(outbox.prepare(model_input, request_id="r")).result()
+    assert manifest.result == {"size": 3}
+    answer = f"artifacts/{manifest.key}/{manifest.attempt}/answer.txt"
+    assert store.get(answer) == b"It has 3 bytes."
