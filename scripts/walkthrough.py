@@ -1,12 +1,15 @@
 """The demonstration: send the sample documents, fetch the results, compare them with the truth.
 
 `python -m scripts.walkthrough [DIRECTORY]` starts what it needs, runs `outbox run` as a user would,
-and ends everything. A second run finds the results in the bucket: no inference runs.
+and ends everything, also when it is interrupted. A second run finds the results in the bucket: no
+inference runs.
 """
 
+import difflib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from rapidfuzz.distance import Levenshtein
 from rich import box
 from rich.console import Console
 from rich.table import Column, Table
@@ -31,6 +33,16 @@ TOLERATED_CER = {"scanned-letter.pdf": 0.01, "photo.png": 0.01}
 _COUNTERS = ("outbox_results_stored_total", "outbox_inferences_skipped_total")
 _COUNT_SECONDS = 10
 _NUMBERS = ("pages", "seconds", "lines", "mean\nconfidence", "files")
+_INTERRUPTED = 130
+_NEXT = f"""
+next: your own documents, by hand
+  cd {PROJECT}
+  .venv/bin/outbox serve . --bucket .outbox/bucket
+and while that runs, in a second terminal
+  cd {PROJECT}
+  set -a; . .outbox/environment; set +a
+  .venv/bin/outbox run data/examples/photo.png --job mine --to .outbox/results
+  cat .outbox/results/photo.png/text.txt"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,18 +63,29 @@ class Result:
 
 
 def main() -> int:
+    """Show the demonstration; its exit code."""
+    # scripts/demo keeps Ctrl-C for itself and passes it on as SIGTERM.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT / ".outbox" / "demo"
     console = Console()
+    try:
+        return _demonstrate(directory, console)
+    except KeyboardInterrupt:
+        console.show_cursor()  # The companion's progress had hidden it.
+        return _INTERRUPTED
+
+
+def _demonstrate(directory: Path, console: Console) -> int:
     console.print("Starting the stand-in for Baseten, the real Truss server and a bucket ...")
     started = time.monotonic()
+    documents = sorted(path for path in EXAMPLES.iterdir() if path.is_file())
+    target = directory / "results"
     with running_locally(
         PROJECT,
         state_directory=directory / "state",
         bucket_directory=directory / "bucket",
         concurrency_target=2,
     ) as local:
-        documents = sorted(path for path in EXAMPLES.iterdir() if path.is_file())
-        target = directory / "results"
         if code := _run_companion(local, documents, job=_job(documents), target=target):
             return code
         stored, skipped = _counted(local, len(documents))
@@ -76,7 +99,9 @@ def main() -> int:
     wrong = [result.document for result in results if not result.is_right]
     if wrong:
         console.print(f"Not the text of the document: {', '.join(wrong)}", style="red")
-    return 1 if wrong else 0
+        return 1
+    console.print(_NEXT, soft_wrap=True, highlight=False)
+    return 0
 
 
 def _run_companion(local: LocalBaseten, documents: list[Path], *, job: str, target: Path) -> int:
@@ -138,7 +163,10 @@ def _result(folder: Path) -> Result:
 
 def _character_error_rate(text: str, truth: str) -> float:
     """Insertions, deletions and substitutions per character of the truth."""
-    return Levenshtein.distance(text.strip(), truth.strip()) / max(len(truth.strip()), 1)
+    text, truth = text.strip(), truth.strip()
+    steps = difflib.SequenceMatcher(None, text, truth, autojunk=False).get_opcodes()
+    edits = sum(max(b - a, d - c) for step, a, b, c, d in steps if step != "equal")
+    return edits / max(len(truth), 1)
 
 
 def _table(results: list[Result]) -> Table:

@@ -9,15 +9,16 @@ import socket
 import subprocess
 import sys
 import tarfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from truss.remote.baseten.core import archive_dir
 
 from local_baseten.trusses.layout import lay_out_truss
+from tests.interpreters import find_python
 from tests.tiny_truss import PROJECT
 from tests.waiting import until
 
@@ -35,9 +36,9 @@ def uploaded(tmp_path_factory) -> Path:
 
 def test_the_upload_holds_the_model_its_settings_its_data_and_nothing_else(uploaded):
     top_level = {path.name for path in uploaded.iterdir()}
-    assert top_level == {"config.yaml", "pyproject.toml", "model", "data"}
+    assert top_level == {"config.yaml", "model", "data"}
     tracked = subprocess.run(
-        ["git", "ls-files", "model", "data", "config.yaml", "pyproject.toml"],
+        ["git", "ls-files", "model", "data", "config.yaml"],
         cwd=PROJECT, capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     files = {str(path.relative_to(uploaded)) for path in uploaded.rglob("*") if path.is_file()}
@@ -54,11 +55,22 @@ def test_the_upload_is_small_and_holds_no_secret(uploaded):
 
 def image_requirements(uploaded: Path, app: Path) -> list[str]:
     """What the image installs: the server's requirements, and the model's over them."""
-    own = tomllib.loads((uploaded / "pyproject.toml").read_text())["project"]["dependencies"]
-    names = {requirement.split("==")[0].lower() for requirement in own}
-    lines = (app / "requirements.txt").read_text().splitlines()
-    server = [line.split(" #")[0].strip() for line in lines if line[:1].isalnum()]
+    config = yaml.safe_load((uploaded / "config.yaml").read_text())
+    own = _requirements(uploaded / config["requirements_file"])
+    names = set(map(_name, own))
+    server = _requirements(app / "requirements.txt")
     return own + [line for line in server if _name(line) not in names]
+
+
+def _requirements(file: Path) -> list[str]:
+    lines = file.read_text().splitlines()
+    return [line.split(" #")[0].strip() for line in lines if line[:1].isalnum()]
+
+
+def image_python(uploaded: Path) -> str | Path:
+    """That of the image where this machine has it, else the tests' own."""
+    version = yaml.safe_load((uploaded / "config.yaml").read_text())["python_version"]
+    return find_python(f"{version[2]}.{version[3:]}") or sys.executable
 
 
 def _name(requirement: str) -> str:
@@ -100,7 +112,7 @@ def is_ready(url: str, process: subprocess.Popen[bytes]) -> bool:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the log's handle, until the child ends
 def test_the_upload_runs_in_an_environment_of_its_own_requirements(uploaded, tmp_path):
     app = lay_out_truss(uploaded, tmp_path / "app").directory
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    subprocess.run([image_python(uploaded), "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("\n".join(image_requirements(uploaded, app)))

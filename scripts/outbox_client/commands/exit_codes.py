@@ -86,8 +86,18 @@ class CommandGroup(TyperGroup):
         except Exception as error:
             if os.environ.get("OUTBOX_DEBUG") or isinstance(error, TyperException):
                 raise
-            _say(f"unexpected {type(error).__name__}; OUTBOX_DEBUG=1 shows where")
-            raise typer.Exit(INTERNAL) from error
+            code, sentence = _unexpected(error)
+            _say(sentence)
+            raise typer.Exit(code) from error
+
+
+def _unexpected(error: Exception) -> tuple[int, str]:
+    if isinstance(error, ModuleNotFoundError):
+        return NOT_POSSIBLE, (
+            f"the Python package {error.name} is not installed; the extras of truss-outbox are"
+            " client, s3, gcs, local and webhooks, and in a checkout scripts/setup installs all"
+        )
+    return INTERNAL, f"unexpected {type(error).__name__}; OUTBOX_DEBUG=1 shows where"
 
 
 def _say(sentence: str) -> None:
