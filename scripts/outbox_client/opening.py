@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from truss_outbox.contract.root import Root
+
 from .bucket.bucket import Bucket
 from .bucket.naming import Naming
 from .bucket.open_bucket import open_bucket
@@ -56,7 +58,7 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
 @contextmanager
 def journal(settings: Settings, job: str, *, create: bool = False) -> Iterator[Journal]:
     """Raises UnknownJobError where there is none and `create` is false, and JournalError."""
-    root = settings.require_root().rstrip("/")
+    root = str(Root.parse(settings.require_root()))
     with Journal.opened(settings.home, job=job, root=root, create=create) as opened:
         yield opened
 

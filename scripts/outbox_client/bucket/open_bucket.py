@@ -1,16 +1,15 @@
-"""From a root's URL to the bucket behind it."""
+"""From a root's address to the bucket behind it."""
 
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from obstore import exceptions
 from obstore.store import GCSStore, LocalStore, S3Store
 
 from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.root import Root
 
 from .bucket import Bucket
 from .errors import first_line
@@ -28,28 +27,28 @@ def open_bucket(root: str, *, endpoint_url: str | None = None, region: str | Non
 
     Credentials come from AWS's and Google's own chains. Raises ConfigurationError.
     """
-    url = urlsplit(root)
-    if url.query or url.fragment:
-        raise ConfigurationError("root", "may have no ? and no #")
-    match url.scheme:
-        case "s3" if url.netloc:
-            store = _s3(url.netloc, url.path.strip("/"), endpoint_url, region)
-            return Bucket(store, root=root.rstrip("/"))
-        case "gs" if url.netloc:
-            return Bucket(
-                _gcs(url.netloc, url.path.strip("/"), endpoint_url), root=root.rstrip("/")
-            )
-        case "file" if not url.netloc and url.path.strip("/"):
-            directory = Path(unquote(url.path))
-            directory.mkdir(parents=True, exist_ok=True)
-            return Bucket(LocalStore(directory), root=root.rstrip("/"))
-        case _:
-            raise ConfigurationError(
-                "root", "must be s3://bucket/prefix, gs://… or file:///directory"
-            )
+    place = Root.parse(root)
+    match place.scheme:
+        case "s3":
+            return Bucket(_s3(place, endpoint_url, region), root=str(place))
+        case "gs":
+            return Bucket(_gcs(place, endpoint_url), root=str(place))
+        case "file":
+            return Bucket(_directory(place), root=str(place))
+        case "memory":
+            raise ConfigurationError("root", "memory:// lives in the model's process alone")
 
 
-def _s3(bucket: str, prefix: str, endpoint_url: str | None, region: str | None) -> S3Store:
+def _directory(place: Root) -> LocalStore:
+    try:
+        # obstore opens no directory that is missing, and the first result makes it otherwise.
+        place.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError("root", f"{place.directory}: {error.strerror}") from error
+    return LocalStore(place.directory)
+
+
+def _s3(place: Root, endpoint_url: str | None, region: str | None) -> S3Store:
     config: S3Config = {"endpoint": endpoint_url} if endpoint_url else {}
     region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     credentials = None
@@ -58,9 +57,9 @@ def _s3(bucket: str, prefix: str, endpoint_url: str | None, region: str | None) 
         region = region or credentials.config.get("region")
     try:
         return S3Store(
-            bucket,
+            place.bucket,
             config=config,
-            prefix=prefix or None,
+            prefix=place.prefix or None,
             region=region or "us-east-1",
             credential_provider=credentials,
             virtual_hosted_style_request=not endpoint_url,
@@ -76,13 +75,13 @@ def _has_keys(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"))
 
 
-def _gcs(bucket: str, prefix: str, endpoint_url: str | None) -> GCSStore:
+def _gcs(place: Root, endpoint_url: str | None) -> GCSStore:
     config: GCSConfig = {"base_url": endpoint_url} if endpoint_url else {}
     try:
         return GCSStore(
-            bucket,
+            place.bucket,
             config=config,
-            prefix=prefix or None,
+            prefix=place.prefix or None,
             credential_provider=_google_credentials(endpoint_url),
             client_options=_client_options(endpoint_url),
             retry_config=_RETRIES,

@@ -13,10 +13,12 @@ import typer
 
 from truss_outbox.contract.errors import InvalidInputError
 
+from ..bucket.open_bucket import open_bucket
 from ..fetching.layout import FLAT, FOLDERS, Layout, Selection
 from ..settings import Settings
 from ..sources.batch import Batch
 from ..sources.files import Reading
+from ..sources.items import Item
 from ..sources.stored import stored_items
 from ..sources.tables import Columns, json_or_text
 
@@ -83,10 +85,20 @@ class SourceOptions:
     )
 
     def reading(self, settings: Settings, stdin: TextIO) -> Reading:
+        def stored(address: str) -> Iterator[Item]:
+            return stored_items(
+                address,
+                root=settings.require_root(),
+                input_roots=settings.input_roots,
+                open_root=functools.partial(
+                    open_bucket, endpoint_url=settings.endpoint_url, region=settings.region
+                ),
+            )
+
         return Reading(
             columns=Columns(item=self.item_column, single_labels=tuple(self.label_column)),
             by_content=self.names is Names.CONTENT,
-            stored=functools.partial(stored_items, settings),
+            stored=stored,
             stdin=stdin.buffer,
         )
 

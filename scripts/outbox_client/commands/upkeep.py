@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.root import Root
 
-from ..policies import Place, Purpose, Workload
+from ..policies import Purpose, Workload
 from ..policies import policy as policy_for
 from ..settings import Overrides, read_settings
 from ..upkeep import sweep as upkeep
@@ -62,7 +63,7 @@ def policy(
     settings = read_settings(connection, os.environ)
     document = policy_for(
         purpose,
-        Place.parse(settings.require_root()),
+        Root.parse(settings.require_root()),
         workload=Workload(
             org=org, team=team, model=settings.model_id, environment=connection.environment
         ),

@@ -4,13 +4,16 @@ from enum import StrEnum
 from typing import Any
 
 from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.root import Root
 
 from . import aws, gcs
-from .place import Place
 from .role import Role
 from .workload import ANY_WORKLOAD, Workload
 
-__all__ = ["Place", "Purpose", "Role", "Workload", "policy"]
+__all__ = ["Purpose", "Role", "Workload", "policy"]
+
+_MISREAD = "*$'\""
+"""What a policy would take for a pattern, a variable or the end of a text."""
 
 
 class Purpose(StrEnum):
@@ -27,34 +30,38 @@ class Purpose(StrEnum):
 
 def policy(
     purpose: Purpose,
-    place: Place,
+    root: Root,
     *,
     workload: Workload = ANY_WORKLOAD,
     principal: str | None = None,
     kms_key: str | None = None,
     tags: bool = False,
 ) -> dict[str, Any]:
-    """The document in the form the place's cloud takes it.
+    """The document in the form the root's cloud takes it.
 
     `principal`: on GCS, the member who gets the role; on AWS, the account id in which the trust's
     identity provider lives. `kms_key`: the ARN of the key that S3 encrypts with. `tags`: whether
     the model sets object tags. Raises ConfigurationError, which names the option.
     """
-    if place.scheme == "gs":
-        return _on_gcs(purpose, place, workload, member=principal)
+    if root.scheme not in {"s3", "gs"}:
+        raise ConfigurationError("root", "must be s3://bucket/prefix or gs://bucket/prefix")
+    if any(character in root.prefix for character in _MISREAD):
+        raise ConfigurationError("root", f"may hold none of {' '.join(_MISREAD)}")
+    if root.scheme == "gs":
+        return _on_gcs(purpose, root, workload, member=principal)
     match purpose:
         case Purpose.BUCKET:
-            return aws.bucket_policy(place)
+            return aws.bucket_policy(root)
         case Purpose.TRUST:
             return aws.trust_policy(workload, account=_required(principal, "the AWS account's id"))
         case Purpose.LIFECYCLE:
-            return aws.lifecycle(place)
+            return aws.lifecycle(root)
         case role:
-            return aws.role_policy(Role(role.value), place, kms_key=kms_key, tags=tags)
+            return aws.role_policy(Role(role.value), root, kms_key=kms_key, tags=tags)
 
 
 def _on_gcs(
-    purpose: Purpose, place: Place, workload: Workload, *, member: str | None
+    purpose: Purpose, root: Root, workload: Workload, *, member: str | None
 ) -> dict[str, Any]:
     match purpose:
         case Purpose.BUCKET:
@@ -66,10 +73,10 @@ def _on_gcs(
         case Purpose.TRUST:
             return gcs.identity_provider(workload)
         case Purpose.LIFECYCLE:
-            return gcs.lifecycle(place)
+            return gcs.lifecycle(root)
         case role:
             who = _required(member, "serviceAccount:… or principalSet:…, who gets the role")
-            return gcs.role_bindings(Role(role.value), place, member=who)
+            return gcs.role_bindings(Role(role.value), root, member=who)
 
 
 def _required(principal: str | None, what: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .place import Place
+from truss_outbox.contract.root import Root
+
 from .role import INPUTS_DAYS, PROBE_DAYS, RIGHTS, TIER_DAYS, UNFINISHED_UPLOAD_DAYS, Rights, Role
 from .workload import AUDIENCE, ISSUER, Workload
 
@@ -11,23 +12,23 @@ _VERSION = "2012-10-17"
 
 
 def role_policy(
-    role: Role, place: Place, *, kms_key: str | None = None, tags: bool = False
+    role: Role, root: Root, *, kms_key: str | None = None, tags: bool = False
 ) -> dict[str, Any]:
     """What the role's user or role may do (`aws iam put-user-policy`, `put-role-policy`)."""
     rights = RIGHTS[role]
-    statements = [*_object_statements(rights, place, tags=tags), *_bucket_statements(rights, place)]
+    statements = [*_object_statements(rights, root, tags=tags), *_bucket_statements(rights, root)]
     if kms_key:
         actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if rights.creates else [])]
         statements.append(_allow("Encryption", actions, [kms_key]))
     return {"Version": _VERSION, "Statement": statements}
 
 
-def bucket_policy(place: Place) -> dict[str, Any]:
+def bucket_policy(root: Root) -> dict[str, Any]:
     """Rules for everyone (`aws s3api put-bucket-policy`): TLS, and manifests are only created.
 
     Parts of multipart uploads carry no such header: s3:ObjectCreationOperation leaves them out.
     """
-    bucket = _bucket_arn(place)
+    bucket = _bucket_arn(root)
     return {
         "Version": _VERSION,
         "Statement": [
@@ -44,7 +45,7 @@ def bucket_policy(place: Place) -> dict[str, Any]:
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "s3:PutObject",
-                "Resource": _arns(place, ["manifests"]),
+                "Resource": _arns(root, ["manifests"]),
                 "Condition": {
                     "Null": {"s3:if-none-match": "true"},
                     "Bool": {"s3:ObjectCreationOperation": "true"},
@@ -76,15 +77,15 @@ def trust_policy(workload: Workload, *, account: str) -> dict[str, Any]:
     }
 
 
-def lifecycle(place: Place) -> dict[str, Any]:
+def lifecycle(root: Root) -> dict[str, Any]:
     """For `aws s3api put-bucket-lifecycle-configuration`, which replaces the rules there are."""
     unfinished = {"DaysAfterInitiation": UNFINISHED_UPLOAD_DAYS}
     tier = {"Days": TIER_DAYS, "StorageClass": "INTELLIGENT_TIERING"}
     rules: dict[str, tuple[str, dict[str, Any]]] = {
-        "outbox-inputs": (place.below("inputs"), {"Expiration": {"Days": INPUTS_DAYS}}),
-        "outbox-probes": (place.below("probes"), {"Expiration": {"Days": PROBE_DAYS}}),
-        "outbox-unfinished": (place.prefix, {"AbortIncompleteMultipartUpload": unfinished}),
-        "outbox-artifacts": (place.below("artifacts"), {"Transitions": [tier]}),
+        "outbox-inputs": (root.object_name("inputs/"), {"Expiration": {"Days": INPUTS_DAYS}}),
+        "outbox-probes": (root.object_name("probes/"), {"Expiration": {"Days": PROBE_DAYS}}),
+        "outbox-unfinished": (root.object_name(""), {"AbortIncompleteMultipartUpload": unfinished}),
+        "outbox-artifacts": (root.object_name("artifacts/"), {"Transitions": [tier]}),
     }
     return {
         "Rules": [
@@ -94,7 +95,7 @@ def lifecycle(place: Place) -> dict[str, Any]:
     }
 
 
-def _object_statements(rights: Rights, place: Place, *, tags: bool) -> Iterator[dict[str, Any]]:
+def _object_statements(rights: Rights, root: Root, *, tags: bool) -> Iterator[dict[str, Any]]:
     creates = ["s3:PutObject", *(["s3:PutObjectTagging"] if tags else [])]
     for name, actions, folders in (
         ("Create", creates, rights.creates),
@@ -103,26 +104,26 @@ def _object_statements(rights: Rights, place: Place, *, tags: bool) -> Iterator[
         ("AbortUploads", ["s3:AbortMultipartUpload"], rights.uploads_in_parts),
     ):
         if folders:
-            yield _allow(name, actions, _arns(place, folders))
+            yield _allow(name, actions, _arns(root, folders))
 
 
-def _bucket_statements(rights: Rights, place: Place) -> Iterator[dict[str, Any]]:
-    statement = _allow("List", ["s3:ListBucket"], [_bucket_arn(place)])
+def _bucket_statements(rights: Rights, root: Root) -> Iterator[dict[str, Any]]:
+    statement = _allow("List", ["s3:ListBucket"], [_bucket_arn(root)])
     if rights.lists:
-        prefixes = [f"{place.below(folder)}*" for folder in rights.lists]
+        prefixes = [f"{root.object_name(folder)}/*" for folder in rights.lists]
         statement["Condition"] = {"StringLike": {"s3:prefix": prefixes}}
     yield statement
     if rights.finds_unfinished_uploads:
-        yield _allow("FindUploads", ["s3:ListBucketMultipartUploads"], [_bucket_arn(place)])
+        yield _allow("FindUploads", ["s3:ListBucketMultipartUploads"], [_bucket_arn(root)])
 
 
 def _allow(name: str, actions: list[str], resources: list[str]) -> dict[str, Any]:
     return {"Sid": f"Outbox{name}", "Effect": "Allow", "Action": actions, "Resource": resources}
 
 
-def _bucket_arn(place: Place) -> str:
-    return f"arn:aws:s3:::{place.bucket}"
+def _bucket_arn(root: Root) -> str:
+    return f"arn:aws:s3:::{root.bucket}"
 
 
-def _arns(place: Place, folders: Iterable[str]) -> list[str]:
-    return [f"{_bucket_arn(place)}/{place.below(folder)}*" for folder in folders]
+def _arns(root: Root, folders: Iterable[str]) -> list[str]:
+    return [f"{_bucket_arn(root)}/{root.object_name(folder)}/*" for folder in folders]

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .place import Place
+from truss_outbox.contract.root import Root
+
 from .role import INPUTS_DAYS, PROBE_DAYS, RIGHTS, TIER_DAYS, UNFINISHED_UPLOAD_DAYS, Role
 from .workload import AUDIENCE, ISSUER, Workload
 
@@ -14,7 +15,7 @@ _LISTER = "roles/storage.legacyBucketReader"
 _LIST_PREFIX = "api.getAttribute('storage.googleapis.com/objectListPrefix', '')"
 
 
-def role_bindings(role: Role, place: Place, *, member: str) -> dict[str, Any]:
+def role_bindings(role: Role, root: Root, *, member: str) -> dict[str, Any]:
     """An IAM policy of version 3; `gcloud storage buckets set-iam-policy` replaces what is there.
 
     Creating without deleting cannot overwrite: that is what keeps manifests as they are. A
@@ -26,9 +27,9 @@ def role_bindings(role: Role, place: Place, *, member: str) -> dict[str, Any]:
     reads = [folder for folder in rights.reads if folder not in rights.deletes]
     bindings = []
     for name, granted, terms in (
-        ("create", _CREATOR, _names(place, creates)),
-        ("delete", _USER, _names(place, rights.deletes)),
-        ("read", _VIEWER, [*_names(place, reads), *_listings(place, rights.lists)]),
+        ("create", _CREATOR, _names(root, creates)),
+        ("delete", _USER, _names(root, rights.deletes)),
+        ("read", _VIEWER, [*_names(root, reads), *_listings(root, rights.lists)]),
     ):
         if condition := " || ".join(terms):
             limit = {"title": f"outbox-{role}-{name}", "expression": condition}
@@ -56,15 +57,15 @@ def identity_provider(workload: Workload) -> dict[str, Any]:
     }
 
 
-def lifecycle(place: Place) -> dict[str, Any]:
+def lifecycle(root: Root) -> dict[str, Any]:
     """For `gcloud storage buckets update --lifecycle-file`, which replaces the rules there are."""
     delete, abort = {"type": "Delete"}, {"type": "AbortIncompleteMultipartUpload"}
     nearline = {"type": "SetStorageClass", "storageClass": "NEARLINE"}
     rules = [
-        (delete, INPUTS_DAYS, place.below("inputs")),
-        (delete, PROBE_DAYS, place.below("probes")),
-        (abort, UNFINISHED_UPLOAD_DAYS, place.prefix),
-        (nearline, TIER_DAYS, place.below("artifacts")),
+        (delete, INPUTS_DAYS, root.object_name("inputs/")),
+        (delete, PROBE_DAYS, root.object_name("probes/")),
+        (abort, UNFINISHED_UPLOAD_DAYS, root.object_name("")),
+        (nearline, TIER_DAYS, root.object_name("artifacts/")),
     ]
     return {
         "lifecycle": {
@@ -80,12 +81,12 @@ def _condition(days: int, prefix: str) -> dict[str, Any]:
     return {"age": days, **({"matchesPrefix": [prefix]} if prefix else {})}
 
 
-def _names(place: Place, folders: Iterable[str]) -> Iterator[str]:
+def _names(root: Root, folders: Iterable[str]) -> Iterator[str]:
     for folder in folders:
-        name = f"projects/_/buckets/{place.bucket}/objects/{place.below(folder)}"
+        name = f"projects/_/buckets/{root.bucket}/objects/{root.object_name(folder)}/"
         yield f"resource.name.startsWith('{name}')"
 
 
-def _listings(place: Place, folders: Iterable[str]) -> Iterator[str]:
+def _listings(root: Root, folders: Iterable[str]) -> Iterator[str]:
     for folder in folders:
-        yield f"{_LIST_PREFIX}.startsWith('{place.below(folder)}')"
+        yield f"{_LIST_PREFIX}.startsWith('{root.object_name(folder)}/')"

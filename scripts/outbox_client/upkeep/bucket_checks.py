@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
-from urllib.parse import urlsplit
 
 from truss_outbox.contract.errors import (
     AccessDeniedError,
@@ -15,6 +14,7 @@ from truss_outbox.contract.errors import (
     StoreError,
 )
 from truss_outbox.contract.keys import input_key
+from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket, StoredObject
 from ..clock import Clock
@@ -112,8 +112,7 @@ def check_clock(root: str, *, endpoint_url: str | None, region: str | None, cloc
 
 def bucket_address(root: str, *, endpoint_url: str | None, region: str | None) -> str | None:
     """A URL of the host that keeps the bucket, for a question without credentials."""
-    url = urlsplit(root)
-    match url.scheme:
+    match Root.parse(root).scheme:
         case "s3":
             return endpoint_url or f"https://s3.{region or 'us-east-1'}.amazonaws.com"
         case "gs":

@@ -1,7 +1,14 @@
 """Whether the model answers, and whether what it stores is what this checkout would store."""
 
 from truss_outbox.contract import KeyFields, Manifest, RequestMetadata
-from truss_outbox.contract.errors import ManifestError, NotFoundError, OutboxError, StoreError
+from truss_outbox.contract.errors import (
+    ConfigurationError,
+    ManifestError,
+    NotFoundError,
+    OutboxError,
+    StoreError,
+)
+from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket, StoredObject
 from ..errors import ServiceError, ServiceUnavailableError, UnauthorizedError
@@ -10,7 +17,7 @@ from ..settings import Settings
 from .checks import Check, ok, unknown, wrong
 
 _LOOKED_AT = 20
-_PLACEHOLDER = "s3://your-bucket/"
+_PLACEHOLDER = "your-bucket"
 _HIDDEN = "its secrets and limits cannot be known from here"
 
 
@@ -19,7 +26,11 @@ def check_config(settings: Settings) -> Check:
     name = "config"
     if not settings.root:
         return wrong(name, "no bucket is named; set `root` in config.yaml, or OUTBOX_ROOT")
-    if settings.root.startswith(_PLACEHOLDER):
+    try:
+        bucket = Root.parse(settings.root).bucket
+    except ConfigurationError as error:
+        return wrong(name, error)
+    if bucket == _PLACEHOLDER:
         return wrong(name, f"root is still {settings.root}; set your own in config.yaml")
     said = f"root {settings.root}, key_template {settings.template.text}"
     return ok(name, f"{said}, version {settings.model_version or 'not set'}")

@@ -17,10 +17,7 @@ def examine(settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> Iterator[Chec
     yield check_config(settings)
     yield from _service(settings)
     if settings.root:
-        yield check_clock(
-            settings.root, endpoint_url=settings.endpoint_url, region=settings.region, clock=clock
-        )
-        yield from _bucket(settings)
+        yield from _bucket(settings, clock)
 
 
 def _service(settings: Settings) -> Iterator[Check]:
@@ -31,8 +28,14 @@ def _service(settings: Settings) -> Iterator[Check]:
         yield wrong("model", error)
 
 
-def _bucket(settings: Settings) -> Iterator[Check]:
+def _bucket(settings: Settings, clock: Clock) -> Iterator[Check]:
     try:
+        yield check_clock(
+            settings.require_root(),
+            endpoint_url=settings.endpoint_url,
+            region=settings.region,
+            clock=clock,
+        )
         bucket = opening.bucket(settings)
         listing, seen = check_listing(bucket)
         yield listing

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
 
@@ -71,7 +71,7 @@ def s3_signer(bucket: Bucket, *, life: timedelta) -> Sign:
     return lambda key: bucket.link(key, life=life)
 
 
-def gcs_signer(root: str, *, life: timedelta, now: datetime) -> Sign:
+def gcs_signer(root: Root, *, life: timedelta, now: datetime) -> Sign:
     """By Google's own library: obstore does not escape the % of a key in GCS's links.
 
     Raises ConfigurationError: too long a life, or credentials without a private key.
@@ -91,23 +91,20 @@ def gcs_signer(root: str, *, life: timedelta, now: datetime) -> Sign:
             "Google credentials",
             "cannot sign: set GOOGLE_APPLICATION_CREDENTIALS to a service account's key file",
         )
-    url = urlsplit(root)
-    prefix = url.path.strip("/")
-    objects = Client(project="none", credentials=credentials).bucket(url.netloc)
+    objects = Client(project="none", credentials=credentials).bucket(root.bucket)
 
     def sign(key: str) -> str:
-        blob = objects.blob(f"{prefix}/{key}" if prefix else key)
+        blob = objects.blob(root.object_name(key))
         link: str = blob.generate_signed_url(version="v4", expiration=life, method="GET")
         return link
 
     return sign
 
 
-def signer(
-    root: str, bucket: Bucket, *, region: str | None, life: timedelta, now: datetime
-) -> Sign:
+def signer(bucket: Bucket, *, region: str | None, life: timedelta, now: datetime) -> Sign:
     """Raises ConfigurationError where links of this life cannot be."""
-    match urlsplit(root).scheme:
+    root = Root.parse(bucket.root)
+    match root.scheme:
         case "gs":
             return gcs_signer(root, life=life, now=now)
         case "s3":

@@ -159,5 +159,5 @@ def presign(
 ) -> list[Link]:
     """Raises ConfigurationError where links of this life cannot be, and what `presign` raises."""
     bucket = opening.bucket(settings)
-    sign = signer(settings.require_root(), bucket, region=settings.region, life=life, now=now)
+    sign = signer(bucket, region=settings.region, life=life, now=now)
     return presign_job(job, items, bucket=bucket, naming=opening.naming(settings), sign=sign)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     ConfigurationError,
     StoreUnavailableError,
 )
+from truss_outbox.contract.root import Root
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -30,12 +30,10 @@ class UnfinishedUpload:
 class Uploads:
     """The multipart uploads below an `s3://` root. Nothing is sent before a method is called."""
 
-    def __init__(self, client: "S3Client", root: str) -> None:
-        url = urlsplit(root)
-        prefix = url.path.strip("/")
+    def __init__(self, client: "S3Client", root: Root) -> None:
         self._client = client
-        self._bucket = url.netloc
-        self._prefix = f"{prefix}/" if prefix else ""
+        self._bucket = root.bucket
+        self._prefix = root.object_name("")
 
     def sweep(self, *, before: datetime, delete: bool) -> Iterator[UnfinishedUpload]:
         """Those begun before the time given, and with `delete` aborted. Raises StoreError."""
@@ -61,9 +59,10 @@ class Uploads:
             self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
 
 
-def open_uploads(root: str, *, endpoint_url: str | None, region: str | None) -> Uploads | None:
+def open_uploads(address: str, *, endpoint_url: str | None, region: str | None) -> Uploads | None:
     """None where the store has no such thing: a directory, GCS. Credentials: AWS's own chain."""
-    if urlsplit(root).scheme != "s3":
+    root = Root.parse(address)
+    if root.scheme != "s3":
         return None
     import boto3  # noqa: PLC0415  # 0.3 seconds that only S3 need pay
     from botocore.config import Config  # noqa: PLC0415

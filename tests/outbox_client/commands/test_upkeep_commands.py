@@ -21,6 +21,7 @@ from outbox_client.upkeep.sign import CredentialLife, credential_life, gcs_signe
 from tests.canaries import found, seed
 from tests.outbox_client.iam import new_user
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
+from truss_outbox.contract.root import Root
 
 HOUR = datetime.timedelta(hours=1)
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -241,7 +242,7 @@ def service_account(tmp_path, monkeypatch):
 
 
 def test_a_link_to_gcs_is_signed_for_the_escaped_key(service_account):
-    sign = gcs_signer("gs://b/p", life=HOUR, now=NOW)
+    sign = gcs_signer(Root.parse("gs://b/p"), life=HOUR, now=NOW)
     link = urlsplit(sign("artifacts/job=x/a%2Fb/00000000/t.txt"))
     query, _, signature = link.query.rpartition("&X-Goog-Signature=")
     assert link.path == "/b/p/artifacts/job%3Dx/a%252Fb/00000000/t.txt"
@@ -260,11 +261,11 @@ def test_a_link_to_gcs_is_signed_for_the_escaped_key(service_account):
 
 def test_a_link_to_gcs_needs_a_private_key_and_ends_in_a_week(service_account, monkeypatch):
     with pytest.raises(ConfigurationError, match="7 days"):
-        gcs_signer("gs://b", life=datetime.timedelta(days=8), now=NOW)
+        gcs_signer(Root.parse("gs://b"), life=datetime.timedelta(days=8), now=NOW)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with pytest.raises(ConfigurationError, match="GOOGLE_APPLICATION_CREDENTIALS"):
-        gcs_signer("gs://b", life=HOUR, now=NOW)
+        gcs_signer(Root.parse("gs://b"), life=HOUR, now=NOW)
 
 
 def test_a_link_lives_no_longer_than_the_credentials():

@@ -152,7 +152,7 @@ def test_a_hostile_manifest_is_refused(fetched, manifest, replace, field, value)
 
 
 @pytest.mark.parametrize(
-    ("name", "problem"), [("pages/size.txt", "the name is taken"), ("manifest.json", "safe")]
+    ("name", "problem"), [("pages/size.txt", "the name is taken"), ("manifest.json", "cannot be")]
 )
 def test_two_artifacts_cannot_share_a_name_nor_take_the_manifests(
     fetched, manifest, replace, name, problem

@@ -9,13 +9,14 @@ from outbox_client.bucket.naming import Naming
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.fetching.fetch import fetch
 from outbox_client.indexing.build import index
-from outbox_client.policies import Place, Purpose, Workload, policy
+from outbox_client.policies import Purpose, Workload, policy
 from outbox_client.upkeep.sweep import sweep_attempts
 from outbox_client.upkeep.unfinished_uploads import open_uploads
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import actions, new_user, owner, without
 from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import AccessDeniedError, ConfigurationError, OutboxError
+from truss_outbox.contract.root import Root
 from truss_outbox.stores import open_store
 from truss_outbox.stores.probing import probe
 
@@ -46,7 +47,7 @@ def reading_as(user, monkeypatch, root):
 
 
 def printed(purpose, root, **more):
-    document = policy(purpose, Place.parse(root), **more)
+    document = policy(purpose, Root.parse(root), **more)
     return json.loads(json.dumps(document))
 
 
@@ -308,4 +309,4 @@ def test_gcs_has_the_same_roles_in_its_own_form():
 @pytest.mark.parametrize("root", ["file:///tmp/x", "s3://b/p*", "s3://b/${aws:x}", "gs://b/o'x"])
 def test_a_root_that_policies_would_misread_is_refused(root):
     with pytest.raises(ConfigurationError, match="root"):
-        Place.parse(root)
+        printed(Purpose.READER, root)

@@ -13,6 +13,7 @@ from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import owner
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import AccessDeniedError
+from truss_outbox.contract.root import Root
 from truss_outbox.stores import open_store
 
 
@@ -170,7 +171,7 @@ def test_unfinished_uploads_are_aborted_below_the_root_alone(seaweedfs, sweep_ti
     s3, prefix = owner(seaweedfs, "s3"), uuid.uuid4().hex
     for key in (f"{prefix}/artifacts/job=j/a/00000000/big.bin", f"{prefix}-other/x"):
         s3.create_multipart_upload(Bucket="outbox", Key=key)
-    uploads = Uploads(s3, f"s3://outbox/{prefix}")
+    uploads = Uploads(s3, Root.parse(f"s3://outbox/{prefix}"))
     now = datetime.datetime.now(datetime.UTC)
 
     assert list(uploads.sweep(before=now - datetime.timedelta(hours=1), delete=True)) == []
@@ -179,5 +180,6 @@ def test_unfinished_uploads_are_aborted_below_the_root_alone(seaweedfs, sweep_ti
     (aborted,) = uploads.sweep(before=sweep_time, delete=True)
     assert aborted.aborted
     assert list(uploads.sweep(before=sweep_time, delete=True)) == []
-    assert list(Uploads(s3, f"s3://outbox/{prefix}-other").sweep(before=sweep_time, delete=True))
+    other = Uploads(s3, Root.parse(f"s3://outbox/{prefix}-other"))
+    assert list(other.sweep(before=sweep_time, delete=True))
     s3.close()

@@ -17,17 +17,18 @@ import pytest
 import stamina
 
 from model.model import Model
-from outbox_client.policies import Place, Purpose, policy
+from outbox_client.policies import Purpose, policy
 from tests.outbox_client.iam import actions, without
 from tests.truss_outbox.stores.s3.front_door import Refusal, running_front_door
 from tests.waiting import until
 from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.root import Root
 from truss_outbox.stores import S3Options, open_store
 from truss_outbox.stores.probing import probe
 
 BIN = Path(sys.executable).parent
 ROOT = "s3://outbox/p"
-WRITER = policy(Purpose.WRITER, Place.parse(ROOT))
+WRITER = policy(Purpose.WRITER, Root.parse(ROOT))
 NOT_MISSED = {
     "s3:DeleteObject": "only what was lost in races is left behind",
     "s3:AbortMultipartUpload": "only the parts of a failed upload are left behind",
