@@ -1,6 +1,7 @@
 """Sending, following and fetching a job, all at the same time."""
 
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from .fetching.while_running import FetchAlong
 from .following.account import Account, write_account
 from .following.tracker import Tracker
 from .following.wait import Watch
+from .journal.entries import State
 from .journal.journal import Journal
 from .progress import Progress, silent
 from .sending.limits import DEFAULT_LIMITS, Limits
@@ -46,7 +48,16 @@ def run(
     while there is something to send. `progress` is called from several threads at once.
     """
     stop = stop or threading.Event()
-    along = FetchAlong(journal, to, deployment=deployment, progress=progress)
+    succeeded = journal.entries(states=[State.SUCCEEDED])
+    along = FetchAlong(
+        journal.job,
+        to,
+        bucket=deployment.bucket,
+        naming=deployment.naming,
+        known=(entry.key for entry in succeeded if entry.key),
+        digests_of=partial(_digests_of, journal),
+        progress=progress,
+    )
     with ThreadPoolExecutor(2, thread_name_prefix="outbox-run") as pool:
         send = partial(resume, progress=progress, clock=clock, limits=limits, stop=stop)
         sending = pool.submit(send, journal, deployment=deployment)
@@ -77,6 +88,11 @@ def run(
     account = Account.of(journal)
     write_account(account, deployment.bucket, clock=clock, progress=progress)
     return Run(account=account, fetched=along.report)
+
+
+def _digests_of(journal: Journal, keys: Iterable[str]) -> dict[str, str]:
+    entries = journal.entries_of_keys(keys)
+    return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}
 
 
 def _check(sending: Future[Submission], fetching: Future[None], stop: threading.Event) -> None:

@@ -3,7 +3,8 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -22,8 +23,6 @@ from .errors import translated
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-from dataclasses import dataclass
-from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

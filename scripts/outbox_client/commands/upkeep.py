@@ -1,20 +1,28 @@
 """The companion's commands for whoever runs the bucket: doctor, policy, sweep, presign."""
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.errors import ConfigurationError, OutboxError
 from truss_outbox.contract.root import Root
 
+from .. import opening
+from ..clock import SYSTEM_CLOCK
 from ..policies import Purpose, Workload
 from ..policies import policy as policy_for
-from ..settings import Overrides, read_settings
-from ..upkeep import sweep as upkeep
+from ..settings import Overrides, Settings, read_settings
+from ..text import printable
+from ..upkeep.bucket_checks import check_clock, check_inputs, check_listing, check_reading
 from ..upkeep.checks import Check, Finding, wrong
-from ..upkeep.doctor import examine
+from ..upkeep.deployment_checks import check_config, check_deployed, check_service
+from ..upkeep.presign import presign as links_of
+from ..upkeep.sign import signer
+from ..upkeep.sweep import sweep as swept
+from ..upkeep.unfinished_uploads import open_uploads
 from . import exit_codes
 from .answering import Items, JobName, Json, answer, finish
 from .options import expanded, parse_duration
@@ -30,7 +38,7 @@ def doctor(connection: Overrides, as_json: Json = False) -> None:
     """Look at key, model, bucket, clock and settings; one line each, with the remedy in it."""
     checks: list[Check] = []
     try:
-        for check in examine(read_settings(connection, os.environ)):
+        for check in _checks(read_settings(connection, os.environ)):
             checks.append(check)
             if not as_json:
                 typer.echo(upkeep_answers.check_line(check))
@@ -41,6 +49,38 @@ def doctor(connection: Overrides, as_json: Json = False) -> None:
     if as_json:
         typer.echo(rendering.as_json(upkeep_answers.checks_document(checks)))
     finish(failed=any(check.finding is Finding.WRONG for check in checks))
+
+
+def _checks(settings: Settings) -> Iterator[Check]:
+    """Check after check, as they come; what is wrong is a finding, not an error."""
+    naming, version = opening.naming(settings), settings.model_version
+    yield check_config(settings.root, naming=naming, model_version=version)
+    try:
+        with opening.service(settings) as api:
+            yield from check_service(api)
+    except ConfigurationError as error:
+        yield wrong("model", error)
+    if settings.root:
+        yield from _bucket_checks(settings)
+
+
+def _bucket_checks(settings: Settings) -> Iterator[Check]:
+    naming, version = opening.naming(settings), settings.model_version
+    try:
+        yield check_clock(
+            settings.require_root(),
+            endpoint_url=settings.endpoint_url,
+            region=settings.region,
+            clock=SYSTEM_CLOCK,
+        )
+        bucket = opening.bucket(settings)
+        listing, seen = check_listing(bucket)
+        yield listing
+        yield check_reading(bucket, seen)
+        yield from check_inputs(bucket)
+        yield from check_deployed(bucket, seen, naming=naming, model_version=version)
+    except OutboxError as error:
+        yield wrong("bucket", error)
 
 
 @app.command("policy", epilog=exit_codes.EXPLANATION)
@@ -85,7 +125,9 @@ def sweep(
     """Find artifacts that no manifest names, unfinished uploads, and what trials left behind."""
     grace = parse_duration(older_than, option="--older-than")
     settings, now, found = read_settings(connection, os.environ), datetime.now(UTC), []
-    for one in upkeep.sweep(settings, grace=grace, delete=delete, now=now):
+    bucket = opening.bucket(settings)
+    uploads = open_uploads(bucket.root, endpoint_url=settings.endpoint_url, region=settings.region)
+    for one in swept(bucket, uploads, grace=grace, delete=delete, now=now):
         found.append(one)
         if not as_json:
             typer.echo(upkeep_answers.sweep_line(one))
@@ -105,7 +147,12 @@ def presign(
     """Print links to the artifacts of results; whoever has a link may read its artifact."""
     life, now = parse_duration(expires, option="--expires"), datetime.now(UTC)
     settings = read_settings(connection, os.environ)
-    links = upkeep.presign(settings, job, items or (), life=life, now=now)
-    document = upkeep_answers.links_document(job, links, expires_at=now + life)
-    answer(as_json, document, upkeep_answers.links_lines(links))
-    finish(failed=not links)
+    bucket, naming = opening.bucket(settings), opening.naming(settings)
+    sign = signer(bucket, region=settings.region, life=life, now=now)
+    report = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
+    if not as_json:  # apart from the links, which a program may read line by line
+        for problem in report.problems:
+            typer.echo(printable(f"{problem.key}: {problem.problem}"), err=True)
+    document = upkeep_answers.links_document(job, report, expires_at=now + life)
+    answer(as_json, document, upkeep_answers.links_lines(report.links))
+    finish(failed=bool(report.problems) or not report.links)

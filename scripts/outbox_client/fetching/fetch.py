@@ -50,8 +50,8 @@ def fetch(
     bucket is, TargetError where the disk is: fetching again goes on from there.
     """
     ignores_case = ready_directory(to)
-    prefix = f"manifests/{naming.prefix(job)}"
-    paths = list(bucket.keys(prefix)) if paths is None else paths
+    prefix = naming.prefix(job)
+    paths = list(bucket.keys(f"manifests/{prefix}")) if paths is None else paths
     downloader = Downloader(bucket)
     fetcher = Fetcher(
         job,

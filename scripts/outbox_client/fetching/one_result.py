@@ -1,22 +1,20 @@
 """One result at a time: from its manifest's key to files on this machine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from truss_outbox.contract import Manifest, fingerprint
 from truss_outbox.contract.errors import KeyConflictError, ManifestError, OutboxError
-from truss_outbox.contract.keys import artifact_key
+from truss_outbox.contract.keys import artifact_key, key_of_manifest
 
 from ..bucket.bucket import Bucket
+from ..bucket.records import read_manifest
 from ..errors import TargetError, UnsafePathError
 from .download import Download, Downloader
 from .install import Installation, install
 from .layout import FOLDERS, MANIFEST, Claims, Selection
 from .local_files import Folders
-
-MAX_MANIFEST_BYTES = 4 << 20
-"""Ten thousand artifacts; the result inline is meant to be small."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,17 +68,15 @@ class Fetcher:
 
         Raises TargetError, which the next result would meet too.
         """
-        below = path.removeprefix(self._prefix).removesuffix(".json")
-        key = path.removeprefix("manifests/").removesuffix(".json")
-        item = below
+        key = key_of_manifest(path)
+        item = below = key.removeprefix(self._prefix)
         try:
             _check_place(below)
-            data = self._bucket.get(path, max_bytes=MAX_MANIFEST_BYTES)
-            manifest = Manifest.from_bytes(data)
+            manifest, data = read_manifest(self._bucket, path)
             if manifest.job != self._job or not self._selection.takes_item(manifest.item):
                 return None
             item = manifest.item
-            self._check(manifest, key)
+            self._check_input(manifest)
             installation = self._installation(manifest, data, below)
             brought = install(installation, folders=self._folders, downloader=self._downloader)
         except TargetError:
@@ -96,27 +92,27 @@ class Fetcher:
             downloaded_bytes=sum(download.artifact.size for download in brought),
         )
 
-    def _check(self, manifest: Manifest, key: str) -> None:
-        if manifest.key != key:
-            raise ManifestError("the manifest lies under a key that is not its own")
-        digest = self._digests.get(key)
+    def _check_input(self, manifest: Manifest) -> None:
+        """Raises KeyConflictError where the result is known to be of another input."""
+        digest = self._digests.get(manifest.key)
         if digest is None:
             return
         if fingerprint(digest, model_version=manifest.model.version) != manifest.fingerprint:
-            raise KeyConflictError(key, request_id=manifest.request_id)
+            raise KeyConflictError(manifest.key, request_id=manifest.request_id)
 
     def _installation(self, manifest: Manifest, data: bytes, below: str) -> Installation:
-        places: dict[str, str] = {}
-        for name in self._names(manifest):
-            place = self._selection.layout.path(manifest, name, below=below)
+        by_name = {artifact.name: artifact for artifact in manifest.artifacts}
+        layout, places = self._selection.layout, {}
+        for name in filter(self._selection.takes_file, (*by_name, MANIFEST)):
+            place = layout.path(manifest, name, below=below)
             if place is not None:
                 places[name] = place
-        _check_apart(places)
-        taken = [below] if self._selection.layout is FOLDERS else places.values()
-        for place in taken:
+        if layout is not FOLDERS:
+            # Below a folder of their own, the manifest's names are apart by the contract.
+            _check_apart(places)
+        for place in [below] if layout is FOLDERS else places.values():
             self._claims.take(place, key=manifest.key)
         last = places.pop(MANIFEST, None)
-        by_name = {artifact.name: artifact for artifact in manifest.artifacts}
         return Installation(
             downloads=[
                 Download(
@@ -128,13 +124,6 @@ class Fetcher:
             ],
             last=None if last is None else (self._to / last, data),
         )
-
-    def _names(self, manifest: Manifest) -> Iterator[str]:
-        """Of the files asked for."""
-        names = [artifact.name for artifact in manifest.artifacts]
-        if len(set(names)) < len(names):
-            raise ManifestError("two artifacts in one place: the name is taken")
-        return (name for name in (*names, MANIFEST) if self._selection.takes_file(name))
 
 
 def _check_place(below: str) -> None:

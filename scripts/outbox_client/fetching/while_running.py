@@ -1,15 +1,14 @@
 """Fetching a job's results while it runs: each as soon as it is known to be there."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from truss_outbox.contract.keys import manifest_key
+from truss_outbox.contract.keys import key_of_manifest, manifest_key
 
-from ..deployment import Deployment
-from ..journal.entries import State
-from ..journal.journal import Journal
+from ..bucket.bucket import Bucket
+from ..bucket.naming import Naming
 from ..progress import Event, Progress
 from .fetch import FetchReport, fetch
 
@@ -21,23 +20,29 @@ _LOOK_AGAIN_SECONDS = 1.0
 class FetchAlong:
     """Takes manifests' paths from any thread; another thread's `run` fetches what they name.
 
-    Begins with the results that the journal knows already. Whoever adds waits while too many are
-    still to be fetched, so that memory stays bounded.
+    Begins with the results of the keys `known`. `digests_of` gives the digests of the inputs that
+    were sent under keys, as far as they are known. `add` waits while too many results are still to
+    be fetched, so that memory stays bounded.
     """
 
     def __init__(
-        self, journal: Journal, to: Path, *, deployment: Deployment, progress: Progress
+        self,
+        job: str,
+        to: Path,
+        *,
+        bucket: Bucket,
+        naming: Naming,
+        known: Iterable[str],
+        digests_of: Callable[[Iterable[str]], Mapping[str, str]],
+        progress: Progress,
     ) -> None:
-        self.report = FetchReport(job=journal.job)
-        self._journal = journal
+        self.report = FetchReport(job=job)
         self._to = to
-        self._deployment = deployment
+        self._bucket = bucket
+        self._naming = naming
+        self._digests_of = digests_of
         self._progress = progress
-        self._waiting = [
-            manifest_key(entry.key)
-            for entry in journal.entries(states=[State.SUCCEEDED])
-            if entry.key
-        ]
+        self._waiting = [manifest_key(key) for key in known]
         self._total = len(self._waiting)
         self._fetched = 0
         self._changed = threading.Condition()
@@ -82,14 +87,12 @@ class FetchAlong:
             return some
 
     def _fetch(self, paths: Sequence[str]) -> None:
-        keys = (path.removeprefix("manifests/").removesuffix(".json") for path in paths)
-        entries = self._journal.entries_of_keys(keys)
         report = fetch(
-            self._journal.job,
+            self.report.job,
             self._to,
-            bucket=self._deployment.bucket,
-            naming=self._deployment.naming,
-            digests={entry.key: entry.digest for entry in entries if entry.key and entry.digest},
+            bucket=self._bucket,
+            naming=self._naming,
+            digests=self._digests_of(key_of_manifest(path) for path in paths),
             progress=self._tell,
             paths=paths,
         )

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from truss_outbox.contract.errors import StoreError
-from truss_outbox.contract.keys import escape
 
 from ..bucket.bucket import Bucket
+from ..bucket.records import account_key
 from ..clock import Clock
 from ..journal.entries import Entry, State
 from ..journal.journal import Journal
@@ -47,10 +47,6 @@ class Account:
 
     def not_succeeded(self) -> Iterator[Entry]:
         return self.journal.entries(states=[state for state in State if state != State.SUCCEEDED])
-
-
-def account_key(job: str) -> str:
-    return f"jobs/{escape(job)}.json"
 
 
 def write_account(account: Account, bucket: Bucket, *, clock: Clock, progress: Progress) -> None:

@@ -4,12 +4,13 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-from truss_outbox.contract import Failure, Manifest, fingerprint
+from truss_outbox.contract import Failure, fingerprint
 from truss_outbox.contract.errors import ManifestError, NotFoundError
-from truss_outbox.contract.keys import manifest_key
+from truss_outbox.contract.keys import key_of_failure, key_of_manifest, manifest_key
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
+from ..bucket.records import read_failure, read_manifest
 from ..threads import in_threads
 from .open_requests import EVERYTHING, PAGE_KEYS, OpenRequest, OpenRequests, Span, spans
 
@@ -59,7 +60,7 @@ class Sightings:
             _MANIFESTS + self._prefix, after=_manifest(span.after), until=_manifest(span.until)
         )
         for some in _batched(listed):
-            times = {_key(found.key): found.modified_at for found in some}
+            times = {key_of_manifest(found.key): found.modified_at for found in some}
             there = self._requests.of_keys(times)
             yield [Seen(request, times[request.key].timestamp()) for request in there]
 
@@ -69,7 +70,7 @@ class Sightings:
         And of the deployed model's version, as far as that is known, unless any will do.
         """
         try:
-            manifest = Manifest.from_bytes(self._bucket.get(manifest_key(request.key)))
+            manifest, _ = read_manifest(self._bucket, manifest_key(request.key))
         except (NotFoundError, ManifestError):
             return False
         if not of_any_version and self._model_version not in {None, manifest.model.version}:
@@ -81,33 +82,22 @@ class Sightings:
         """The failure records under open requests' keys, each of them once."""
         for some in _batched(self._bucket.keys(_FAILURES + self._prefix)):
             fresh = [path for path in some if hash(path) not in self._read]
-            keys = {_failed_key(path) for path in fresh}
+            keys = {key_of_failure(path) for path in fresh}
             by_key = {request.key: request for request in self._requests.of_keys(keys)}
-            of_open = [path for path in fresh if _failed_key(path) in by_key]
+            of_open = [path for path in fresh if key_of_failure(path) in by_key]
             for path, failure in in_threads(self._failure, of_open):
-                request = by_key[_failed_key(path)]
+                request = by_key[key_of_failure(path)]
                 if request.request_id is not None:  # else it is not known yet whose failure it is
                     self._read.add(hash(path))
                     if failure is not None:
                         yield request, failure
 
     def _failure(self, path: str) -> tuple[str, Failure | None]:
-        try:
-            return path, Failure.from_bytes(self._bucket.get(path))
-        except (NotFoundError, ManifestError):
-            return path, None
+        return path, read_failure(self._bucket, path)
 
 
 def _manifest(bound: str | None) -> str | None:
     return None if bound is None else _MANIFESTS + bound
-
-
-def _key(path: str) -> str:
-    return path.removeprefix(_MANIFESTS).removesuffix(".json")
-
-
-def _failed_key(path: str) -> str:
-    return path.removeprefix(_FAILURES).rpartition("/")[0]
 
 
 def _batched(found: Iterable[T]) -> Iterator[list[T]]:

@@ -2,23 +2,25 @@
 
 import contextlib
 import secrets
+import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from truss_outbox.contract.errors import ManifestError
-from truss_outbox.contract.keys import manifest_key
+from truss_outbox.contract.keys import key_of_manifest, manifest_key
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
+from ..bucket.records import UnreadableManifest
 from ..threads import in_threads
 from . import format as index_format
 from .parts import IndexParts, Part
-from .rows import IndexBuffer, ManifestRows, Row, Unindexed
+from .rows import IndexBuffer, Row, read_row
 
 if TYPE_CHECKING:
     from pyarrow import Table
-import sqlite3
-from collections.abc import Iterable
 
 
 class KeySet:
@@ -47,13 +49,16 @@ PART_ROWS = 10_000
 
 @dataclass(kw_only=True, slots=True)
 class IndexReport:
-    """`known` results were in the index, `added` ones are now, in new `parts` (their keys)."""
+    """`known` results were in the index, `added` ones are now, in new `parts` (their keys).
+
+    `problems` could not become rows; the next run tries them again.
+    """
 
     job: str
     known: int = 0
     added: int = 0
     parts: list[str] = field(default_factory=list)
-    problems: list[Unindexed] = field(default_factory=list)
+    problems: list[UnreadableManifest] = field(default_factory=list)
 
 
 def index(job: str, *, bucket: Bucket, naming: Naming, part_rows: int = PART_ROWS) -> IndexReport:
@@ -63,13 +68,12 @@ def index(job: str, *, bucket: Bucket, naming: Naming, part_rows: int = PART_ROW
     at all, and no result is in two of them. Memory holds about one part of at most `part_rows`
     results, whatever the job's size. Raises StoreError, DamagedIndexError among them.
     """
-    reader = ManifestRows(job, bucket)
     with contextlib.closing(KeySet()) as known:
         indexer = _Indexer(IndexParts(bucket, job=job), known, job=job, part_rows=part_rows)
         indexer.catch_up()
         listed = bucket.objects(f"manifests/{naming.prefix(job)}")
-        fresh = (found for found in listed if _key(found) not in known)
-        for one in in_threads(reader.read, fresh):
+        fresh = (found for found in listed if key_of_manifest(found.key) not in known)
+        for one in in_threads(partial(read_row, bucket, job), fresh):
             indexer.take(one)
         indexer.flush()
     return indexer.report
@@ -87,8 +91,8 @@ class _Indexer:
         for part in self._parts.parts():
             self._absorb(part)
 
-    def take(self, one: Row | Unindexed | None) -> None:
-        if isinstance(one, Unindexed):
+    def take(self, one: Row | UnreadableManifest | None) -> None:
+        if isinstance(one, UnreadableManifest):
             self.report.problems.append(one)
         elif one is not None:
             self._buffer.add(one.values, size=one.size)
@@ -130,10 +134,6 @@ class _Indexer:
         self._next = part.number + 1
 
 
-def _key(found: StoredObject) -> str:
-    return found.key.removeprefix("manifests/").removesuffix(".json")
-
-
-def _unfit(key: str) -> Unindexed:
-    problem = "it holds a value that Parquet cannot hold"
-    return Unindexed(key=manifest_key(key), code=ManifestError.code, problem=problem)
+def _unfit(key: str) -> UnreadableManifest:
+    error = ManifestError("it holds a value that Parquet cannot hold")
+    return UnreadableManifest.of(manifest_key(key), error)

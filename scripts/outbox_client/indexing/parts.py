@@ -5,10 +5,11 @@ all parts before it, and two who index at once cannot both add a result.
 """
 
 import contextlib
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from truss_outbox.contract.errors import AlreadyExistsError
 from truss_outbox.contract.keys import escape
@@ -19,8 +20,6 @@ from . import format as index_format
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
-import io
-from typing import Protocol
 
 
 class Ranges(Protocol):

@@ -4,23 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from truss_outbox.contract import Manifest
-from truss_outbox.contract.errors import (
-    AccessDeniedError,
-    ManifestError,
-    OutboxError,
-    StoreUnavailableError,
-)
-from truss_outbox.contract.keys import manifest_key
+from truss_outbox.contract.errors import ManifestError
 
 from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.records import UnreadableManifest, read_listed
 from . import format as index_format
 
 if TYPE_CHECKING:
     from pyarrow import Table
-
-
-MAX_MANIFEST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,40 +22,17 @@ class Row:
     size: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unindexed:
-    """A manifest that could not become a row, and why; the next run tries it again."""
-
-    key: str
-    code: str
-    problem: str
-
-
-class ManifestRows:
-    """Reads one manifest at a time; several threads may use it."""
-
-    def __init__(self, job: str, bucket: Bucket) -> None:
-        self._job = job
-        self._bucket = bucket
-
-    def read(self, found: StoredObject) -> Row | Unindexed | None:
-        """None for a manifest of another job."""
-        try:
-            manifest = Manifest.from_bytes(self._get(found))
-            if manifest.job != self._job:
-                return None
-            if found.key != manifest_key(manifest.key):
-                raise ManifestError("the manifest lies under a key that is not its own")
-            return Row(values=index_format.row(manifest), size=found.size)
-        except (AccessDeniedError, StoreUnavailableError):
-            raise  # The bucket is at fault, not this result.
-        except OutboxError as error:
-            return Unindexed(key=found.key, code=error.code, problem=str(error))
-
-    def _get(self, found: StoredObject) -> bytes:
-        if found.size > MAX_MANIFEST_BYTES:
-            raise ManifestError(f"{found.size:,} bytes are more than a manifest has")
-        return self._bucket.get(found.key)
+def read_row(bucket: Bucket, job: str, found: StoredObject) -> Row | UnreadableManifest | None:
+    """None for a manifest of another job. Raises what `read_listed` raises."""
+    manifest = read_listed(bucket, found)
+    if isinstance(manifest, UnreadableManifest):
+        return manifest
+    if manifest.job != job:
+        return None
+    try:
+        return Row(values=index_format.row(manifest), size=found.size)
+    except ManifestError as error:
+        return UnreadableManifest.of(found.key, error)
 
 
 PART_BYTES = 32 << 20

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from truss_outbox.contract.errors import NotFoundError, ObjectTooLargeError
 
 from ..bucket.bucket import Bucket
-from ..following.account import account_key
+from ..bucket.records import account_key
 from ..text import in_utc
 from .failed import Failed
 
@@ -25,7 +25,7 @@ class _Item(BaseModel):
     retryable: bool | None = None
 
 
-class Account(BaseModel):
+class StoredAccount(BaseModel):
     """`jobs/<job>.json`: what became of each item, by whoever sent them."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -48,10 +48,10 @@ class Account(BaseModel):
             )
 
 
-def read_account(bucket: Bucket, job: str) -> Account | None:
+def read_account(bucket: Bucket, job: str) -> StoredAccount | None:
     """None where there is none that can be read. Raises StoreError."""
     try:
         data = bucket.get(account_key(job), max_bytes=_LARGEST_BYTES)
-        return Account.model_validate_json(data)
+        return StoredAccount.model_validate_json(data)
     except (NotFoundError, ObjectTooLargeError, ValidationError):
         return None

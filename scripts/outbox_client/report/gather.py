@@ -1,13 +1,15 @@
 """Looking at all there is of a job in its bucket. Needs a reader's rights alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TypeVar
 
 from truss_outbox.contract import Failure, Manifest
-from truss_outbox.contract.errors import ManifestError, NotFoundError
-from truss_outbox.contract.keys import manifest_key, unescape
+from truss_outbox.contract.keys import unescape
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
+from ..bucket.records import UnreadableManifest, read_failure, read_listed
 from ..errors import UnknownJobError
 from ..progress import Event, Progress, silent
 from ..text import in_utc
@@ -16,7 +18,7 @@ from .account import read_account
 from .failed import Failed, FailedRequests
 from .survey import Survey
 
-_LARGEST_RECORD_BYTES = 4 << 20
+T = TypeVar("T")
 
 
 def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = silent) -> Survey:
@@ -26,17 +28,21 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
     """
     prefix = naming.prefix(job)
     seen = Survey(job=job, root=bucket.root)
-    reader = _Reader(bucket, progress)
+    records = _Records(bucket, progress)
     with FailedRequests.opened() as failed:
         # Where a prefix does not name the job, whose failure a record tells of is not known.
         if prefix != naming.prefix(f"{job}.other"):
-            for path, data in reader.records(f"failures/{prefix}"):
-                _note_failure(failed, path, data, prefix=prefix)
+            for failure in records.failures(prefix):
+                failed.add(_failed(failure, prefix=prefix))
         seen.account = read_account(bucket, job)
         for one in seen.account.failed() if seen.account else ():
             failed.add(one)
-        for path, data in reader.records(f"manifests/{prefix}"):
-            _note_result(seen, failed, path, data)
+        for manifest in records.manifests(prefix):
+            if isinstance(manifest, UnreadableManifest):
+                seen.add_unreadable(manifest)
+            elif manifest.job == job:
+                failed.succeeded(manifest.key)
+                seen.add(manifest)
         seen.failed, seen.recovered = failed.count(), failed.recovered
         seen.failures = failed.groups()
     if not (seen.results or seen.failed or seen.unreadable or seen.account):
@@ -44,59 +50,41 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
     return seen
 
 
-class _Reader:
-    """Every record below a prefix; what is too large to be one comes as None."""
+class _Records:
+    """Reads the records below a prefix, several at a time, and tells how many it has read."""
 
     def __init__(self, bucket: Bucket, progress: Progress) -> None:
         self._bucket = bucket
         self._progress = progress
         self._done = 0
 
-    def records(self, prefix: str) -> Iterator[tuple[str, bytes | None]]:
-        for found in in_threads(self._read, self._bucket.objects(prefix)):
+    def failures(self, prefix: str) -> Iterator[Failure]:
+        """Those that can be read."""
+        paths = self._bucket.keys(f"failures/{prefix}")
+        records = self._counted(in_threads(partial(read_failure, self._bucket), paths))
+        return (failure for failure in records if failure is not None)
+
+    def manifests(self, prefix: str) -> Iterator[Manifest | UnreadableManifest]:
+        found = self._bucket.objects(f"manifests/{prefix}")
+        return self._counted(in_threads(partial(read_listed, self._bucket), found))
+
+    def _counted(self, records: Iterable[T]) -> Iterator[T]:
+        for record in records:
             self._done += 1
             self._progress(Event(phase="read", done=self._done, total=0))
-            yield found
-
-    def _read(self, found: StoredObject) -> tuple[str, bytes | None]:
-        if found.size > _LARGEST_RECORD_BYTES:
-            return found.key, None
-        try:
-            return found.key, self._bucket.get(found.key)
-        except NotFoundError:  # a sweep or a lifecycle rule was quicker
-            return found.key, None
+            yield record
 
 
-def _note_failure(failed: FailedRequests, path: str, data: bytes | None, *, prefix: str) -> None:
-    try:
-        failure = Failure.from_bytes(data or b"")
-    except ManifestError:
-        return
-    # A record does not say its item; by the usual template it is the end of the key.
-    below = path.removeprefix(f"failures/{prefix}").rpartition("/")[0]
-    failed.add(
-        Failed(
-            key=failure.key,
-            item=_unescaped(below),
-            code=failure.code,
-            message=failure.message,
-            retryable=failure.retryable,
-            at=in_utc(failure.created_at).isoformat(),
-        )
+def _failed(failure: Failure, *, prefix: str) -> Failed:
+    return Failed(
+        key=failure.key,
+        # A record does not say its item; by the usual template it is the end of the key.
+        item=_unescaped(failure.key.removeprefix(prefix)),
+        code=failure.code,
+        message=failure.message,
+        retryable=failure.retryable,
+        at=in_utc(failure.created_at).isoformat(),
     )
-
-
-def _note_result(seen: Survey, failed: FailedRequests, path: str, data: bytes | None) -> None:
-    try:
-        manifest = Manifest.from_bytes(data or b"")
-    except ManifestError:
-        seen.unreadable += 1
-        return
-    if path != manifest_key(manifest.key):
-        seen.unreadable += 1
-    elif manifest.job == seen.job:
-        failed.succeeded(manifest.key)
-        seen.add(manifest)
 
 
 def _unescaped(text: str) -> str:

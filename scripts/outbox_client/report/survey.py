@@ -11,14 +11,16 @@ from typing import TypeVar
 
 from truss_outbox.contract import Artifact, Manifest
 
+from ..bucket.records import UnreadableManifest
 from ..text import in_utc
-from .account import Account
+from .account import StoredAccount
 from .failed import Group
 from .histogram import Distribution
 
 STEPS = ("queue", "preprocess", "predict", "upload")
 _MODELS = 20
 _SLOWEST = 10
+_PROBLEMS = 20
 _SAMPLE = 24
 _PAGES = re.compile(r"pages/[^/]+\.png\Z")
 _PAGES_PER_RESULT = 3
@@ -39,13 +41,15 @@ class Sampled:
 class Survey:
     """Sums over the committed results, what failed, and a few results to look at closely.
 
-    `sample` is the same for the same bucket, and spread over the whole job.
+    `sample` is the same for the same bucket, and spread over the whole job. `problems` are the
+    first of the `unreadable` manifests.
     """
 
     job: str
     root: str
     results: int = 0
     unreadable: int = 0
+    problems: list[UnreadableManifest] = field(default_factory=list)
     artifacts: int = 0
     artifacts_bytes: int = 0
     first: datetime | None = None
@@ -59,7 +63,7 @@ class Survey:
     failed: int = 0
     failures: list[Group] = field(default_factory=list)
     recovered: int = 0
-    account: Account | None = None
+    account: StoredAccount | None = None
 
     def add(self, manifest: Manifest) -> None:
         self.results += 1
@@ -78,6 +82,11 @@ class Survey:
         _keep_largest(self.slowest, (manifest.timings_ms.predict or 0.0, manifest.item), _SLOWEST)
         if sampled := _sampled(manifest):
             _keep_largest(self.sample, sampled, _SAMPLE)
+
+    def add_unreadable(self, manifest: UnreadableManifest) -> None:
+        self.unreadable += 1
+        if len(self.problems) < _PROBLEMS:
+            self.problems.append(manifest)
 
 
 T = TypeVar("T", tuple[float, str], Sampled)

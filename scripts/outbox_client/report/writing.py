@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def document(seen: Survey) -> dict[str, Any]:
         "artifacts": seen.artifacts,
         "artifacts_bytes": seen.artifacts_bytes,
         "unreadable": seen.unreadable,
+        "problems": [asdict(problem) for problem in seen.problems],
         "recovered": seen.recovered,
         "failures": {group.code: group.count for group in seen.failures},
         "timings_ms": {
@@ -54,10 +56,14 @@ def lines(seen: Survey) -> list[str]:
         f" {remedy(group.code, retryable=group.retryable)}"
         for group in seen.failures
     ]
+    problems = [printable(f"{one.key}: {one.problem}") for one in seen.problems]
+    if more := seen.unreadable - len(problems):
+        problems.append(f"and {more:,} more that cannot be read")
     unreadable = f", {seen.unreadable:,} unreadable" if seen.unreadable else ""
     size = bytes_text(seen.artifacts_bytes)
     files = f"{seen.artifacts:,} file(s), {size}"
     return [
         *failures,
+        *problems,
         f"job {printable(seen.job)}: {seen.results:,} result(s), {files}{unreadable}",
     ]

@@ -1,7 +1,8 @@
 """Links to a result's artifacts, for those who have no credentials."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import InvalidInputError
@@ -9,6 +10,7 @@ from truss_outbox.contract.keys import artifact_key
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
+from ..bucket.records import UnreadableManifest, read_listed
 from ..threads import in_threads
 from .sign import Sign
 
@@ -25,29 +27,43 @@ class Link:
     url: str = field(repr=False)
 
 
+@dataclass(kw_only=True, slots=True)
+class PresignReport:
+    """Links by item; `problems` are manifests that cannot be read, so that nothing is linked."""
+
+    links: list[Link] = field(default_factory=list)
+    problems: list[UnreadableManifest] = field(default_factory=list)
+
+
 def presign(
-    job: str, items: Sequence[str] = (), *, bucket: Bucket, naming: Naming, sign: Sign
-) -> list[Link]:
+    job: str, items: Iterable[str] = (), *, bucket: Bucket, naming: Naming, sign: Sign
+) -> PresignReport:
     """Links to every artifact of the items, or of all the job's results.
 
-    Raises InvalidInputError for an item without a result, ManifestError and StoreError.
+    Only a manifest that lies under its own key is linked: another one could name files that this
+    job does not own. Raises InvalidInputError for an item without a result, and StoreError.
     """
-    wanted = set(items)
-    manifests = [
-        manifest
-        for manifest in _manifests(job, bucket, naming)
-        if not wanted or manifest.item in wanted
-    ]
+    wanted, report, manifests = set(items), PresignReport(), list[Manifest]()
+    listed = bucket.objects(f"manifests/{naming.prefix(job)}")
+    for one in in_threads(partial(read_listed, bucket), listed):
+        if isinstance(one, UnreadableManifest):
+            report.problems.append(one)
+        elif one.job == job and (not wanted or one.item in wanted):
+            manifests.append(one)
     for missing in wanted - {manifest.item for manifest in manifests}:
-        raise InvalidInputError("ITEM", f"job {job!r} has no result of item {missing!r}")
-    manifests.sort(key=lambda manifest: manifest.item)
-    return [link for manifest in manifests for link in _links(manifest, sign)]
+        raise _without_result(job, missing, report.problems)
+    for manifest in sorted(manifests, key=lambda manifest: manifest.item):
+        report.links.extend(_links(manifest, sign))
+    return report
 
 
-def _manifests(job: str, bucket: Bucket, naming: Naming) -> Iterator[Manifest]:
-    paths = bucket.keys(f"manifests/{naming.prefix(job)}")
-    found = in_threads(lambda path: Manifest.from_bytes(bucket.get(path)), paths)
-    return (manifest for manifest in found if manifest.job == job)
+def _without_result(
+    job: str, item: str, problems: Iterable[UnreadableManifest]
+) -> InvalidInputError:
+    error = InvalidInputError("ITEM", f"job {job!r} has no result of item {item!r}")
+    for problem in problems:  # one of them may be the item's
+        error.add_note(f"{problem.key}: {problem.problem}")
+    return error
 
 
 def _links(manifest: Manifest, sign: Sign) -> Iterator[Link]:

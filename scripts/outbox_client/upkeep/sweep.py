@@ -7,18 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import InvalidInputError, ManifestError, NotFoundError
 from truss_outbox.contract.keys import manifest_key
 
-from .. import opening
 from ..bucket.bucket import Bucket, StoredObject
-from ..settings import Settings
+from ..bucket.records import read_manifest
 from ..threads import in_threads
-from .presign import Link
-from .presign import presign as presign_job
-from .sign import signer
-from .unfinished_uploads import UnfinishedUpload, open_uploads
+from .unfinished_uploads import UnfinishedUpload, Uploads
 
 _ATTEMPT = re.compile(r"[0-9a-f]{8}\Z")
 
@@ -117,7 +112,7 @@ class _Sweeper:
 
     def _stands(self, key: str, attempt: str) -> bool:
         try:
-            return Manifest.from_bytes(self._bucket.get(manifest_key(key))).attempt == attempt
+            return read_manifest(self._bucket, manifest_key(key))[0].attempt == attempt
         except NotFoundError:
             return False
 
@@ -136,28 +131,18 @@ LEAST_GRACE = timedelta(hours=2)
 
 
 def sweep(
-    settings: Settings, *, grace: timedelta, delete: bool, now: datetime
+    bucket: Bucket, uploads: Uploads | None, *, grace: timedelta, delete: bool, now: datetime
 ) -> Iterator[Orphan | Kept | UnfinishedUpload]:
-    """Raises InvalidInputError for a grace that would take attempts under way, and StoreError."""
+    """Everything older than `grace` that no result needs; with `delete` it goes.
+
+    Raises InvalidInputError for a grace that would take attempts under way, and StoreError.
+    """
     if delete and grace < LEAST_GRACE:
         raise InvalidInputError(
             "--older-than", "must be 2h or more to delete: younger attempts may be under way"
         )
     before = now - grace
-    bucket = opening.bucket(settings)
     yield from sweep_attempts(bucket, before=before, delete=delete)
     yield from sweep_probes(bucket, before=before, delete=delete)
-    uploads = open_uploads(
-        settings.require_root(), endpoint_url=settings.endpoint_url, region=settings.region
-    )
     if uploads is not None:
         yield from uploads.sweep(before=before, delete=delete)
-
-
-def presign(
-    settings: Settings, job: str, items: Sequence[str], *, life: timedelta, now: datetime
-) -> list[Link]:
-    """Raises ConfigurationError where links of this life cannot be, and what `presign` raises."""
-    bucket = opening.bucket(settings)
-    sign = signer(bucket, region=settings.region, life=life, now=now)
-    return presign_job(job, items, bucket=bucket, naming=opening.naming(settings), sign=sign)

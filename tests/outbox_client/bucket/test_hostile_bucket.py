@@ -67,7 +67,7 @@ def test_every_hostile_manifest_is_named_by_its_key_and_the_rest_is_fetched(resu
     expected[results.commit("missing", {}, artifacts=[artifact("text.txt")])] = "NOT_FOUND"
     huge = results.put("manifests/job=J/huge.json", b"")
     os.truncate(huge, 100 << 20)
-    expected["job=J/huge"] = "OBJECT_TOO_LARGE"
+    expected["job=J/huge"] = "BAD_MANIFEST"
     results.commit("good", GOOD)
     results.commit("great", GOOD)
 

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from outbox_client import Batch, State, cancel, find_items, status, submit, wait
+from outbox_client.bucket.records import account_key
 from outbox_client.errors import WaitTimeoutError
-from outbox_client.following.account import Account, account_key
+from outbox_client.following.account import Account
 from outbox_client.sending.plan import plan_again
 from outbox_client.sending.submit import resume
 from outbox_client.service.api import RequestStatus

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from outbox_client import Batch, Limits, State, find_items
+from outbox_client.bucket.records import account_key
 from outbox_client.errors import SendingStoppedError, UnauthorizedError, WaitTimeoutError
-from outbox_client.following.account import account_key
 from outbox_client.running import run
 from outbox_client.sending.plan import planned
 from truss_outbox.contract.errors import AccessDeniedError

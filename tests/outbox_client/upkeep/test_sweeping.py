@@ -87,12 +87,12 @@ class Appearing(Bucket):
         self._appearing, self._manifest = key, manifest
         self.looks = 0
 
-    def get(self, key):
+    def get(self, key, **options):
         if key == self._appearing:
             self.looks += 1
             if self.looks == 2:
                 super().create(key, self._manifest)
-        return super().get(key)
+        return super().get(key, **options)
 
 
 def test_a_manifest_that_appears_meanwhile_saves_its_attempt(swept, sweep_time):
@@ -149,7 +149,7 @@ def test_whoever_may_not_read_manifests_deletes_nothing(swept, sweep_time):
     bucket, _ = swept
 
     class Forbidden(Bucket):
-        def get(self, key):
+        def get(self, key, **options):
             raise AccessDeniedError(key, "no")
 
     before = everything(bucket)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...text import printable
 from ...upkeep.checks import Check
-from ...upkeep.presign import Link
+from ...upkeep.presign import Link, PresignReport
 from ...upkeep.sweep import Kept, Orphan
 from ...upkeep.unfinished_uploads import UnfinishedUpload
 
@@ -74,9 +74,10 @@ def links_lines(links: Sequence[Link]) -> list[str]:
     ]
 
 
-def links_document(job: str, links: Sequence[Link], *, expires_at: datetime) -> dict[str, Any]:
+def links_document(job: str, report: PresignReport, *, expires_at: datetime) -> dict[str, Any]:
     return {
         "job": job,
         "expires_at": expires_at.isoformat(timespec="seconds"),
-        "links": [asdict(link) for link in links],
+        "links": [asdict(link) for link in report.links],
+        "problems": [asdict(problem) for problem in report.problems],
     }
