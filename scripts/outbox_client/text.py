@@ -11,6 +11,14 @@ def duration_text(milliseconds: float) -> str:
     return _rounded(milliseconds / 3.6e6, "h")
 
 
+def clock_text(seconds: float | None) -> str:
+    """`0:01:05`; nothing for None."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
 def bytes_text(size: float) -> str:
     """`512 bytes`, `1.4 MB`"""
     for unit in ("bytes", "kB", "MB", "GB"):

@@ -1,4 +1,4 @@
-"""Doing the same with many items, a few at a time."""
+"""Calling one function with many items, several at a time."""
 
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,11 +18,12 @@ def in_threads(
     workers: int = WORKERS,
     halt: Callable[[], None] | None = None,
 ) -> Generator[R, None, None]:
-    """Results as they come, in any order; few items are taken ahead of the results.
+    """Results as they come, in any order; at most `2 * workers` items are taken ahead of them.
 
-    The first error is raised, after what is under way; the rest is not begun. `halt` tells what
-    is under way that nobody waits for it any more, however it ends.
+    The first error is raised once the calls under way have ended; no other begins. `halt` is
+    called before they are waited for, so that long ones may end early.
     """
+    # A queue, because `as_completed` would need every future, and so every item, at once.
     done: SimpleQueue[Future[R]] = SimpleQueue()
     pending: set[Future[R]] = set()
 

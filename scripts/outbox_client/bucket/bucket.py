@@ -1,4 +1,4 @@
-"""The bucket as its reader sees it: obstore, with our errors."""
+"""The bucket by obstore, which reads several times faster than the SDKs, with our errors."""
 
 import contextlib
 import functools
@@ -44,13 +44,14 @@ R = TypeVar("R")
 
 
 def repeated(call: Callable[P, R]) -> Callable[P, R]:
-    """What stamina does, whose preparations take as long as a small GET, after a first try."""
+    """The call; where the store is unavailable, again: a few times, with growing pauses."""
 
     @functools.wraps(call)
     def first(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
         except StoreUnavailableError:
+            # Only now: stamina's preparations alone take as long as a small GET.
             import stamina  # noqa: PLC0415  # 0.05 seconds
 
             again = stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)(call)
@@ -71,15 +72,15 @@ class Bucket:
         return (found.key for found in self.objects(prefix))
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object below `prefix`; what lies below a common prefix comes in one piece."""
+        """Every object below `prefix`; those that share a longer prefix follow one another."""
         return self.objects_between(prefix, after=None, until=None)
 
     def objects_between(
         self, prefix: str, *, after: str | None, until: str | None
     ) -> Iterator[StoredObject]:
-        """Those whose keys come after the one bound and not after the other, in byte order.
+        """Those with `after` < key <= `until`, compared as bytes; None is no bound.
 
-        Only where the bucket `lists_in_order` does this cost fewer calls than listing everything.
+        Where the bucket does not list in order, this costs as much as listing everything.
         """
         with translated(prefix):
             for page in obstore.list(self._store, prefix, offset=after):
@@ -98,7 +99,7 @@ class Bucket:
 
     @repeated
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """The whole object, for small ones; of one with more than `max_bytes`, not a byte.
+        """All bytes of a small object; of one with more than `max_bytes`, none is read.
 
         Raises NotFoundError, ObjectTooLargeError, StoreError.
         """
@@ -110,7 +111,7 @@ class Bucket:
 
     @repeated
     def get_range(self, key: str, *, start: int, length: int) -> memoryview:
-        """Bytes that the object has, not copied. Raises NotFoundError, StoreError."""
+        """A range that the object has, without a copy. Raises NotFoundError, StoreError."""
         with translated(key):
             return memoryview(obstore.get_range(self._store, key, start=start, length=length))
 
@@ -136,7 +137,7 @@ class Bucket:
 
     @repeated
     def put(self, key: str, data: bytes) -> None:
-        """Store `data`, over what is there: for what is derived, `jobs/` and `index/`, alone."""
+        """Store `data` in place of what is there: for `jobs/` alone, which is derived."""
         with translated(key):
             obstore.put(self._store, key, data)
 

@@ -31,6 +31,7 @@ _DENIED = (
 
 @contextlib.contextmanager
 def translated(key: str) -> Iterator[None]:
+    """obstore's errors come out as ours, with `key` in their message."""
     try:
         yield
     except _ABSENT as error:
@@ -71,7 +72,7 @@ def _from_generic(key: str, error: Exception) -> StoreError:
 
 
 def _unlisted(error: Exception) -> str | None:
-    """A listing's problem with an object whose key none of ours looks like."""
+    """Which object's odd key makes obstore refuse a whole listing."""
     odd = _ODD_KEY.search(str(error))
     return odd and f"one object keeps all from being listed, and is no result: delete {odd[1]!a}"
 

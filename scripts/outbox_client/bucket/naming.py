@@ -29,7 +29,7 @@ class Naming:
         return bool(prefix) and self.template.text.count("/") == prefix.count("/")
 
     def key(self, metadata: RequestMetadata, *, request_id: str | None = None) -> str | None:
-        """None while it hangs on a request id that is not known yet.
+        """None where the key needs a request id that is not known yet.
 
         Raises InvalidInputError: a field is missing, or the key is too long.
         """

@@ -71,7 +71,7 @@ def _s3(place: Root, endpoint_url: str | None, region: str | None) -> S3Store:
 
 
 def _has_keys(environ: Mapping[str, str]) -> bool:
-    """They go before all else in boto3's chain too, and obstore reads them itself."""
+    """Whether the environment has a key pair: first in boto3's chain too, which takes longer."""
     return bool(environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"))
 
 
@@ -100,7 +100,7 @@ def _client_options(endpoint_url: str | None) -> "ClientConfig":
 
 
 def _google_credentials(endpoint_url: str | None) -> "Callable[[], GCSCredential]":
-    """Google's default chain; nobody to an emulator, which is what an http endpoint is."""
+    """From Google's default chain; none for an emulator, which an http endpoint is taken for."""
     if (endpoint_url or "").startswith("http://"):
         return lambda: {"token": "none", "expires_at": None}
     import google.auth  # noqa: PLC0415  # 0.1 seconds that S3 need not pay

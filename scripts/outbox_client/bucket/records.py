@@ -70,7 +70,7 @@ def read_failure(bucket: Bucket, path: str) -> Failure | None:
 
 
 def account_key(job: str) -> str:
-    """Where a job's final account lies: written by whoever sent it, read by reports."""
+    """Where a job's final account lies: `following` writes it, `report` reads it."""
     return f"jobs/{escape(job)}.json"
 
 

@@ -1,4 +1,4 @@
-"""An object out of the bucket into a file, checked on its way."""
+"""Downloading artifacts into files, checked while they come."""
 
 import contextlib
 import hashlib
@@ -16,10 +16,10 @@ from truss_outbox.contract.errors import CorruptArtifactError, ObjectTooLargeErr
 from truss_outbox.contract.manifest import check_artifact
 
 from ..bucket.bucket import Bucket, repeated
-from .local_files import write_new
+from ..local_files import write_new
 
 PART_BYTES = 32 << 20
-"""Of a large file, several such come at a time; it is resumed at their bounds."""
+"""A large file comes in such parts, several at a time, and is resumed at the start of one."""
 
 STREAMS = 4
 """Parts at a time. More and smaller ones cost the bucket's server more than they bring."""
@@ -27,7 +27,7 @@ STREAMS = 4
 _LARGE_BYTES = 4 << 20
 _LIGHT_BYTES = 256 << 10
 _MOST_IN_MEMORY = 6
-"""Files at a time that are neither light nor large."""
+"""At most so many files at a time that are neither light nor large: each is in memory whole."""
 
 _BLOCK_BYTES = 2 << 20
 """Hashed at a time: on a busy machine every return to the interpreter may have to wait."""
@@ -47,11 +47,11 @@ class Download:
 
 
 class StoppedError(Exception):
-    """The whole fetch is at its end, and nobody waits for this file."""
+    """The fetch was ended while this file was on its way."""
 
 
-class Downloader:
-    """Holds little in memory, whatever comes. Safe to use from several threads."""
+class ArtifactDownloader:
+    """Downloads in bounded memory, whatever the sizes. Safe to use from several threads."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -61,7 +61,7 @@ class Downloader:
         self._writing = Lock()
 
     def stop(self) -> None:
-        """Ends downloads of large files under way with StoppedError."""
+        """Large files under way end with StoppedError, and no other file begins."""
         self._stopped.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -92,14 +92,14 @@ class Downloader:
         write_new(path, data)
 
     def large(self, download: Download, file: BinaryIO) -> None:
-        """Go on from what `file` holds. Raises CorruptArtifactError, StoreError, OSError.
+        """Complete `file`, which may hold a beginning from an earlier fetch.
 
-        What was there already is part of what is checked; after an error it may be wrong.
+        Raises CorruptArtifactError, for which that beginning may be to blame, StoreError, OSError.
         """
         artifact = download.artifact
         size = self._bucket.size(download.key)
         check_artifact(artifact, size=size, sha256=artifact.sha256)
-        # Parts are written as they come: whoever was killed may have left holes in the last ones.
+        # Parts are written in any order: a fetch that was killed may have left holes in the last.
         there = os.fstat(file.fileno()).st_size
         begun = max(0, there // PART_BYTES - STREAMS) * PART_BYTES
         if there > begun:
@@ -113,7 +113,7 @@ class Downloader:
         check_artifact(artifact, size=received, sha256=digest.hexdigest())
 
     def _written(self, key: str, file: BinaryIO, *, start: int, size: int) -> Iterator[int]:
-        """Up to where the file is complete, again and again while its parts come."""
+        """Brings the parts, and yields after each how far the file is complete."""
         yield start
         coming: deque[Future[int]] = deque()
         try:

@@ -9,16 +9,16 @@ from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUn
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..errors import TargetError
+from ..local_files import ready_directory
 from ..progress import Event, Progress, silent
 from ..threads import in_threads
-from .download import Downloader
-from .layout import EVERYTHING, Claims, Selection
-from .local_files import ready_directory
+from .download import ArtifactDownloader
+from .layout import EVERYTHING, Selection, TakenPaths
 from .one_result import Fetched, Fetcher
 
 _WORKERS = 16
-_PATIENCE = 2 * _WORKERS
-"""So many results in a row that the bucket does not give: it will not give the others either."""
+_MOST_REFUSED = 2 * _WORKERS
+"""When the bucket refuses so many results in a row, it will refuse the others too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,15 +44,15 @@ def fetch(
 ) -> FetchReport:
     """The job's committed results below `to`, each in a folder named by its key, or as selected.
 
-    What is there and whole stays as it is. `digests` (input digests by key, from the journal)
-    unmask results of another input. `paths` are the manifests to fetch; without them, the bucket
-    is listed. A result that is wrong is reported and leaves nothing. Raises StoreError where the
-    bucket is, TargetError where the disk is: fetching again goes on from there.
+    Files that are there and whole stay as they are. By `digests` (input digests by key, from the
+    journal) a result of another input is told. `paths` are the manifests to fetch; without them,
+    the bucket is listed. A result that does not verify is reported and leaves no file. Raises
+    StoreError where the bucket fails, TargetError where the disk does; fetching again continues.
     """
     ignores_case = ready_directory(to)
     prefix = naming.prefix(job)
     paths = list(bucket.keys(f"manifests/{prefix}")) if paths is None else paths
-    downloader = Downloader(bucket)
+    downloader = ArtifactDownloader(bucket)
     fetcher = Fetcher(
         job,
         to,
@@ -60,7 +60,7 @@ def fetch(
         downloader=downloader,
         prefix=prefix,
         selection=selection,
-        claims=Claims(ignores_case=ignores_case),
+        taken_paths=TakenPaths(ignores_case=ignores_case),
         digests=digests or {},
     )
     tally = _Tally(FetchReport(job=job), total=len(paths) if isinstance(paths, Sized) else 0)
@@ -78,7 +78,7 @@ def fetch(
 
 
 class _Tally:
-    """Counts results as they come, and sees when it is not they that are at fault."""
+    """Counts results as they come, and raises where the bucket is at fault rather than they."""
 
     def __init__(self, report: FetchReport, *, total: int) -> None:
         self.report = report
@@ -96,7 +96,7 @@ class _Tally:
         self.report.results.append(result)
         self.whole += result.problem is None
         self._not_given = self._not_given + 1 if _is_the_buckets(result.error) else 0
-        if result.error is not None and self._not_given >= _PATIENCE:
+        if result.error is not None and self._not_given >= _MOST_REFUSED:
             raise result.error
         return Event(
             phase="fetch",

@@ -11,13 +11,20 @@ from pathlib import Path
 from truss_outbox.contract.errors import CorruptArtifactError, StoreError
 
 from ..errors import LocalFileError
-from .download import Download, Downloader
-from .local_files import Folders, local_files, resumable, resumable_name, temporary, write_new
+from ..local_files import (
+    Folders,
+    local_files,
+    resumable,
+    resumable_name,
+    temporary,
+    write_whole,
+)
+from .download import ArtifactDownloader, Download
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Installation:
-    """A result's files; `last` (path and content) stands for all of them."""
+    """A result's files; `last` (path and content) is written when all others are there."""
 
     downloads: Sequence[Download]
     last: tuple[Path, bytes] | None
@@ -28,7 +35,7 @@ class Installation:
 
 
 def install(
-    installation: Installation, *, folders: Folders, downloader: Downloader
+    installation: Installation, *, folders: Folders, downloader: ArtifactDownloader
 ) -> list[Download]:
     """Bring every file that is missing or different, then write `last`; returns what was brought.
 
@@ -40,7 +47,7 @@ def install(
         missing = [
             one for one in installation.downloads if one.target.parent in new or not _is_there(one)
         ]
-        # It may not stand while files are replaced.
+        # Its presence says that all the others are there: it goes while some are replaced.
         if missing and installation.last and installation.last[0].parent not in new:
             installation.last[0].unlink(missing_ok=True)
         small = [one for one in missing if not one.is_large]
@@ -50,7 +57,7 @@ def install(
         for part, one in parts.items():
             part.replace(one.target)
         if installation.last and (missing or not _holds(*installation.last)):
-            _write(*installation.last)
+            write_whole(*installation.last)
     return missing
 
 
@@ -70,14 +77,8 @@ def _holds(path: Path, data: bytes) -> bool:
     return not path.is_symlink() and path.is_file() and path.read_bytes() == data
 
 
-def _write(path: Path, data: bytes) -> None:
-    with temporary(path) as part:
-        write_new(part, data)
-        part.replace(path)
-
-
-def _bring_large(download: Download, downloader: Downloader) -> Path:
-    """Under a temporary name; what came of it stays for the next time if the bucket fails."""
+def _bring_large(download: Download, downloader: ArtifactDownloader) -> Path:
+    """Into a temporary file, which stays for the next fetch where the bucket fails."""
     part = resumable_name(download.target, download.artifact.sha256)
     try:
         with resumable(part) as file:
@@ -93,7 +94,7 @@ def _bring_large(download: Download, downloader: Downloader) -> Path:
     except BlockingIOError as error:
         raise LocalFileError(f"{download.target}: another fetch is bringing it") from error
     except StoreError:
-        raise  # as the one error that time heals
+        raise  # what has come stays: the next fetch continues it
     except (CorruptArtifactError, OSError):
         part.unlink(missing_ok=True)
         raise

@@ -87,8 +87,8 @@ FOLDERS = Layout.parse("{key}/{artifact}")
 FLAT = Layout.parse("{item}.{artifact}", flat=True)
 
 
-class Claims:
-    """Sees to it that no two results take the same place. Safe to use from several threads."""
+class TakenPaths:
+    """Keeps two results from taking one path. Safe to use from several threads."""
 
     def __init__(self, *, ignores_case: bool) -> None:
         self._ignores_case = ignores_case

@@ -11,10 +11,10 @@ from truss_outbox.contract.keys import artifact_key, key_of_manifest
 from ..bucket.bucket import Bucket
 from ..bucket.records import read_manifest
 from ..errors import TargetError, UnsafePathError
-from .download import Download, Downloader
+from ..local_files import Folders
+from .download import ArtifactDownloader, Download
 from .install import Installation, install
-from .layout import FOLDERS, MANIFEST, Claims, Selection
-from .local_files import Folders
+from .layout import FOLDERS, MANIFEST, Selection, TakenPaths
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,10 +47,10 @@ class Fetcher:
         to: Path,
         *,
         bucket: Bucket,
-        downloader: Downloader,
+        downloader: ArtifactDownloader,
         prefix: str,
         selection: Selection,
-        claims: Claims,
+        taken_paths: TakenPaths,
         digests: Mapping[str, str],
     ) -> None:
         self._job = job
@@ -60,7 +60,7 @@ class Fetcher:
         self._downloader = downloader
         self._prefix = prefix
         self._selection = selection
-        self._claims = claims
+        self._taken_paths = taken_paths
         self._digests = digests
 
     def fetch(self, path: str) -> Fetched | None:
@@ -111,7 +111,7 @@ class Fetcher:
             # Below a folder of their own, the manifest's names are apart by the contract.
             _check_apart(places)
         for place in [below] if layout is FOLDERS else places.values():
-            self._claims.take(place, key=manifest.key)
+            self._taken_paths.take(place, key=manifest.key)
         last = places.pop(MANIFEST, None)
         return Installation(
             downloads=[

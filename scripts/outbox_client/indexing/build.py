@@ -1,4 +1,4 @@
-"""Compacting a job's manifests into Parquet, each result once, whoever else does it meanwhile."""
+"""Adding a job's results to Parquet files: each once, also when several do it at a time."""
 
 import contextlib
 import secrets
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class KeySet:
-    """Lives in a temporary file of SQLite's, for the one thread that made it."""
+    """Any number of keys, in a temporary file that SQLite removes. For the thread that made it."""
 
     def __init__(self) -> None:
         self._connection = sqlite3.connect("", isolation_level=None)
@@ -115,7 +115,7 @@ class _Indexer:
             rows = self._without_known(rows)
 
     def _without_known(self, rows: "Table") -> "Table":
-        """What was absorbed since a row's manifest was read may have the row."""
+        """Another run may have added a row since its manifest was listed."""
         import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
 
         unknown = [key not in self._known for key in rows["key"].to_pylist()]

@@ -1,7 +1,7 @@
 """The index of a job in the bucket: numbered parts, each created once and never changed.
 
-A part may only follow the last one, and only creates its name. So whoever writes part n has seen
-all parts before it, and two who index at once cannot both add a result.
+A part is created under the number after the last one, and never replaced. So the writer of part n
+has read all parts before it, and two runs at the same time cannot both add a result.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from truss_outbox.contract.errors import AlreadyExistsError
 from truss_outbox.contract.keys import escape
@@ -22,15 +22,10 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 
-class Ranges(Protocol):
-    def get_range(self, key: str, *, start: int, length: int) -> memoryview:
-        """Bytes that the object has. Raises NotFoundError, StoreError."""
-
-
 class ObjectFile(io.RawIOBase):
     """Each read is one ranged GET. `size` is the object's, as a listing tells it."""
 
-    def __init__(self, bucket: Ranges, key: str, *, size: int) -> None:
+    def __init__(self, bucket: Bucket, key: str, *, size: int) -> None:
         self._bucket = bucket
         self._key = key
         self._size = size
@@ -99,7 +94,7 @@ class IndexParts:
 
     @repeated
     def create(self, number: int, data: bytes) -> Part | None:
-        """None where another one has this number. A lost reply may look like that too."""
+        """None where the number is taken: by another run, or by this one if the reply was lost."""
         key = self._key(number)
         try:
             self._bucket.create_new(key, data)
@@ -112,7 +107,7 @@ class IndexParts:
         return part
 
     def identity(self, part: Part) -> str:
-        """What tells this part from the one of another index with the same number."""
+        """The part's id. An index that was made anew has other parts under the same numbers."""
         with self._opened(part) as file:
             return index_format.part_id(file.schema_arrow.metadata)
 

@@ -43,8 +43,8 @@ def results(
 
     They come in the order of the job's index: as they were found, and by key among those found at
     once. A result keeps its place, and one committed late has its place after all that were found
-    before, so that none is skipped and none comes twice. Whoever stores a result's cursor together
-    with what he made of it handles each exactly once; whoever stores it afterwards, at least once.
+    before, so that none is skipped and none comes twice. Store a result's cursor in one transaction
+    with what you made of it, and each is handled exactly once; afterwards, and at least once.
 
     With `refresh` the index is brought up to date first, which needs the right to create below
     `index/`; without it, results come that somebody else has indexed. Raises InvalidInputError for

@@ -12,7 +12,7 @@ _ID = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workload:
-    """None is any. Without an organisation it is nobody's: whoever trusts it must name one."""
+    """None means any. To be trusted it needs an organisation."""
 
     org: str | None = None
     team: str | None = None
@@ -20,7 +20,7 @@ class Workload:
     environment: str | None = None
 
     def claims(self) -> dict[str, str]:
-        """What is said of it. Raises ConfigurationError where that is no organisation."""
+        """What its tokens claim. Raises ConfigurationError where `org` is missing."""
         said = {field.name: getattr(self, field.name) for field in fields(self)}
         claims = {name: value for name, value in said.items() if value is not None}
         for name, value in claims.items():

@@ -26,7 +26,7 @@ class _Item(BaseModel):
 
 
 class StoredAccount(BaseModel):
-    """`jobs/<job>.json`: what became of each item, by whoever sent them."""
+    """`jobs/<job>.json`: how the items of the job ended, as its sender wrote it."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 

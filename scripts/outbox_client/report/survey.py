@@ -1,4 +1,4 @@
-"""What is to be said of a job, summed up in constant memory."""
+"""What a report says of a job, summed up in constant memory."""
 
 import hashlib
 import heapq

@@ -1,12 +1,10 @@
 """The report's way out: its file, and its sums as text and as JSON."""
 
-import contextlib
-import secrets
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import LocalFileError
+from ..local_files import local_files, write_whole
 from ..text import bytes_text, printable
 from .failed import remedy
 from .survey import Survey
@@ -14,15 +12,9 @@ from .survey import Survey
 
 def write(path: Path, page: str) -> None:
     """All of it or nothing. Raises LocalFileError."""
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
+    with local_files():
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise LocalFileError(f"{error.filename or path}: {error.strerror}") from error
+        write_whole(path, page.encode())
 
 
 def document(seen: Survey) -> dict[str, Any]:

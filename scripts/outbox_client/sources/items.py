@@ -20,7 +20,7 @@ class Item:
 
     `name` is any text; it becomes the request's `metadata.item`. The document is a file here
     (`path`), an object (`stored`: its key below the root, or its address), or what `inputs` say.
-    `named_by_content`: whoever has the same name is the same.
+    `named_by_content`: two items of the same name are one.
     """
 
     name: str

@@ -41,7 +41,7 @@ def check_listing(bucket: Bucket) -> tuple[Check, list[StoredObject]]:
 
 
 def check_reading(bucket: Bucket, seen: list[StoredObject]) -> Check:
-    """A missing object is as good as any: it must be missing, not forbidden."""
+    """Where there is no result yet, a missing object does: it must be missing, not forbidden."""
     key = seen[0].key if seen else "manifests/outbox-doctor.json"
     try:
         bucket.get(key, max_bytes=MAX_MANIFEST_BYTES)
@@ -92,7 +92,7 @@ def _check_create_only(bucket: Bucket, key: str, content: bytes) -> Check:
 
 
 def check_clock(root: str, *, endpoint_url: str | None, region: str | None, clock: Clock) -> Check:
-    """Signatures die when the clocks differ by a quarter of an hour, and links end askew."""
+    """S3 refuses signatures of a clock that is 15 minutes wrong, and links end at a wrong time."""
     import httpx  # noqa: PLC0415  # 0.1 seconds
 
     name = "clock"

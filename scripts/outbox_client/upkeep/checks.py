@@ -1,4 +1,4 @@
-"""What a check of the doctor's says: well, wrong, or not to be known from here."""
+"""What one of doctor's checks found: ok, wrong, or not to be known from here."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """`said` is one line; where something is wrong, with the remedy in it."""
+    """`said` is one line, with the remedy where something is wrong."""
 
     name: str
     finding: Finding

@@ -20,7 +20,7 @@ _HIDDEN = "its secrets and limits cannot be known from here"
 
 
 def check_config(root: str | None, *, naming: Naming, model_version: str | None) -> Check:
-    """Settings that could be read are sane, but for a root that is none or nobody's own."""
+    """Whether root is one, and not the example's; reading the settings has checked the others."""
     name = "config"
     if not root:
         return wrong(name, "no bucket is named; set `root` in config.yaml, or OUTBOX_ROOT")

@@ -17,7 +17,7 @@ from .sign import Sign
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
-    """Whoever holds `url` may read the artifact."""
+    """To an artifact; `url` opens it for anybody who has it."""
 
     item: str
     name: str

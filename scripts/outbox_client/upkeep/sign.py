@@ -1,4 +1,4 @@
-"""Who signs links: a function from an object's key to a URL that its holder may read."""
+"""Signing links: from an object's key to a URL that opens the object for anybody who has it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LONGEST_SESSION = timedelta(hours=36)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CredentialLife:
-    """`expires_at` None: unknown where they are a session's, else never."""
+    """`expires_at` is None where the end is not known: a session has one, a key pair has none."""
 
     is_session: bool
     expires_at: datetime | None = None

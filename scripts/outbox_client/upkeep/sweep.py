@@ -42,7 +42,7 @@ def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterato
     An attempt under way has no manifest yet: `before` must lie further back than any execution
     may take. One listing, and one GET per key that has something old enough; memory holds one
     attempt at a time. The manifest is read anew right before an attempt is deleted. Raises
-    StoreError; whoever may not read a manifest deletes nothing.
+    StoreError; where a manifest may not be read, nothing is deleted.
     """
     sweeper = _Sweeper(bucket, before=before, delete=delete)
     groups = itertools.groupby(bucket.objects("artifacts/"), key=lambda found: _place(found.key))
@@ -102,15 +102,15 @@ class _Sweeper:
 
     def _unnamed(self, objects: Sequence[StoredObject]) -> list[StoredObject]:
         pairs = {pair for found in objects for pair in owners(found.key)}
-        standing = {pair for pair in pairs if self._stands(*pair)}
-        return [found for found in objects if not standing.intersection(owners(found.key))]
+        named = {pair for pair in pairs if self._is_named(*pair)}
+        return [found for found in objects if not named.intersection(owners(found.key))]
 
     def _delete_all(self, objects: Sequence[StoredObject]) -> None:
         for found in objects:
             with contextlib.suppress(NotFoundError):  # another sweep was here
                 self._bucket.delete(found.key)
 
-    def _stands(self, key: str, attempt: str) -> bool:
+    def _is_named(self, key: str, attempt: str) -> bool:
         try:
             return read_manifest(self._bucket, manifest_key(key))[0].attempt == attempt
         except NotFoundError:

@@ -1,4 +1,4 @@
-"""Multipart uploads that nobody finished: S3 keeps, and charges for, parts no listing shows."""
+"""Multipart uploads that were never finished: no listing shows their parts, and S3 bills them."""
 
 import contextlib
 from collections.abc import Iterator

@@ -95,12 +95,12 @@ def test_a_key_that_no_template_makes_has_no_place_here(results, tmp_path, key):
 
 def test_a_result_cannot_have_the_folder_of_another_on_a_disk_that_ignores_case():
     from outbox_client.errors import UnsafePathError
-    from outbox_client.fetching.layout import Claims
+    from outbox_client.fetching.layout import TakenPaths
 
-    strict, loose = Claims(ignores_case=False), Claims(ignores_case=True)
-    for claims in (strict, loose):
-        claims.take("Folder", key="A")
-        claims.take("Folder", key="A")
+    strict, loose = TakenPaths(ignores_case=False), TakenPaths(ignores_case=True)
+    for paths in (strict, loose):
+        paths.take("Folder", key="A")
+        paths.take("Folder", key="A")
     strict.take("folder", key="B")
     with pytest.raises(UnsafePathError, match="place of A"):
         loose.take("folder", key="B")

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ...progress import Event, Phase
+from ...text import clock_text
 from .tally import Tally
-from .words import DONE, clock, left_out, notes, problem_line, rate_text, step_count
+from .words import DONE, left_out, notes, problem_line, rate_text, step_count
 
 _WIDEST = 100
 _NARROW = 50
@@ -61,7 +62,7 @@ class Bars:
         for phase in self._tally.steps:
             cells = self._cells(phase)
             table.add_row(*(cells if wide else [cells[0], *cells[2:]]))
-        said = ", ".join([f"{clock(self._tally.seconds)} elapsed", *notes(self._tally)])
+        said = ", ".join([f"{clock_text(self._tally.seconds)} elapsed", *notes(self._tally)])
         return Group(table, Text(said, no_wrap=True, overflow="ellipsis"))
 
     def _cells(self, phase: Phase) -> list[RenderableType]:
@@ -72,5 +73,5 @@ class Bars:
             ProgressBar(total=total, completed=step.done, pulse=total is None),
             step_count(self._tally, phase),
             rate_text(self._tally.rate(phase)),
-            clock(self._tally.seconds_left(phase)),
+            clock_text(self._tally.seconds_left(phase)),
         ]

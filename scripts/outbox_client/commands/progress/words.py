@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...progress import Event, Phase
-from ...text import printable
+from ...text import clock_text, printable
 from ..rendering.problems import kind_of
 from .tally import Tally
 
@@ -20,7 +20,7 @@ DONE: dict[Phase, str] = {
 def summary(tally: Tally) -> str:
     """`0:01:05 sent 50/50, stored 20/50, 30 in flight, 1 failed, 0.8/s, 0:00:36 left`"""
     parts = [f"{DONE[phase]} {step_count(tally, phase)}" for phase in tally.steps]
-    return f"{clock(tally.seconds)} {', '.join([*parts, *notes(tally)])}"
+    return f"{clock_text(tally.seconds)} {', '.join([*parts, *notes(tally)])}"
 
 
 def step_count(tally: Tally, phase: Phase) -> str:
@@ -36,7 +36,7 @@ def notes(tally: Tally) -> list[str]:
     if slowest := tally.slowest:
         said += [rate_text(tally.rate(slowest))] if tally.rate(slowest) else []
         left = tally.seconds_left(slowest)
-        said += [f"{clock(left)} left"] if left else []
+        said += [f"{clock_text(left)} left"] if left else []
     return said
 
 
@@ -86,11 +86,3 @@ def problem_document(event: Event) -> dict[str, Any]:
 
 def rate_text(rate: float | None) -> str:
     return "" if rate is None else f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
-
-
-def clock(seconds: float | None) -> str:
-    """`0:01:05`; nothing for None."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

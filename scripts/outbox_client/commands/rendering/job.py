@@ -7,7 +7,7 @@ from ...following.account import Account, account_document
 from ...following.cancel import Cancellation
 from ...following.status import JobStatus
 from ...journal.entries import Entry, State
-from ...text import printable
+from ...text import duration_text, printable
 from .answers import counted
 from .problems import grouped_lines, kind_of
 
@@ -52,7 +52,7 @@ def status_lines(status: JobStatus) -> Iterator[str]:
     yield f"job {job}: {counted(status.account.counts)}"
     if status.pending:
         left = status.seconds_left
-        ends = "" if left is None else f", about {duration(left)} to go"
+        ends = "" if left is None else f", about {duration_text(1000 * left)} to go"
         yield f"rate: {status.rate:.1f} results/s{ends}"
     if status.queue is not None:
         queue = status.queue
@@ -60,7 +60,8 @@ def status_lines(status: JobStatus) -> Iterator[str]:
     if status.oldest is not None:
         said = f", {status.oldest.service}" if status.oldest.service else ""
         item = printable(status.oldest.item)
-        yield f"oldest without a result: {item}, sent {duration(status.oldest.seconds)} ago{said}"
+        ago = duration_text(1000 * max(0, status.oldest.seconds))  # clocks may differ
+        yield f"oldest without a result: {item}, sent {ago} ago{said}"
     for code, count in status.failures.items():
         yield f"{count} {printable(code)}"
     if status.retryable:
@@ -75,13 +76,6 @@ def cancellation_document(job: str, cancellation: Cancellation) -> dict[str, Any
 def cancellation_lines(cancellation: Cancellation) -> list[str]:
     late = f", {len(cancellation.too_late)} already run or ended" if cancellation.too_late else ""
     return [f"{len(cancellation.canceled)} canceled{late}"]
-
-
-def duration(seconds: float) -> str:
-    """As a person says it: 42 s, 3 min, 2.5 h."""
-    if seconds < 90:
-        return f"{max(0, seconds):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _counts(account: Account) -> Mapping[str, int]:

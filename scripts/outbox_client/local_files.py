@@ -1,4 +1,4 @@
-"""Files on this machine: temporary names, and what its errors mean for whoever fetches."""
+"""Writing files on this machine: whole or not at all, and what its errors mean."""
 
 import contextlib
 import errno
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from truss_outbox.contract.errors import OutboxError
 
-from ..errors import LocalFileError, TargetError, UnsafePathError
+from .errors import LocalFileError, TargetError, UnsafePathError
 
 _REMEDIES = {
     errno.ENOSPC: "free some space or fetch to another disk",
@@ -26,7 +26,7 @@ _REMEDIES = {
     errno.EISDIR: "a directory is where a file should be: move it away",
 }
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""What the next file would meet as well."""
+"""The next file would fail for the same reason."""
 
 
 @contextlib.contextmanager
@@ -108,9 +108,19 @@ def write_new(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """In place of what is there, or nothing changes. Raises OSError."""
+    with temporary(path) as part:
+        write_new(part, data)
+        part.replace(path)
+
+
 @contextlib.contextmanager
 def temporary(target: Path) -> Iterator[Path]:
-    """A name beside the target that nobody else takes, renamed in the end; on an error it goes."""
+    """A new name beside the target, for the caller to rename in the end.
+
+    On an error the file goes.
+    """
     part = _part(target, secrets.token_hex(4))
     try:
         yield part
