@@ -32,7 +32,7 @@ def log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for name in ("scripts", model_logger.name):
+    for name in (__package__, model_logger.name):
         logging.getLogger(name).setLevel(logging.INFO)
 
 

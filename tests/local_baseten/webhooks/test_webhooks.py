@@ -242,7 +242,7 @@ def test_no_log_holds_endpoint_output_or_secret(sender, caplog):
         sender.end(receiver.url(), data='"a private output"')
         sender.deliver()
 
-    said = [record for record in caplog.records if record.name.startswith("scripts.")]
+    said = [record for record in caplog.records if record.name.startswith("local_baseten.")]
     assert [record.getMessage() for record in said] == [
         "webhook: the receiver answered 500, trying again",
         "webhook failed: the receiver answered 404",
