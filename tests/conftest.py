@@ -8,7 +8,7 @@ from hypothesis import settings
 from moto.server import ThreadedMotoServer
 
 from local_baseten.buckets.fake_gcs import running_fake_gcs
-from local_baseten.buckets.s3 import Bucket, running_bucket
+from local_baseten.buckets.s3 import BucketServer, running_bucket
 from tests.canaries import found, said, seed
 from truss_outbox.stores import GcsOptions, S3Options
 
@@ -17,7 +17,7 @@ settings.load_profile("outbox")
 
 
 @pytest.fixture(scope="session")
-def seaweedfs(tmp_path_factory) -> Iterator[Bucket]:
+def seaweedfs(tmp_path_factory) -> Iterator[BucketServer]:
     with running_bucket(tmp_path_factory.mktemp("seaweedfs")) as bucket:
         seed("the bucket's secret key", bucket.secret_access_key)
         seed("the bucket's key id", bucket.access_key_id)
@@ -67,7 +67,7 @@ def moto_options() -> Iterator[S3Options]:
 
 
 @pytest.fixture(scope="session")
-def seaweedfs_options(seaweedfs: Bucket) -> S3Options:
+def seaweedfs_options(seaweedfs: BucketServer) -> S3Options:
     return S3Options(
         endpoint_url=seaweedfs.endpoint_url,
         access_key_id=seaweedfs.access_key_id,

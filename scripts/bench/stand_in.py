@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from local_baseten.request_queue.database import Database
+from local_baseten.request_queue.request import Status
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.running import LocalBaseten, running_locally
 
@@ -99,8 +100,12 @@ async def _send(client: aiohttp.ClientSession, url: str, body: bytes, count: int
 def _idle_seconds(state: Path) -> list[float]:
     """What the queue's own account says of the last requests' time in it."""
     with contextlib.closing(Database.open(state / "queue.sqlite3")) as database:
-        jobs = RequestQueue(database).recent(IDLE_REQUESTS)
-    return [job.started_at - job.created_at for job in jobs if job.started_at is not None]
+        requests = RequestQueue(database).latest([Status.SUCCEEDED], limit=IDLE_REQUESTS)
+    return [
+        request.started_at - request.created_at
+        for request in requests
+        if request.started_at is not None
+    ]
 
 
 def _report(rates: list[tuple[float, float]], idle: list[float]) -> str:

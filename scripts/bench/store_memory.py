@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local_baseten.buckets.s3 import Bucket, running_bucket
+from local_baseten.buckets.s3 import BucketServer, running_bucket
 from truss_outbox.stores import S3Options, open_store
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -28,7 +28,7 @@ def measure() -> str:
     )
 
 
-def peak_bytes(bucket: Bucket, size: int) -> int:
+def peak_bytes(bucket: BucketServer, size: int) -> int:
     """Of a fresh process that stores a file of so many zeros."""
     with TemporaryDirectory() as name:
         if shutil.disk_usage(name).free < 2 * size:

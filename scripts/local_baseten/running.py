@@ -9,13 +9,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Unpack
+from typing import Any
 
-from .clock import MovableClock
 from .errors import NotRunningError
 from .serve import ANY_KEY
-from .settings import ServiceOptions, ServiceSettings
-from .state_directory import Processes, StateDirectory
+from .settings import ServiceSettings
+from .state_directory import MovableClock, Processes, StateDirectory
 
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 10.0
@@ -66,7 +65,7 @@ def running_locally(
     api_key: str | None = None,
     port: int = 0,
     environment: Mapping[str, str] | None = None,
-    **options: Unpack[ServiceOptions],
+    **options: Any,
 ) -> Iterator[LocalBaseten]:
     """Start the stand-in, wait until its model is ready; end both with the block or this process.
 

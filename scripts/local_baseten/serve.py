@@ -11,19 +11,15 @@ from pathlib import Path
 
 import uvloop
 
-from .buckets.s3 import Bucket, running_bucket
-from .endpoints.request_status import SERVED_ID
+from .buckets.s3 import BucketServer, running_bucket
 from .faults.faults import Faults
 from .logs import log_to_stderr
-from .settings import ServiceSettings
+from .settings import DEFAULTS, SERVED_ID, ServiceSettings
 from .stand_in import StandIn
 from .state_directory import StateDirectory
 from .trusses.chain_layout import ServiceLayout, lay_out
-from .trusses.deploy import Deploying
 
 logger = logging.getLogger(__name__)
-
-DEFAULTS = ServiceSettings()
 
 ANY_KEY = "local"
 """What the environment names as API key where none is asked for: every key is accepted."""
@@ -60,12 +56,8 @@ def serve(
         if faults:
             logger.warning("FAULTS ARE ON, as asked for: %s", faults)
         stand_in = StandIn(
-            deploying=Deploying(
-                layout=layout,
-                directory=state.servers,
-                environment=_model_environment(bucket) | _chain_secret(api_key, layout),
-                settings=settings,
-            ),
+            layout=layout,
+            environment=_model_environment(bucket) | _chain_secret(api_key, layout),
             state=state,
             listener=listener,
             base_url=base_url,
@@ -118,7 +110,7 @@ def _prepare(
     state: StateDirectory,
     bucket_directory: Path | None,
     stack: contextlib.ExitStack,
-) -> tuple[ServiceLayout, Bucket | None]:
+) -> tuple[ServiceLayout, BucketServer | None]:
     """Both take a second or so, and not the same second twice."""
     with ThreadPoolExecutor(1) as executor:
         layout = executor.submit(lay_out, source, state.truss)
@@ -126,7 +118,7 @@ def _prepare(
         return layout.result(), bucket
 
 
-def _model_environment(bucket: Bucket | None) -> dict[str, str]:
+def _model_environment(bucket: BucketServer | None) -> dict[str, str]:
     if bucket is None:
         return {}
     return {
@@ -145,7 +137,7 @@ def _chain_secret(api_key: str | None, layout: ServiceLayout) -> dict[str, str]:
 
 
 def _companion_environment(
-    base_url: str, api_key: str | None, bucket: Bucket | None, *, is_chain: bool
+    base_url: str, api_key: str | None, bucket: BucketServer | None, *, is_chain: bool
 ) -> dict[str, str]:
     environment = {"OUTBOX_BASE_URL": base_url, "BASETEN_API_KEY": api_key or ANY_KEY}
     if is_chain:

@@ -3,36 +3,39 @@
 import contextlib
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
 
-from .clock import MovableClock
 from .ending import Ending, run_until_ended
-from .endpoints.application import create_application, names_of
-from .endpoints.async_api import AsyncApi
-from .endpoints.request_status import SERVED_ID
-from .endpoints.server import HttpServer
+from .endpoints.application import HttpServer, create_application, names_of
+from .endpoints.async_api import AsyncEndpoints
 from .endpoints.sync_api import SyncPredict
 from .faults.faults import Faults
 from .faults.faulty import FaultyModel, make_faulty
+from .measuring.history import History
+from .measuring.metrics import Metrics
 from .measuring.observer import ObservedModel, Observer, observed
-from .page.page import Page
+from .page.page import StatusPage
+from .page.results import Results, open_model_bucket
 from .request_queue.database import Database
 from .request_queue.deliveries import Deliveries
 from .request_queue.group_commit import GroupCommit
 from .request_queue.requests import RequestQueue
 from .request_queue.worker import Worker
-from .settings import ServiceSettings
-from .state_directory import Processes, StateDirectory
+from .settings import SERVED_ID, ServiceSettings
+from .state_directory import MovableClock, Processes, StateDirectory
+from .trusses.chain_layout import ServiceLayout
 from .trusses.client import ModelCaller, ModelClient
-from .trusses.deploy import Deployed, Deploying
+from .trusses.deploy import TrussServers, deploy
 from .trusses.server import TrussServer
+from .trusses.slots import Slots
 from .webhooks.attempt import DeliveryPolicy, webhook_client
 from .webhooks.deliverer import WebhookDeliverer
 from .webhooks.secret_file import WebhookSecrets
 
+# Longer than any run: a claim that ends earlier would give a request that still runs to another.
 _CLAIM_MARGIN_SECONDS = 60.0
 
 
@@ -44,7 +47,7 @@ class _Opened:
     commits: GroupCommit
     model: ModelClient
     webhooks: httpx.AsyncClient
-    clock: MovableClock
+    clock: Callable[[], float]
     observer: Observer
 
 
@@ -52,10 +55,11 @@ class _Opened:
 class StandIn:
     """One model's or Chain's async service, on a socket that is bound and not yet listening.
 
-    `faults` are those that were asked for.
+    `environment` is added to the models', `faults` are those that were asked for.
     """
 
-    deploying: Deploying
+    layout: ServiceLayout
+    environment: Mapping[str, str] = field(repr=False)
     state: StateDirectory
     listener: socket.socket
     base_url: str
@@ -65,61 +69,46 @@ class StandIn:
     faults: Faults
 
     async def run(self) -> None:
-        """Serve until SIGINT or SIGTERM; what does not finish then is so at the next start."""
+        """Serve until SIGINT or SIGTERM; what does not finish then is run at the next start."""
+        clock = MovableClock.open(self.state.clock)
+        metrics = Metrics(model_id=SERVED_ID, model_name=self.layout.trusses[0].model_name)
         with contextlib.closing(Database.open(self.state.queue)) as database:
             async with (
                 GroupCommit(database) as commits,
-                ModelClient(is_chain=self.deploying.layout.is_chain) as model,
+                ModelClient(is_chain=self.layout.is_chain) as model,
                 webhook_client() as webhooks,
             ):
                 make_faulty(webhooks, self.faults)
-                clock = MovableClock.open(self.state.clock)
                 opened = _Opened(
                     database=database,
                     commits=commits,
                     model=model,
                     webhooks=webhooks,
                     clock=clock,
-                    observer=self.deploying.observer(clock=clock),
+                    observer=Observer(metrics, History(), clock=clock),
                 )
                 await self._run_parts(opened)
 
     async def _run_parts(self, opened: _Opened) -> None:
-        seconds = self.settings.finish_seconds
-        service = self.deploying.deploy(opened.model, on_change=self._tell)
-        queue, caller = self._queue(opened), self._caller(opened)
-        deliverer = self._deliverer(opened)
-        observer = opened.observer
+        deployed = deploy(
+            self.layout,
+            opened.model,
+            directory=self.state.servers,
+            environment=self.environment,
+            settings=self.settings,
+            on_change=self._write_processes,
+        )
+        queue, deliverer = self._queue(opened), self._deliverer(opened)
         worker = Worker(
             queue,
             opened.commits,
-            ObservedModel(caller, observer),
-            slots=service.entrypoint.slots,
+            ObservedModel(self._caller(opened), opened.observer),
+            slots=deployed[0].slots,
             run_seconds=self.settings.run_seconds,
-            on_claim=observer.claimed,
+            on_claim=opened.observer.claimed,
             on_end=deliverer.wake,
         )
-        api = AsyncApi(
-            queue,
-            opened.commits,
-            on_submit=worker.wake,
-            on_wake=service.wake,
-            clock=opened.clock,
-            limits=self.settings.limits,
-            faults=self.faults,
-        )
-        application = create_application(
-            api,
-            observed(self._sync(caller, service.entrypoint).answer, observer),
-            self._page(queue, opened),
-            api_key=self.api_key,
-            hosts=names_of(self.base_url),
-            chainlets={
-                name: self._sync(opened.model, chainlet, keeps_id=True).answer
-                for name, chainlet in service.chainlets.items()
-            },
-        )
-        http = HttpServer(application, finish_seconds=seconds)
+        http = self._http(opened, queue, worker, deployed)
 
         def finish() -> None:
             http.should_exit = True
@@ -128,14 +117,45 @@ class StandIn:
 
         await run_until_ended(
             [
-                *(one.deployment.run() for one in service.everything),
-                observer.keep_counting(queue, opened.commits),
+                *(servers.run() for servers in deployed),
+                opened.observer.keep_counting(queue, opened.commits),
             ],
             [worker.run(), deliverer.run(), http.run_on(self.listener)],
             Ending.on_signals(),
             finish=finish,
-            finish_seconds=seconds,
+            finish_seconds=self.settings.finish_seconds,
         )
+
+    def _http(
+        self, opened: _Opened, queue: RequestQueue, worker: Worker, deployed: Sequence[TrussServers]
+    ) -> HttpServer:
+        def wake() -> None:
+            for servers in deployed:
+                servers.wake()
+
+        entrypoint, *chainlets = deployed
+        api = AsyncEndpoints(
+            queue,
+            opened.commits,
+            on_submit=worker.wake,
+            on_wake=wake,
+            clock=opened.clock,
+            settings=self.settings,
+            faults=self.faults,
+        )
+        sync = self._sync(self._caller(opened), entrypoint.slots)
+        application = create_application(
+            api,
+            observed(sync.answer, opened.observer),
+            self._page(queue, opened),
+            api_key=self.api_key,
+            hosts=names_of(self.base_url),
+            chainlets={
+                one.layout.name: self._sync(opened.model, one.slots, keeps_id=True).answer
+                for one in chainlets
+            },
+        )
+        return HttpServer(application, finish_seconds=self.settings.finish_seconds)
 
     def _queue(self, opened: _Opened) -> RequestQueue:
         return RequestQueue(
@@ -145,27 +165,31 @@ class StandIn:
             claim_seconds=self.settings.run_seconds + _CLAIM_MARGIN_SECONDS,
         )
 
-    def _page(self, queue: RequestQueue, opened: _Opened) -> Page:
-        return Page(
+    def _page(self, queue: RequestQueue, opened: _Opened) -> StatusPage:
+        return StatusPage(
             queue,
             opened.commits,
-            self.deploying.results(),
+            self._results(),
             observer=opened.observer,
             clock=opened.clock,
-            model_name=self.deploying.layout.entrypoint.model_name,
+            model_name=self.layout.trusses[0].model_name,
             wants_key=self.api_key is not None,
         )
+
+    def _results(self) -> Results:
+        """What the entrypoint stores."""
+        entrypoint = self.layout.trusses[0]
+        environment = {**os.environ, **entrypoint.environment, **self.environment}
+        return Results(lambda: open_model_bucket(entrypoint.directory / "config.yaml", environment))
 
     def _caller(self, opened: _Opened) -> ModelCaller:
         if not self.faults:
             return opened.model
         return FaultyModel(opened.model, self.faults, slow_seconds=self.settings.slow_seconds)
 
-    def _sync(
-        self, model: ModelCaller, deployed: Deployed, *, keeps_id: bool = False
-    ) -> SyncPredict:
+    def _sync(self, model: ModelCaller, slots: Slots, *, keeps_id: bool = False) -> SyncPredict:
         run_seconds = self.settings.run_seconds
-        return SyncPredict(model, slots=deployed.slots, run_seconds=run_seconds, keeps_id=keeps_id)
+        return SyncPredict(model, slots=slots, run_seconds=run_seconds, keeps_id=keeps_id)
 
     def _deliverer(self, opened: _Opened) -> WebhookDeliverer:
         known_seconds = self.settings.known_seconds
@@ -179,7 +203,7 @@ class StandIn:
             on_attempt=opened.observer.metrics.webhook_sent,
         )
 
-    def _tell(self, servers: Sequence[TrussServer]) -> None:
+    def _write_processes(self, servers: Sequence[TrussServer]) -> None:
         self.state.write_processes(
             Processes(
                 base_url=self.base_url,

@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import mmap
 import os
 import shlex
+import struct
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +14,8 @@ from typing import Self
 
 from . import tether
 from .errors import StateDirectoryInUseError
+
+_OFFSET = struct.Struct("d")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +99,7 @@ class StateDirectory:
             yield
 
     def write_processes(self, processes: Processes) -> None:
-        self._write("processes.json", json.dumps(asdict(processes)) + "\n")
+        write_private(self.path / "processes.json", json.dumps(asdict(processes)) + "\n")
 
     def read_processes(self) -> Processes | None:
         """None before the first start."""
@@ -106,16 +111,55 @@ class StateDirectory:
     def write_environment(self, environment: Mapping[str, str]) -> Path:
         """The file is for a shell's `.`; it holds keys, so only its owner can read it."""
         lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
-        return self._write("environment", "".join(lines))
+        return write_private(self.path / "environment", "".join(lines))
 
     def read_environment(self) -> dict[str, str]:
         words = shlex.split((self.path / "environment").read_text())
         return dict(word.split("=", 1) for word in words)
 
-    def _write(self, name: str, text: str) -> Path:
-        temporary = self.path / f".{name}"
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        return temporary.replace(self.path / name)
+
+def write_private(path: Path, text: str, *, sync: bool = False) -> Path:
+    """Replace the file as a whole, readable by its owner alone; with `sync` it is on disk."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    return temporary.replace(path)
+
+
+class MovableClock:
+    """The stand-in's time, seconds since 1970: the system's, plus what a test moved it by.
+
+    All processes that have the file open see the move at once.
+    """
+
+    def __init__(self, offset: mmap.mmap) -> None:
+        self._offset = offset
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Makes the file where there is none; its clock shows the system's time."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            os.ftruncate(descriptor, _OFFSET.size)
+            return cls(mmap.mmap(descriptor, _OFFSET.size))
+        finally:
+            os.close(descriptor)
+
+    def __call__(self) -> float:
+        return time.time() + self.moved_by
+
+    @property
+    def moved_by(self) -> float:
+        (seconds,) = _OFFSET.unpack_from(self._offset)
+        return float(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Never back: a request could end before it began."""
+        if not seconds >= 0:
+            raise ValueError("time does not go back")
+        _OFFSET.pack_into(self._offset, 0, self.moved_by + seconds)

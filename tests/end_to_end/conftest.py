@@ -9,7 +9,7 @@ import boto3
 import httpx
 import pytest
 
-from local_baseten.buckets.s3 import Bucket as Server
+from local_baseten.buckets.s3 import BucketServer
 from local_baseten.running import LocalBaseten, running_locally
 from tests.end_to_end.reading import Bucket
 from tests.end_to_end.s3_proxy import S3Proxy, running_proxy
@@ -24,13 +24,13 @@ def tiny_truss(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def proxy(seaweedfs: Server) -> Iterator[S3Proxy]:
+def proxy(seaweedfs: BucketServer) -> Iterator[S3Proxy]:
     with running_proxy(seaweedfs.endpoint_url) as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="session")
-def model_environment(seaweedfs: Server, proxy: S3Proxy) -> dict[str, str]:
+def model_environment(seaweedfs: BucketServer, proxy: S3Proxy) -> dict[str, str]:
     """What the Truss server is started with."""
     return {
         "OUTBOX_ROOT": f"s3://outbox/{PREFIX}",
@@ -64,7 +64,7 @@ def ocr(tmp_path_factory) -> Iterator[LocalBaseten]:
 
 
 @pytest.fixture(scope="session")
-def bucket(seaweedfs: Server) -> Iterator[Bucket]:
+def bucket(seaweedfs: BucketServer) -> Iterator[Bucket]:
     client = boto3.client(
         "s3",
         endpoint_url=seaweedfs.endpoint_url,

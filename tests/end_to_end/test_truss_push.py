@@ -22,7 +22,7 @@ from tests.interpreters import find_python
 from tests.tiny_truss import PROJECT
 from tests.waiting import until
 
-LAUNCHER = PROJECT / "scripts" / "local_baseten" / "launcher.py"
+LAUNCHER = PROJECT / "scripts" / "local_baseten" / "trusses" / "launcher.py"
 
 
 @pytest.fixture(scope="module")

@@ -10,20 +10,20 @@ import httpx
 import pytest
 
 from local_baseten.endpoints.application import create_application
-from local_baseten.endpoints.async_api import AsyncApi
+from local_baseten.endpoints.async_api import AsyncEndpoints
 from local_baseten.endpoints.sync_api import SyncPredict
 from local_baseten.faults.faults import Faults
 from local_baseten.measuring.history import History
 from local_baseten.measuring.metrics import Metrics
 from local_baseten.measuring.observer import Observer
-from local_baseten.page.page import Page
+from local_baseten.page.page import StatusPage
 from local_baseten.page.results import Results
 from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.group_commit import GroupCommit
-from local_baseten.request_queue.job import Job, RetryPolicy
+from local_baseten.request_queue.request import AsyncRequest, RetryPolicy
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.running import LocalBaseten, running_locally
-from local_baseten.settings import Limits
+from local_baseten.settings import ServiceSettings
 from local_baseten.trusses.client import ModelClient
 from local_baseten.trusses.slots import Slots
 from tests.local_baseten.caller import Caller, calling
@@ -89,8 +89,8 @@ def add(queue, clock):
         max_time_in_queue_seconds: float = 600,
         webhook: str | None = None,
         text: str = "",
-    ) -> Job:
-        job = Job(
+    ) -> AsyncRequest:
+        request = AsyncRequest(
             request_id=name,
             deployment_id="production",
             model_input=json.dumps({"name": name, "text": text}),
@@ -101,8 +101,8 @@ def add(queue, clock):
             retry=RetryPolicy(max_attempts=4, initial_delay_ms=5, max_delay_ms=6),
             webhook_endpoint=webhook,
         )
-        queue.add(job)
-        return job
+        queue.add(request)
+        return request
 
     return add
 
@@ -120,9 +120,9 @@ class Bare:
 
     store: ObjectStore = field(default_factory=lambda: MemoryStore("memory://results"))
 
-    def page(self, commits: GroupCommit, key: str | None) -> Page:
+    def page(self, commits: GroupCommit, key: str | None) -> StatusPage:
         metrics = Metrics(model_id="local", model_name="bare")
-        return Page(
+        return StatusPage(
             self.queue,
             commits,
             Results(lambda: self.store),
@@ -135,13 +135,13 @@ class Bare:
     @contextlib.asynccontextmanager
     async def client(self, *, key: str | None = None, **limits: float) -> AsyncIterator:
         async with GroupCommit(self.database) as commits, ModelClient() as model:
-            api = AsyncApi(
+            api = AsyncEndpoints(
                 self.queue,
                 commits,
                 on_submit=lambda: self.submitted.append("one"),
                 on_wake=lambda: self.woken.append("once"),
                 clock=self.clock,
-                limits=Limits(**limits),
+                settings=ServiceSettings(**limits),
                 faults=self.faults,
             )
             sync = SyncPredict(model, slots=Slots([], per_server=1))

@@ -7,11 +7,11 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from local_baseten.buckets.s3 import Bucket, running_bucket
+from local_baseten.buckets.s3 import BucketServer, running_bucket
 from local_baseten.errors import BucketError
 
 
-def s3(bucket: Bucket, *, secret: str | None = None):
+def s3(bucket: BucketServer, *, secret: str | None = None):
     client = boto3.client(
         "s3",
         endpoint_url=bucket.endpoint_url,
@@ -37,7 +37,7 @@ def test_a_bucket_can_be_opened_again_with_the_same_key(tmp_path: Path):
         assert client.list_objects_v2(Bucket="outbox")["KeyCount"] == 1
 
 
-def test_its_key_is_needed_and_not_shown(seaweedfs: Bucket):
+def test_its_key_is_needed_and_not_shown(seaweedfs: BucketServer):
     with s3(seaweedfs, secret="wrong") as client, pytest.raises(ClientError) as refused:
         client.list_objects_v2(Bucket="outbox")
 
@@ -45,7 +45,7 @@ def test_its_key_is_needed_and_not_shown(seaweedfs: Bucket):
     assert seaweedfs.secret_access_key not in repr(seaweedfs)
 
 
-def test_it_listens_on_this_machine_alone(seaweedfs: Bucket):
+def test_it_listens_on_this_machine_alone(seaweedfs: BucketServer):
     (weed,) = psutil.Process(seaweedfs.pid).children()
 
     listening = {

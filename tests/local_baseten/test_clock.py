@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from local_baseten.clock import MovableClock
 from local_baseten.running import running_locally
+from local_baseten.state_directory import MovableClock
 from tests.local_baseten.caller import calling
 from tests.local_baseten.conftest import TRUSSES
 from tests.waiting import until

@@ -8,9 +8,9 @@ import promql_parser
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from local_baseten.answers import ApiError
+from local_baseten.endpoints.answers import ApiError
 from local_baseten.measuring import metrics
-from local_baseten.measuring.history import History, Kind
+from local_baseten.measuring.history import CallKind, History
 from local_baseten.measuring.metrics import Metrics
 from local_baseten.measuring.observer import ObservedModel, Observer, observed
 from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
@@ -198,7 +198,7 @@ def test_the_history_counts_all_and_remembers_an_hour():
     now = [10_000.0]
     history = History(monotonic=lambda: now[0])
     for number in range(1_000):
-        history.add(Kind.SYNC, number / 1_000)
+        history.add(CallKind.SYNC, number / 1_000)
     history.counted(queued=7, running=1)
     now[0] += 1
     history.counted(queued=2, running=1)
@@ -209,6 +209,6 @@ def test_the_history_counts_all_and_remembers_an_hour():
     assert (then["sync"]["count"], then["queued"], last["queued"]) == (1_000, 7, None)
     assert 0 <= then["sync"]["p50"] <= then["sync"]["p95"] < 1
     now[0] += 3_600
-    history.add(Kind.ASYNC, 1)
+    history.add(CallKind.ASYNC, 1)
     assert sum(point["sync"]["count"] for point in history.points(3_600)) == 0
     assert sum(point["async"]["count"] for point in history.points(3_600)) == 1

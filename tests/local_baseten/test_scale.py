@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from local_baseten.request_queue.database import Database
-from local_baseten.request_queue.job import Job, RetryPolicy
+from local_baseten.request_queue.request import AsyncRequest, RetryPolicy
 from local_baseten.request_queue.requests import RequestQueue
 
 FEW, MANY, ROUNDS = 1_000, 100_000, 400
 
 
-def a_job(name: str, number: int) -> Job:
-    return Job(
+def a_request(name: str, number: int) -> AsyncRequest:
+    return AsyncRequest(
         request_id=name,
         deployment_id="production",
         model_input='{"document": {"input": "inputs/0"}}',
@@ -40,12 +40,12 @@ def queues(tmp_path_factory) -> Iterator[dict[int, RequestQueue]]:
             queues[size] = RequestQueue(database, clock=lambda: 1.0)
             with database.transaction():
                 for number in range(size):
-                    queues[size].add(a_job(f"{number:032x}", number))
+                    queues[size].add(a_request(f"{number:032x}", number))
         yield queues
 
 
 CALLS: dict[str, Callable[[RequestQueue, int, int], object]] = {
-    "submit": lambda queue, size, number: queue.add(a_job(f"more {number}", number)),
+    "submit": lambda queue, size, number: queue.add(a_request(f"more {number}", number)),
     "status": lambda queue, size, number: queue.find(f"{number * 7 % size:032x}"),
     "claim": lambda queue, size, number: queue.claim(),
     "queue status": lambda queue, size, number: queue.counts(),

@@ -11,7 +11,7 @@ import stamina
 from obstore.store import MemoryStore
 from typer.testing import CliRunner
 
-from local_baseten.buckets.s3 import Bucket as Server
+from local_baseten.buckets.s3 import BucketServer
 from outbox_client import Deployment, Journal, Naming
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
@@ -37,20 +37,20 @@ def job() -> str:
 
 
 @pytest.fixture
-def root(seaweedfs: Server) -> str:
+def root(seaweedfs: BucketServer) -> str:
     """A place of its own for each test."""
     return f"{seaweedfs.root}/client/{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture
-def bucket_environment(seaweedfs: Server, monkeypatch) -> dict[str, str]:
+def bucket_environment(seaweedfs: BucketServer, monkeypatch) -> dict[str, str]:
     for name, value in seaweedfs.environment.items():
         monkeypatch.setenv(name, value)
     return seaweedfs.environment
 
 
 @pytest.fixture
-def bucket(seaweedfs: Server, bucket_environment, root: str) -> Bucket:
+def bucket(seaweedfs: BucketServer, bucket_environment, root: str) -> Bucket:
     return open_bucket(root, endpoint_url=seaweedfs.endpoint_url)
 
 

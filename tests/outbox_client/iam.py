@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from local_baseten.buckets.s3 import Bucket
+from local_baseten.buckets.s3 import BucketServer
 from truss_outbox.stores import S3Options
 
 
@@ -44,7 +44,7 @@ class User:
         }
 
 
-def owner(server: Bucket, service: str) -> Any:
+def owner(server: BucketServer, service: str) -> Any:
     """boto3's client for somebody who may do anything."""
     return boto3.client(
         service,
@@ -56,7 +56,7 @@ def owner(server: Bucket, service: str) -> Any:
 
 
 @contextmanager
-def new_user(server: Bucket) -> Iterator[User]:
+def new_user(server: BucketServer) -> Iterator[User]:
     """Somebody who may do nothing yet."""
     with contextlib.closing(owner(server, "iam")) as iam:
         name = f"user-{uuid.uuid4().hex[:8]}"

@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bucket:
+class BucketServer:
     """Where a running bucket answers, and the key pair it accepts. `pid` is its guard's."""
 
     endpoint_url: str
@@ -47,7 +47,7 @@ class Bucket:
 
 
 @contextlib.contextmanager
-def running_bucket(directory: Path) -> Iterator[Bucket]:
+def running_bucket(directory: Path) -> Iterator[BucketServer]:
     """An S3 server with the bucket `outbox`, empty or as it was left, its data in `directory`.
 
     Listens on 127.0.0.1 and ports of its own. The key pair is made once and kept in the
@@ -62,7 +62,7 @@ def running_bucket(directory: Path) -> Iterator[Bucket]:
         with running_seaweedfs(
             directory, ports, bucket=NAME, credentials_file=_CREDENTIALS
         ) as process:
-            bucket = Bucket(
+            bucket = BucketServer(
                 endpoint_url=f"http://127.0.0.1:{ports.s3}",
                 access_key_id=pair["accessKey"],
                 secret_access_key=pair["secretKey"],
@@ -92,7 +92,7 @@ def _credentials(path: Path) -> dict[str, str]:
     return kept
 
 
-def _becomes_ready(bucket: Bucket, process: subprocess.Popen[bytes]) -> bool:
+def _becomes_ready(bucket: BucketServer, process: subprocess.Popen[bytes]) -> bool:
     """Waits until the bucket takes an object: its S3 side answers before its volumes do."""
     import boto3  # noqa: PLC0415  # 0.3 seconds, spent while the server starts
     from botocore.config import Config  # noqa: PLC0415

@@ -1,9 +1,12 @@
-"""Which path leads where, for whom, called by which name."""
+"""The stand-in's HTTP server: which path leads where, for whom, called by which name."""
 
+import contextlib
 import hmac
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from urllib.parse import urlsplit
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -13,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .. import answers
-from ..answers import ApiError, error_answer
-from ..page.page import Page
-from .async_api import AsyncApi
+from ..page.page import StatusPage
+from . import answers
+from .answers import ApiError, error_answer
+from .async_api import AsyncEndpoints
 from .openapi import describe_api
 
 
@@ -64,9 +67,9 @@ NO_CHAINLETS: Mapping[str, Endpoint] = {}
 
 
 def create_application(
-    api: AsyncApi,
+    api: AsyncEndpoints,
     sync: Endpoint,
-    page: Page,
+    page: StatusPage,
     *,
     api_key: str | None,
     hosts: Collection[str],
@@ -126,3 +129,32 @@ def create_application(
 
 async def _openapi(_: Request) -> Response:
     return JSONResponse(describe_api(FORMS))
+
+
+class HttpServer(uvicorn.Server):
+    """`finish_seconds` bound what calls may take that are open when `should_exit` is set."""
+
+    def __init__(self, application: ASGIApp, *, finish_seconds: float) -> None:
+        settings = uvicorn.Config(
+            application,
+            lifespan="off",
+            http="httptools",  # quicker than h11, which Truss takes for its own server
+            proxy_headers=False,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=max(1, round(finish_seconds)),
+        )
+        super().__init__(settings)
+
+    async def run_on(self, listener: socket.socket) -> None:
+        listener.listen(self.config.backlog)
+        # After a kill, Linux keeps the port of open connections for a minute; with this the next
+        # start has it at once. Not before we listen: it may give a free port away again.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        await self.serve([listener])
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Left alone: they end all parts, not this one first."""
+        yield

@@ -5,27 +5,26 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..answers import ApiError, BrokenAnswer
 from ..faults.faults import Fault, Faults
 from ..request_queue.group_commit import GroupCommit
-from ..request_queue.job import Job, Status
+from ..request_queue.request import AsyncRequest, Status, timestamp
 from ..request_queue.requests import RequestQueue
-from ..settings import Limits, RateLimit
-from .request_status import SERVED_ID, describe
-from .submission import parse_submission, read_body
+from ..settings import DEFAULTS, SERVED_ID, ServiceSettings
+from .answers import ApiError, BrokenAnswer
+from .submit_body import parse_submit_body, read_body
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_LIMITS = Limits()
 NO_FAULTS = Faults({})
 
 
-class AsyncApi:
-    """The endpoints. Whatever deployment a path names, the one model serves it."""
+class AsyncEndpoints:
+    """Whatever deployment a path names, the one model serves it."""
 
     def __init__(
         self,
@@ -35,7 +34,7 @@ class AsyncApi:
         on_submit: Callable[[], None],
         on_wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
-        limits: Limits = DEFAULT_LIMITS,
+        settings: ServiceSettings = DEFAULTS,
         faults: Faults = NO_FAULTS,
     ) -> None:
         self._queue = queue
@@ -43,43 +42,43 @@ class AsyncApi:
         self._on_submit = on_submit
         self._on_wake = on_wake
         self._clock = clock
-        self._limits = limits
+        self._max_body_bytes = settings.max_body_bytes
+        self._max_waiting = settings.max_waiting
         self._faults = faults
-        self._submits = RateLimit(limits.submits_per_second, clock=clock)
-        self._statuses = RateLimit(limits.status_per_second, clock=clock)
-        self._cancels = RateLimit(limits.status_per_second, clock=clock)
+        self._submits = _RateLimit(settings.submits_per_second, clock=clock)
+        self._statuses = _RateLimit(settings.status_per_second, clock=clock)
+        self._cancels = _RateLimit(settings.status_per_second, clock=clock)
 
-    async def submit(self, request: Request) -> Response:
+    async def submit(self, call: Request) -> Response:
         """`async_predict`."""
-        return await self._submit(request, request_id=uuid.uuid4().hex, is_chain=False)
+        return await self._submit(call, request_id=uuid.uuid4().hex, is_chain=False)
 
-    async def submit_to_chain(self, request: Request) -> Response:
+    async def submit_to_chain(self, call: Request) -> Response:
         """`async_run_remote`: its ids are longer, and something is appended to them."""
         return await self._submit(
-            request, request_id=secrets.token_hex(19)[:37], suffix=":0", is_chain=True
+            call, request_id=secrets.token_hex(19)[:37], suffix=":0", is_chain=True
         )
 
-    async def status(self, request: Request) -> Response:
-        _keep(self._statuses)
-        return JSONResponse(describe(await self._find(request)))
+    async def status(self, call: Request) -> Response:
+        self._statuses.take()
+        return JSONResponse(_describe(await self._find(call)))
 
-    async def cancel(self, request: Request) -> Response:
-        _keep(self._cancels)
-        job = await self._find(request)
-        canceled = await self._commits(self._queue.cancel, job.request_id)
+    async def cancel(self, call: Request) -> Response:
+        self._cancels.take()
+        request = await self._find(call)
+        request_id, status = request.request_id, request.status
+        canceled = await self._commits(self._queue.cancel, request_id)
         if canceled:
-            logger.info("canceled", extra={"request_id": job.request_id, "status": "CANCELED"})
-        message = "Canceled." if canceled else f"Only queued requests can be canceled: {job.status}"
-        return JSONResponse(
-            {"request_id": job.request_id, "canceled": canceled, "message": message}
-        )
+            logger.info("canceled", extra={"request_id": request_id, "status": "CANCELED"})
+        message = "Canceled." if canceled else f"Only queued requests can be canceled: {status}"
+        return JSONResponse({"request_id": request_id, "canceled": canceled, "message": message})
 
-    async def queue_status(self, request: Request) -> Response:
+    async def queue_status(self, call: Request) -> Response:
         counts = await self._commits(self._queue.counts)
         return JSONResponse(
             {
                 "model_id": SERVED_ID,
-                "deployment_id": _deployment(request),
+                "deployment_id": _deployment(call),
                 "num_queued_requests": counts[Status.QUEUED],
                 "num_in_progress_requests": counts[Status.IN_PROGRESS],
             }
@@ -90,48 +89,79 @@ class AsyncApi:
         return Response(status_code=202)
 
     async def _submit(
-        self, request: Request, *, request_id: str, suffix: str = "", is_chain: bool
+        self, call: Request, *, request_id: str, suffix: str = "", is_chain: bool
     ) -> Response:
-        _keep(self._submits)
-        body = await read_body(request, max_bytes=self._limits.max_body_bytes)
-        submission = parse_submission(body, is_chain=is_chain)
+        self._submits.take()
+        body = await read_body(call, max_bytes=self._max_body_bytes)
+        submitted = parse_submit_body(body, is_chain=is_chain)
         if self._faults.happens(Fault.UNAVAILABLE):
             raise ApiError(503, "model_unavailable", "A fault that was asked for.")
-        job = submission.job(
-            request_id, deployment_id=_deployment(request), is_chain=is_chain, now=self._clock()
+        request = submitted.request(
+            request_id, deployment_id=_deployment(call), is_chain=is_chain, now=self._clock()
         )
-        await self._commits(self._add, job)
+        await self._commits(self._add, request)
         self._on_submit()
-        logger.info("accepted", extra={"request_id": request_id, "status": job.status})
+        logger.info("accepted", extra={"request_id": request_id, "status": request.status})
         answered = request_id + suffix
         headers = {"X-Baseten-Request-Id": answered}
         answer = JSONResponse({"request_id": answered}, status_code=201, headers=headers)
         is_lost = self._faults.happens(Fault.LOST_ANSWER, request_id=request_id)
         return BrokenAnswer(answer) if is_lost else answer
 
-    def _add(self, job: Job) -> None:
+    def _add(self, request: AsyncRequest) -> None:
         counts = self._queue.counts()
         waiting = counts[Status.QUEUED] + counts[Status.IN_PROGRESS]
-        if waiting >= self._limits.max_waiting:
+        if waiting >= self._max_waiting:
             raise ApiError(429, "rate_limited", f"{waiting} requests are queued or running already")
-        self._queue.add(job)
+        self._queue.add(request)
 
-    async def _find(self, request: Request) -> Job:
-        request_id, _, _ = str(request.path_params["request_id"]).partition(":")
-        job = await self._commits(self._queue.find, request_id)
-        if job is None:
+    async def _find(self, call: Request) -> AsyncRequest:
+        request_id, _, _ = str(call.path_params["request_id"]).partition(":")
+        request = await self._commits(self._queue.find, request_id)
+        if request is None:
             message = "No such request; one is known for an hour after its end."
             raise ApiError(404, "client_error", message)
-        return job
+        return request
 
 
-def _keep(limit: RateLimit) -> None:
-    if not limit.take():
-        raise ApiError(429, "rate_limited", f"more than {limit.per_second:g} calls a second")
+class _RateLimit:
+    """So many calls a second, and as many at once after a second without any."""
+
+    def __init__(self, per_second: float, *, clock: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._capacity = max(1.0, per_second)
+        self._left = self._capacity
+        self._clock = clock
+        self._at = clock()
+
+    def take(self) -> None:
+        """Raises ApiError 429 for a call too many, which does not count."""
+        now = self._clock()
+        refilled = self._left + max(0.0, now - self._at) * self._per_second
+        self._left = min(self._capacity, refilled)
+        self._at = now
+        if self._left < 1:
+            raise ApiError(429, "rate_limited", f"more than {self._per_second:g} calls a second")
+        self._left -= 1
 
 
-def _deployment(request: Request) -> str:
+def _deployment(call: Request) -> str:
     """The name in the path: the deployment's, the environment's, production or development."""
-    name = request.path_params.get("name")
-    first, _, rest = request.url.path[1:].partition("/")
+    name = call.path_params.get("name")
+    first, _, rest = call.url.path[1:].partition("/")
     return str(name) if name else first if rest else "production"
+
+
+def _describe(request: AsyncRequest) -> dict[str, Any]:
+    """The answer of `GET /async_request/{id}`."""
+    errors = [] if request.error is None else [request.error]
+    return {
+        "request_id": request.request_id,
+        "chain_id" if request.is_chain else "model_id": SERVED_ID,
+        "deployment_id": request.deployment_id,
+        "status": request.status,
+        "webhook_status": request.webhook_status,
+        "created_at": timestamp(request.created_at),
+        "status_at": timestamp(request.status_at),
+        "errors": [{"code": error.code, "message": error.message} for error in errors],
+    }

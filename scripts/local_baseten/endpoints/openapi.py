@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..request_queue.job import Status, WebhookStatus
-from .submission import Submission
+from ..request_queue.request import Status, WebhookStatus
+from .submit_body import SubmitBody
 
 _JSON = dict[str, Any]
 _TEXT = {"type": "string"}
@@ -44,9 +44,9 @@ def _deployment_paths(form: str) -> _JSON:
 
     item = {"parameters": [_path_parameter("name")]} if "{name}" in form else {}
     accepted = {"201": _reference("Accepted")}
-    chain_input = {"anyOf": [_reference("Submission"), _OBJECT]}
+    chain_input = {"anyOf": [_reference("SubmitBody"), _OBJECT]}
     return {
-        f"{form}/async_predict": post(accepted, _reference("Submission"), _SUBMIT_ERRORS),
+        f"{form}/async_predict": post(accepted, _reference("SubmitBody"), _SUBMIT_ERRORS),
         f"{form}/async_run_remote": post(accepted, chain_input, _SUBMIT_ERRORS),
         f"{form}/async_queue_status": item
         | {"get": _operation({"200": _reference("QueueStatus")}, errors=(400, 401))},
@@ -83,10 +83,10 @@ def _path_parameter(name: str) -> _JSON:
 
 
 def _schemas() -> _JSON:
-    submission = Submission.model_json_schema(ref_template="#/components/schemas/{model}")
+    submission = SubmitBody.model_json_schema(ref_template="#/components/schemas/{model}")
     return {
         **submission.pop("$defs"),
-        "Submission": submission,
+        "SubmitBody": submission,
         "Accepted": _all_of(request_id=_TEXT),
         "Cancellation": _all_of(request_id=_TEXT, canceled={"type": "boolean"}, message=_TEXT),
         "QueueStatus": _all_of(

@@ -6,11 +6,11 @@ import uuid
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from ..answers import ApiError
 from ..request_queue.outcome import LOST, TOO_LONG
 from ..settings import RUN_SECONDS
 from ..trusses.client import ModelCaller, ModelLostError, ModelRefusedError
 from ..trusses.slots import ModelServer, Slots
+from .answers import ApiError
 
 READY_SECONDS = 60.0
 """How long a call waits for a model that is not up."""

@@ -13,7 +13,7 @@ _KEPT_VALUES = 12
 _POINTS = 60
 
 
-class Kind(StrEnum):
+class CallKind(StrEnum):
     """What is measured in seconds."""
 
     TIME_IN_QUEUE = "time_in_queue"
@@ -41,7 +41,9 @@ class _Second:
     at: int
     queued: int | None = None
     running: int | None = None
-    values: dict[Kind, _Values] = field(default_factory=lambda: {kind: _Values() for kind in Kind})
+    values: dict[CallKind, _Values] = field(
+        default_factory=lambda: {kind: _Values() for kind in CallKind}
+    )
 
 
 class History:
@@ -51,7 +53,7 @@ class History:
         self._monotonic = monotonic
         self._seconds: deque[_Second] = deque()
 
-    def add(self, kind: Kind, seconds: float) -> None:
+    def add(self, kind: CallKind, seconds: float) -> None:
         self._now().values[kind].add(seconds)
 
     def counted(self, *, queued: int, running: int) -> None:
@@ -83,7 +85,7 @@ def _point(seconds: Sequence[_Second]) -> dict[str, Any]:
         "queued": _most(second.queued for second in seconds),
         "running": _most(second.running for second in seconds),
     }
-    for kind in Kind:
+    for kind in CallKind:
         values = [second.values[kind] for second in seconds]
         point[kind] = {"count": sum(one.count for one in values)} | _quantiles(values)
     return point

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from ..answers import ApiError
+from ..endpoints.answers import ApiError
 from ..request_queue.group_commit import GroupCommit
-from ..request_queue.job import Job, Status
+from ..request_queue.request import AsyncRequest, Status
 from ..request_queue.requests import RequestQueue
 from ..trusses.client import Answer, ModelCaller, ModelLostError
-from .history import History, Kind
+from .history import CallKind, History
 from .metrics import Metrics
 
 _SAMPLE_SECONDS = 1.0
@@ -26,16 +26,16 @@ class Observer:
         self.history = history
         self._clock = clock
 
-    def claimed(self, job: Job) -> None:
+    def claimed(self, request: AsyncRequest) -> None:
         """Only the first time has it left the queue."""
-        if job.claims == 1:
-            seconds = max(0.0, self._clock() - job.created_at)
+        if request.claims == 1:
+            seconds = max(0.0, self._clock() - request.created_at)
             self.metrics.left_queue(seconds)
-            self.history.add(Kind.TIME_IN_QUEUE, seconds)
+            self.history.add(CallKind.TIME_IN_QUEUE, seconds)
 
     def answered(self, seconds: float, *, status: int, is_async: bool) -> None:
         self.metrics.answered(seconds, status=status, is_async=is_async)
-        self.history.add(Kind.ASYNC if is_async else Kind.SYNC, seconds)
+        self.history.add(CallKind.ASYNC if is_async else CallKind.SYNC, seconds)
 
     async def count(self, queue: RequestQueue, commits: GroupCommit) -> dict[Status, int]:
         """How many requests there are by status, now."""

@@ -12,29 +12,29 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import OutboxError
 
-from ..answers import ApiError
+from ..endpoints.answers import ApiError
 from ..measuring.history import KEPT_SECONDS
 from ..measuring.observer import Observer
 from ..request_queue.group_commit import GroupCommit
-from ..request_queue.job import Job, Status
+from ..request_queue.request import AsyncRequest, Status
 from ..request_queue.requests import RequestQueue
 from .results import Results
 
 
-def row_of(job: Job) -> dict[str, Any]:
+def row_of(request: AsyncRequest) -> dict[str, Any]:
     """Times are seconds since 1970."""
     return {
-        "request_id": job.request_id,
-        "name": job.name,
-        "status": job.status,
-        "webhook_status": job.webhook_status,
-        "priority": job.priority,
-        "attempts": job.attempts,
-        "max_attempts": job.retry.max_attempts,
-        "created_at": job.created_at,
-        "started_at": job.started_at,
-        "status_at": job.status_at,
-        "error": job.error and {"code": job.error.code, "message": job.error.message},
+        "request_id": request.request_id,
+        "name": request.name,
+        "status": request.status,
+        "webhook_status": request.webhook_status,
+        "priority": request.priority,
+        "attempts": request.attempts,
+        "max_attempts": request.retry.max_attempts,
+        "created_at": request.created_at,
+        "started_at": request.started_at,
+        "status_at": request.status_at,
+        "error": request.error and {"code": request.error.code, "message": request.error.message},
     }
 
 
@@ -77,7 +77,7 @@ _SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp", "text/plain", "applicat
 _TYPES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
 
 
-class Page:
+class StatusPage:
     """Its files are for everybody; the rest is to be guarded."""
 
     def __init__(
@@ -101,8 +101,8 @@ class Page:
         # Few and of its own: a slow bucket holds up nothing but results.
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="results")
 
-    async def file(self, request: Request) -> Response:
-        name = request.url.path.lstrip("/") or "page.html"
+    async def file(self, call: Request) -> Response:
+        name = call.url.path.lstrip("/") or "page.html"
         content = files(__package__).joinpath("assets", name).read_bytes()
         return Response(content, media_type=_TYPES[name], headers=_PAGE_HEADERS)
 
@@ -115,12 +115,12 @@ class Page:
         content = self._observer.metrics.exposition()
         return Response(content, media_type="text/plain; version=0.0.4")
 
-    async def state(self, request: Request) -> Response:
+    async def state(self, call: Request) -> Response:
         """`window`: the seconds that the points cover; `status`: of the requests, several."""
-        window = window_of(request.query_params.get("window", "300"))
-        statuses = statuses_of(request.query_params.getlist("status"))
+        window = window_of(call.query_params.get("window", "300"))
+        statuses = statuses_of(call.query_params.getlist("status"))
         counts = await self._observer.count(self._queue, self._commits)
-        jobs = await self._commits(self._queue.latest, statuses, limit=_ROWS)
+        requests = await self._commits(self._queue.latest, statuses, limit=_ROWS)
         return JSONResponse(
             {
                 "now": self._clock(),
@@ -128,21 +128,21 @@ class Page:
                 "counts": counts,
                 "window_seconds": window,
                 "points": self._observer.history.points(window),
-                "requests": [row_of(job) for job in jobs],
+                "requests": [row_of(one) for one in requests],
             }
         )
 
-    async def request(self, request: Request) -> Response:
+    async def request(self, call: Request) -> Response:
         """A request, with the manifest of its result where there is one."""
-        job = await self._find(request)
-        manifest = await self._manifest(job)
+        request = await self._find(call)
+        manifest = await self._manifest(request)
         result = None if manifest is None else manifest.model_dump(mode="json", by_alias=True)
-        return JSONResponse(row_of(job) | {"manifest": result})
+        return JSONResponse(row_of(request) | {"manifest": result})
 
-    async def artifact(self, request: Request) -> Response:
+    async def artifact(self, call: Request) -> Response:
         """One of the files the manifest names, by its number there."""
-        manifest = await self._manifest(await self._find(request))
-        number: int = request.path_params["number"]
+        manifest = await self._manifest(await self._find(call))
+        number: int = call.path_params["number"]
         if manifest is None or number >= len(manifest.artifacts):
             raise ApiError(404, "client_error", "No such artifact.")
         artifact = manifest.artifacts[number]
@@ -155,16 +155,16 @@ class Page:
         kind = kind if kind in _SHOWN_TYPES else "application/octet-stream"
         return StreamingResponse(_pieces(content), headers=headers, media_type=kind)
 
-    async def _find(self, request: Request) -> Job:
-        job = await self._commits(self._queue.find, request.path_params["request_id"])
-        if job is None:
+    async def _find(self, call: Request) -> AsyncRequest:
+        request = await self._commits(self._queue.find, call.path_params["request_id"])
+        if request is None:
             raise ApiError(404, "client_error", "No such request.")
-        return job
+        return request
 
-    async def _manifest(self, job: Job) -> Manifest | None:
-        if job.result_key is None:
+    async def _manifest(self, request: AsyncRequest) -> Manifest | None:
+        if request.result_key is None:
             return None
-        return await self._read(self._results.find, job.result_key)
+        return await self._read(self._results.find, request.result_key)
 
     async def _read(self, read: Callable[..., T], *arguments: Any) -> T:
         try:

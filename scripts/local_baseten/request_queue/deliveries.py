@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
+from ..settings import KNOWN_SECONDS
 from .database import Database
-from .job import Delivery, WebhookStatus
-from .requests import KNOWN_SECONDS
+from .request import WebhookDelivery, WebhookStatus
 from .rows import delivery_of
 
 
@@ -27,7 +27,7 @@ class Deliveries:
         self._clock = clock
         self._known_seconds = known_seconds
 
-    def claim(self) -> Delivery | None:
+    def claim(self) -> WebhookDelivery | None:
         """The delivery that has been due for longest; None where none is due."""
         with self._database.transaction():
             rows = self._database.run("claim_delivery", now=self._clock()).fetchall()
@@ -41,7 +41,7 @@ class Deliveries:
         (due_at,) = self._database.run("next_delivery_due").fetchone()
         return None if due_at is None else max(0.0, due_at - self._clock())
 
-    def retried(self, delivery: Delivery, *, delay_seconds: float) -> None:
+    def retried(self, delivery: WebhookDelivery, *, delay_seconds: float) -> None:
         """The attempt failed, and another one follows."""
         self._database.run(
             "retry_delivery",
@@ -49,15 +49,15 @@ class Deliveries:
             due_at=self._clock() + delay_seconds,
         )
 
-    def succeeded(self, delivery: Delivery) -> None:
+    def succeeded(self, delivery: WebhookDelivery) -> None:
         """The result is not kept any longer; the request is known for an hour from now."""
         self._end(delivery, WebhookStatus.SUCCEEDED)
 
-    def failed(self, delivery: Delivery) -> None:
+    def failed(self, delivery: WebhookDelivery) -> None:
         """For good: a request that had succeeded is WEBHOOK_FAILED, and its result is gone."""
         self._end(delivery, WebhookStatus.FAILED)
 
-    def _end(self, delivery: Delivery, status: WebhookStatus) -> None:
+    def _end(self, delivery: WebhookDelivery, status: WebhookStatus) -> None:
         now = self._clock()
         with self._database.transaction():
             self._database.run("delete_delivery", request_id=delivery.request_id)

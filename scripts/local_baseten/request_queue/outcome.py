@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from .job import JobError
+from .request import RequestError
 
 _RETRYABLE = frozenset({500, 502, 503, 504})
 _CODES = {
@@ -23,7 +23,7 @@ class Outcome:
     `data` is what the model answered, where it succeeded.
     """
 
-    error: JobError | None = None
+    error: RequestError | None = None
     may_be_retried: bool = False
     data: str | None = None
 
@@ -33,10 +33,10 @@ TOO_LONG = "The model did not answer in time."
 
 # As the service in front of a server that crashed would answer: 503.
 CONNECTION_LOST = Outcome(
-    error=JobError(code="MODEL_UNAVAILABLE", message=LOST), may_be_retried=True
+    error=RequestError(code="MODEL_UNAVAILABLE", message=LOST), may_be_retried=True
 )
 
-TIMED_OUT = Outcome(error=JobError(code="MODEL_PREDICT_TIMEOUT", message=TOO_LONG))
+TIMED_OUT = Outcome(error=RequestError(code="MODEL_PREDICT_TIMEOUT", message=TOO_LONG))
 
 
 def outcome_of(status: int, body: bytes) -> Outcome:
@@ -44,7 +44,7 @@ def outcome_of(status: int, body: bytes) -> Outcome:
     if status < 400:
         return Outcome(data=body.decode(errors="replace"))
     code = _CODES.get(status, "MODEL_PREDICT_ERROR")
-    error = JobError(code=code, message=f"The model answered {status}: {_message(body)}")
+    error = RequestError(code=code, message=f"The model answered {status}: {_message(body)}")
     return Outcome(error=error, may_be_retried=status in _RETRYABLE)
 
 

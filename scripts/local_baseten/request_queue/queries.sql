@@ -162,14 +162,6 @@ PRAGMA incremental_vacuum (64)
 -- name: find
 SELECT * FROM requests WHERE request_id = :request_id
 
--- name: recent
--- Without the input: it can be long.
-SELECT
-    request_id, deployment_id, priority, status, created_at, status_at, started_at, expires_at,
-    max_attempts, initial_delay_ms, max_delay_ms, attempts, claims, error_code, error_message,
-    webhook_endpoint, webhook_status, is_chain, name, result_key, '' AS model_input
-FROM requests ORDER BY sequence DESC LIMIT :limit
-
 -- name: latest
 -- Without an index of its own, which every request would pay for: among what runs, what is next,
 -- and what has ended last. Without the input: it can be long.
@@ -197,9 +189,6 @@ ORDER BY status_at DESC LIMIT :limit
 
 -- name: counts
 SELECT status, count FROM counts
-
--- name: count
-SELECT count FROM counts WHERE status = :status
 
 -- name: claim_delivery
 UPDATE deliveries SET is_running = 1

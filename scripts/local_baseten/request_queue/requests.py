@@ -5,13 +5,11 @@ import json
 import time
 from collections.abc import Callable, Collection
 
+from ..settings import KNOWN_SECONDS
 from .database import Database
-from .job import Job, JobError, Status
 from .pointer import key_of
-from .rows import job_of, values_of
-
-KNOWN_SECONDS = 3_600.0
-"""How long a request is known after its end."""
+from .request import AsyncRequest, RequestError, Status
+from .rows import request_of, values_of
 
 CLAIM_SECONDS = 3_660.0
 """How long a claim holds: somewhat longer than a run may take."""
@@ -39,10 +37,10 @@ class RequestQueue:
         self._known_seconds = known_seconds
         self._claim_seconds = claim_seconds
 
-    def add(self, job: Job) -> None:
-        self._database.run("add", **values_of(job))
+    def add(self, request: AsyncRequest) -> None:
+        self._database.run("add", **values_of(request))
 
-    def claim(self) -> Job | None:
+    def claim(self) -> AsyncRequest | None:
         """The next request that is due, from now on IN_PROGRESS; None where there is none.
 
         It is taken back when the claim has expired; what its owner then says is not heard.
@@ -50,9 +48,9 @@ class RequestQueue:
         now = self._swept()
         cursor = self._database.run("claim", now=now, claimed_until=now + self._claim_seconds)
         rows = cursor.fetchall()
-        return job_of(rows[0]) if rows else None
+        return request_of(rows[0]) if rows else None
 
-    def claim_many(self, limit: int) -> list[Job]:
+    def claim_many(self, limit: int) -> list[AsyncRequest]:
         """As many as there are, up to `limit`, in their order."""
         return list(itertools.islice(iter(self.claim, None), limit))
 
@@ -62,37 +60,40 @@ class RequestQueue:
         (due_at,) = self._database.run("next_due").fetchone()
         return None if due_at is None else max(0.0, due_at - now)
 
-    def put_back(self, job: Job, *, delay_seconds: float) -> bool:
+    def put_back(self, request: AsyncRequest, *, delay_seconds: float) -> bool:
         """The attempt did not come about, and is not counted. False where the claim has expired."""
         now = self._swept()
         cursor = self._database.run(
-            "put_back", request_id=job.request_id, claims=job.claims, due_at=now + delay_seconds
+            "put_back",
+            request_id=request.request_id,
+            claims=request.claims,
+            due_at=now + delay_seconds,
         )
         return cursor.rowcount > 0
 
-    def retry(self, job: Job, error: JobError, *, delay_seconds: float) -> bool:
+    def retry(self, request: AsyncRequest, error: RequestError, *, delay_seconds: float) -> bool:
         """The attempt failed, and another one follows. False where the claim has expired."""
         now = self._swept()
         cursor = self._database.run(
             "retry",
-            request_id=job.request_id,
-            claims=job.claims,
+            request_id=request.request_id,
+            claims=request.claims,
             due_at=now + delay_seconds,
             error_code=error.code,
             error_message=error.message,
         )
         return cursor.rowcount > 0
 
-    def succeed(self, job: Job, *, data: str | None = None) -> bool:
+    def succeed(self, request: AsyncRequest, *, data: str | None = None) -> bool:
         """`data`, the model's answer, is kept for the webhook alone, but for where the result is.
 
         False where the claim has expired.
         """
-        return self._finish(job, Status.SUCCEEDED, error=None, data=data)
+        return self._finish(request, Status.SUCCEEDED, error=None, data=data)
 
-    def fail(self, job: Job, error: JobError) -> bool:
+    def fail(self, request: AsyncRequest, error: RequestError) -> bool:
         """False where the claim has expired."""
-        return self._finish(job, Status.FAILED, error=error, data=None)
+        return self._finish(request, Status.FAILED, error=error, data=None)
 
     def cancel(self, request_id: str) -> bool:
         """Whether it was still QUEUED, and now is CANCELED."""
@@ -101,18 +102,13 @@ class RequestQueue:
         cursor = self._database.run("cancel", request_id=request_id, now=now, forget_at=forget_at)
         return cursor.rowcount > 0
 
-    def find(self, request_id: str) -> Job | None:
+    def find(self, request_id: str) -> AsyncRequest | None:
         """None for a request never added, or forgotten an hour after its end."""
         self._swept()
         row = self._database.run("find", request_id=request_id).fetchone()
-        return None if row is None else job_of(row)
+        return None if row is None else request_of(row)
 
-    def recent(self, limit: int) -> list[Job]:
-        """The latest requests, newest first, with an empty `model_input`."""
-        self._swept()
-        return [job_of(row) for row in self._database.run("recent", limit=limit)]
-
-    def latest(self, statuses: Collection[Status], *, limit: int) -> list[Job]:
+    def latest(self, statuses: Collection[Status], *, limit: int) -> list[AsyncRequest]:
         """Those whose status has changed last, newest first, with an empty `model_input`.
 
         Of those that wait, the next are looked at; of those that have ended, the latest 1,000.
@@ -121,10 +117,7 @@ class RequestQueue:
         rows = self._database.run(
             "latest", statuses=json.dumps(list(statuses)), limit=limit, looked_at=_LOOKED_AT
         )
-        return [job_of(row) for row in rows]
-
-    def count(self, status: Status) -> int:
-        return self.counts()[status]
+        return [request_of(row) for row in rows]
 
     def counts(self) -> dict[Status, int]:
         """How many requests are known, by status; as fast with many as with few."""
@@ -135,14 +128,14 @@ class RequestQueue:
         }
 
     def _finish(
-        self, job: Job, status: Status, *, error: JobError | None, data: str | None
+        self, request: AsyncRequest, status: Status, *, error: RequestError | None, data: str | None
     ) -> bool:
         now = self._swept()
         with self._database.transaction():
             cursor = self._database.run(
                 "finish",
-                request_id=job.request_id,
-                claims=job.claims,
+                request_id=request.request_id,
+                claims=request.claims,
                 status=status,
                 now=now,
                 forget_at=now + self._known_seconds,
@@ -150,8 +143,10 @@ class RequestQueue:
                 error_message=error and error.message,
                 result_key=data and key_of(data),
             )
-            if cursor.rowcount and job.webhook_endpoint:
-                self._database.run("add_delivery", request_id=job.request_id, now=now, data=data)
+            if cursor.rowcount and request.webhook_endpoint:
+                self._database.run(
+                    "add_delivery", request_id=request.request_id, now=now, data=data
+                )
         return cursor.rowcount > 0
 
     def _swept(self) -> float:

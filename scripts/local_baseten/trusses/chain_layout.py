@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,25 @@ _LAST_WORDS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceLayout:
-    """`entrypoint` is what requests go to; `chainlets` are what it calls, by class name."""
+    """Requests go to the first Truss, the entrypoint; of a Chain, it calls the others.
 
-    entrypoint: TrussLayout
+    `display_names` are the Chainlets' names for each other, by the names of their Trusses.
+    """
+
+    trusses: Sequence[TrussLayout]
     is_chain: bool = False
-    chainlets: Mapping[str, TrussLayout] = field(default_factory=dict)
     display_names: Mapping[str, str] = field(default_factory=dict)
 
     def connect(self, base_url: str) -> None:
         """Tell all Chainlets where the others answer, as Baseten does: by a mounted file."""
         urls = {
-            self.display_names[name]: {"predict_url": f"{base_url}/chainlets/{name}/run_remote"}
-            for name in self.chainlets
+            self.display_names[truss.name]: {
+                "predict_url": f"{base_url}/chainlets/{truss.name}/run_remote"
+            }
+            for truss in self.trusses[1:]
         }
-        for layout in (self.entrypoint, *self.chainlets.values()) if self.is_chain else ():
-            directory = layout.directory / "dynamic_config"
+        for truss in self.trusses if self.is_chain else ():
+            directory = truss.directory / "dynamic_config"
             directory.mkdir(exist_ok=True)
             (directory / "dynamic_chainlet_config").write_text(json.dumps(urls))
 
@@ -45,27 +49,31 @@ def lay_out(source: Path, target: Path) -> ServiceLayout:
     TrussError and ChainError.
     """
     if not source.is_file():
-        return ServiceLayout(entrypoint=lay_out_truss(source, target))
+        return ServiceLayout(trusses=[lay_out_truss(source, target)])
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="outbox-chain-") as scratch:
-        first, *others = _generate(source, Path(scratch))
-        layouts = {
-            chainlet["name"]: lay_out_truss(Path(chainlet["truss"]), target / chainlet["name"])
-            for chainlet in [first, *others]
-        }
-    return ServiceLayout(
-        entrypoint=layouts.pop(first["name"]),
-        is_chain=True,
-        chainlets=layouts,
-        display_names={chainlet["name"]: chainlet["display_name"] for chainlet in others},
-    )
+        chainlets = _generate(source, Path(scratch))
+        return ServiceLayout(
+            trusses=[
+                lay_out_truss(Path(chainlet["truss"]), target / chainlet["name"])
+                for chainlet in chainlets
+            ],
+            is_chain=True,
+            display_names={one["name"]: one["display_name"] for one in chainlets},
+        )
 
 
 def _generate(source: Path, scratch: Path) -> list[dict[str, Any]]:
+    """The Chainlets, the entrypoint first: `name`, `display_name`, and where the `truss` is."""
     result = scratch / "chainlets.json"
-    module = "local_baseten.trusses.chain_generation"
     done = subprocess.run(
-        [sys.executable, "-m", module, str(source.resolve()), str(result)],
+        [
+            sys.executable,
+            "-m",
+            f"{__package__}.chain_generation",
+            str(source.resolve()),
+            str(result),
+        ],
         env=os.environ
         | {"TMPDIR": str(scratch), "HOME": str(scratch)}
         # Truss formats what it generates by the `ruff` that it was installed with.

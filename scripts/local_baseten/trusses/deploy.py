@@ -1,107 +1,107 @@
-"""The servers, their slots and what keeps them up, of all that is served; from the settings."""
+"""What is served, deployed: each Truss's servers, their slots, and what keeps them up."""
 
-import os
+import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..endpoints.request_status import SERVED_ID
-from ..measuring.history import History
-from ..measuring.metrics import Metrics
-from ..measuring.observer import Observer
-from ..page.results import Results, open_model_bucket
 from ..settings import ServiceSettings
 from .chain_layout import ServiceLayout
 from .client import ModelClient
 from .layout import TrussLayout
-from .scaling import Deployment
 from .server import TrussServer
 from .slots import Slots
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deployed:
-    """One Truss."""
-
-    servers: Sequence[TrussServer]
-    slots: Slots
-    deployment: Deployment
+_LOOK_SECONDS = 1.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeployedService:
-    """`entrypoint` is what requests go to; `chainlets` are what it calls, by name."""
+class TrussServers:
+    """The servers of one Truss, up while `run()` runs, all the time or while they are needed.
 
-    entrypoint: Deployed
-    chainlets: Mapping[str, Deployed]
+    Each works in a directory of its own, a number in `directory`; `environment` is added to theirs.
+    `on_change` is called when anything about a server has changed.
+    """
 
-    @property
-    def everything(self) -> Sequence[Deployed]:
-        return [self.entrypoint, *self.chainlets.values()]
-
-    def wake(self) -> None:
-        for one in self.everything:
-            one.deployment.wake()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deploying:
-    """`environment` is added to the models'; each server has a directory in `directory`."""
-
-    layout: ServiceLayout
-    directory: Path
-    environment: Mapping[str, str] = field(repr=False)
-    settings: ServiceSettings
-
-    def deploy(
-        self, model: ModelClient, *, on_change: Callable[[Sequence[TrussServer]], None]
-    ) -> DeployedService:
-        """Nothing is started yet. `on_change` is told when anything about a server has changed."""
-
-        def changed() -> None:
-            on_change([server for one in service.everything for server in one.servers])
-
-        service = DeployedService(
-            entrypoint=self._truss(self.layout.entrypoint, self.directory, model, changed),
-            chainlets={
-                name: self._truss(layout, self.directory / name, model, changed)
-                for name, layout in self.layout.chainlets.items()
-            },
-        )
-        return service
-
-    def _truss(
+    def __init__(
         self,
         layout: TrussLayout,
-        directory: Path,
         model: ModelClient,
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+        settings: ServiceSettings,
         on_change: Callable[[], None],
-    ) -> Deployed:
+    ) -> None:
         def changed() -> None:
-            slots.hand_out()
+            self.slots.hand_out()
             on_change()
 
-        servers = [
+        self.layout = layout
+        self.servers = [
             TrussServer(
                 layout,
                 model,
-                environment=self.environment,
+                environment=environment,
                 state_directory=directory / str(number),
                 on_change=changed,
             )
-            for number in range(self.settings.replicas)
+            for number in range(settings.replicas)
         ]
-        slots = Slots(servers, per_server=self.settings.concurrency_target)
-        idle = self.settings.scale_to_zero_seconds
-        deployment = Deployment(servers, slots, scale_to_zero_seconds=idle)
-        return Deployed(servers=servers, slots=slots, deployment=deployment)
+        self.slots = Slots(self.servers, per_server=settings.concurrency_target)
+        self._scale_to_zero_seconds = settings.scale_to_zero_seconds
 
-    def observer(self, *, clock: Callable[[], float]) -> Observer:
-        metrics = Metrics(model_id=SERVED_ID, model_name=self.layout.entrypoint.model_name)
-        return Observer(metrics, History(), clock=clock)
+    def wake(self) -> None:
+        """Start the servers, should they not be up; a request that waits for a slot does so too."""
+        self.slots.wanted.set()
 
-    def results(self) -> Results:
-        """What the entrypoint stores."""
-        entrypoint = self.layout.entrypoint
-        environment = {**os.environ, **entrypoint.environment, **self.environment}
-        return Results(lambda: open_model_bucket(entrypoint.directory / "config.yaml", environment))
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            async with asyncio.TaskGroup() as up:
+                running = [up.create_task(server.run()) for server in self.servers]
+                await self._until_idle()
+                logger.info("nothing to do: scaling to zero")
+                self.slots.wanted.clear()
+                for server in running:
+                    server.cancel()
+            await self.slots.wanted.wait()
+            logger.info("waking up")
+
+    async def _until_idle(self) -> None:
+        limit = self._scale_to_zero_seconds
+        while limit is None or self.slots.idle_seconds < limit:
+            left = _LOOK_SECONDS if limit is None else limit - self.slots.idle_seconds
+            await asyncio.sleep(min(max(left, 0.01), _LOOK_SECONDS))
+
+
+def deploy(
+    layout: ServiceLayout,
+    model: ModelClient,
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    settings: ServiceSettings,
+    on_change: Callable[[Sequence[TrussServer]], None],
+) -> list[TrussServers]:
+    """One for each Truss, in the layout's order: the entrypoint first. Nothing is started yet.
+
+    `on_change` is told all servers when anything about one of them has changed.
+    """
+
+    def changed() -> None:
+        on_change([server for one in deployed for server in one.servers])
+
+    deployed = [
+        TrussServers(
+            truss,
+            model,
+            directory=directory / truss.directory.name,
+            environment=environment,
+            settings=settings,
+            on_change=changed,
+        )
+        for truss in layout.trusses
+    ]
+    return deployed

@@ -21,6 +21,10 @@ class TrussLayout:
     environment: dict[str, str]
     model_name: str
 
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
 
 def lay_out_truss(truss_directory: Path, target: Path) -> TrussLayout:
     """Replace `target` by what the image of `truss_directory` would hold in `/app`.

@@ -1,10 +1,9 @@
 """How many requests each of the model's servers works on at once, and who is next."""
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 
@@ -19,10 +18,10 @@ class ModelServer(Protocol):
 
 
 class Slots:
-    """`per_server` slots on each server. Whoever asks gets one on the least busy ready server.
+    """`per_server` slots on each server; each goes to the least busy server that is ready.
 
-    Whoever is urgent goes before all who are not; else first come, first served. `wanted` is set
-    where somebody has to wait.
+    Urgent requests go before all others; else first come, first served. `wanted` is set when a
+    request has to wait.
     """
 
     def __init__(
@@ -51,14 +50,6 @@ class Slots:
         if is_wanted or any(self._busy.values()) or not self.is_up:
             return 0
         return self._monotonic() - self._active_at
-
-    @contextlib.asynccontextmanager
-    async def held(self, *, urgent: bool) -> AsyncIterator[ModelServer]:
-        server = await self.acquire(urgent=urgent)
-        try:
-            yield server
-        finally:
-            self.release(server)
 
     async def acquire(self, *, urgent: bool) -> ModelServer:
         turn: asyncio.Future[ModelServer] = asyncio.get_running_loop().create_future()

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 import httpx
 
-DELAYS_SECONDS = (2.0,)
-"""Before each repetition; in older descriptions of the service, 1 and 4."""
+from ..settings import DEFAULTS
 
 _RETRYABLE = frozenset({500, 502, 503, 504})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryPolicy:
-    """A delay before each repetition; how long one attempt may take. Baseten's by default."""
+    """A delay before each repetition, and how long one attempt may take; Baseten's by default."""
 
-    delays_seconds: tuple[float, ...] = DELAYS_SECONDS
+    delays_seconds: tuple[float, ...] = DEFAULTS.webhook_delays_seconds
     timeout_seconds: float = 10.0
 
     def delay_seconds(self, failed_attempts: int) -> float | None:
@@ -26,7 +25,7 @@ class DeliveryPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Attempt:
+class WebhookAttempt:
     """How it went. `reason` never quotes the endpoint: there may be a token in it."""
 
     is_delivered: bool = False
@@ -52,7 +51,7 @@ async def post(
     *,
     headers: Mapping[str, str],
     timeout_seconds: float,
-) -> Attempt:
+) -> WebhookAttempt:
     """Never raises for what the receiver does. Of its answer only the status is read."""
     try:
         async with (
@@ -61,13 +60,13 @@ async def post(
         ):
             return _judge(answer.status_code)
     except TimeoutError:
-        return Attempt(may_be_retried=True, reason=f"no answer in {timeout_seconds:g} s")
+        return WebhookAttempt(may_be_retried=True, reason=f"no answer in {timeout_seconds:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
-        return Attempt(may_be_retried=True, reason=type(error).__name__)
+        return WebhookAttempt(may_be_retried=True, reason=type(error).__name__)
 
 
-def _judge(status: int) -> Attempt:
-    return Attempt(
+def _judge(status: int) -> WebhookAttempt:
+    return WebhookAttempt(
         is_delivered=200 <= status < 300,
         may_be_retried=status in _RETRYABLE,
         reason=f"the receiver answered {status}",

@@ -1,29 +1,29 @@
 """Takes finished requests' results to their webhooks, many at once, each until its end."""
 
 import asyncio
-import contextlib
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import httpx
 
 from baseten_webhooks.signing import REQUEST_ID, SIGNATURE, sign
 
+from ..request_queue.claim_loop import ClaimLoop
 from ..request_queue.deliveries import Deliveries
 from ..request_queue.group_commit import GroupCommit
-from ..request_queue.job import Delivery
-from .attempt import Attempt, DeliveryPolicy, post
-from .payload import payload
+from ..request_queue.request import WebhookDelivery, read_json, timestamp
+from .attempt import DeliveryPolicy, WebhookAttempt, post
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 50
-_IDLE_SECONDS = 1.0
 
 
-class WebhookDeliverer:
-    """Delivers while `run()` runs. `secrets` is asked at each attempt: none, nothing is signed.
+class WebhookDeliverer(ClaimLoop):
+    """`secrets` is asked at each attempt; without one, nothing is signed.
 
     `on_attempt` is told how many seconds each attempt took.
     """
@@ -40,6 +40,7 @@ class WebhookDeliverer:
         on_attempt: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__()
         self._deliveries = deliveries
         self._commits = commits
         self._client = client
@@ -48,46 +49,23 @@ class WebhookDeliverer:
         self._policy = policy
         self._on_attempt = on_attempt
         self._clock = clock
-        self._news = asyncio.Event()
-        self._claiming: asyncio.Task[None] | None = None
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
-    def wake(self) -> None:
-        """A request has ended."""
-        self._news.set()
+    async def claim(self, running: asyncio.TaskGroup) -> bool:
+        await self._room.acquire()
+        delivery = await self._commits(self._deliveries.claim)
+        if delivery is None:
+            self._room.release()
+            return False
+        task = running.create_task(self._deliver(delivery))
+        task.add_done_callback(lambda _: self._room.release())
+        return True
 
-    async def run(self) -> None:
-        """Cancelled, it leaves what is under way to be made again at the next start."""
-        async with asyncio.TaskGroup() as running:
-            self._claiming = running.create_task(self._claim(running))
+    async def seconds_until_due(self) -> float | None:
+        return await self._commits(self._deliveries.seconds_until_due)
 
-    def finish(self) -> None:
-        """Start nothing more: `run()` returns when what is under way has ended."""
-        if self._claiming is not None:
-            self._claiming.cancel()
-
-    async def _claim(self, running: asyncio.TaskGroup) -> None:
-        slots = asyncio.Semaphore(_AT_ONCE)
-        while True:
-            await slots.acquire()
-            delivery = await self._next()
-            task = running.create_task(self._deliver(delivery))
-            task.add_done_callback(lambda _: slots.release())
-
-    async def _next(self) -> Delivery:
-        while True:
-            self._news.clear()
-            delivery = await self._commits(self._deliveries.claim)
-            if delivery is not None:
-                return delivery
-            seconds = await self._commits(self._deliveries.seconds_until_due)
-            # The clock may be another than asyncio's: look again now and then.
-            wait = _IDLE_SECONDS if seconds is None else min(seconds, _IDLE_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._news.wait()
-
-    async def _deliver(self, delivery: Delivery) -> None:
-        body = payload(delivery, model_id=self._model_id, now=self._clock())
+    async def _deliver(self, delivery: WebhookDelivery) -> None:
+        body = _payload(delivery, model_id=self._model_id, now=self._clock())
         begun = time.monotonic()
         attempt = await post(
             self._client,
@@ -99,13 +77,13 @@ class WebhookDeliverer:
         self._on_attempt(time.monotonic() - begun)
         await self._record(delivery, attempt)
 
-    def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:
+    def _headers(self, delivery: WebhookDelivery, body: bytes) -> dict[str, str]:
         headers = {"content-type": "application/json", REQUEST_ID: delivery.request_id}
         if secrets := self._secrets():
             headers[SIGNATURE] = sign(body, secrets)
         return headers
 
-    async def _record(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def _record(self, delivery: WebhookDelivery, attempt: WebhookAttempt) -> None:
         failed = delivery.attempts + 1
         delay_seconds = self._policy.delay_seconds(failed) if attempt.may_be_retried else None
         extra = {"request_id": delivery.request_id, "attempt": failed}
@@ -119,3 +97,28 @@ class WebhookDeliverer:
         else:
             await self._commits(self._deliveries.failed, delivery)
             logger.warning("webhook failed: %s", attempt.reason, extra=extra)
+
+
+def _payload(delivery: WebhookDelivery, *, model_id: str, now: float) -> bytes:
+    """The body: signed as it is, sent as it is. `time` is when it is sent, in UTC."""
+    error = delivery.error
+    fields = {
+        "request_id": delivery.request_id,
+        "model_id": model_id,
+        "deployment_id": delivery.deployment_id,
+        "type": "async_request_completed",
+        "time": timestamp(now),
+        "data": None if error else _data(delivery.data),
+        "errors": [{"code": error.code, "message": error.message}] if error else [],
+    }
+    return json.dumps(fields).encode()
+
+
+def _data(output: str | None) -> Any:
+    """The model's output; as a string where it is not JSON."""
+    if output is None:
+        return None
+    try:
+        return read_json(output)
+    except (ValueError, RecursionError):
+        return output

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import json
-import os
 import secrets
 import string
 import time
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ..errors import TooManySecretsError, UnknownSecretError
+from ..state_directory import write_private
 
 ROTATION_SECONDS = 24 * 3_600.0
 """How long the former secret still signs, beside the new one."""
@@ -85,11 +85,4 @@ class WebhookSecrets:
             yield
 
     def _write(self, entries: list[WebhookSecret]) -> None:
-        temporary = self.path.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(json.dumps([asdict(entry) for entry in entries]) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        write_private(self.path, json.dumps([asdict(entry) for entry in entries]) + "\n", sync=True)

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from local_baseten.endpoints.application import names_of
-from local_baseten.request_queue.job import JobError, Status
-from local_baseten.settings import Limits
+from local_baseten.request_queue.request import RequestError, Status
+from local_baseten.settings import ServiceSettings
 
 FORMS = ["", "production/", "development/", "environments/staging/", "deployment/abc123/"]
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
@@ -77,7 +77,9 @@ def test_the_status_is_told_as_documented(call, submit):
 
 def test_a_failed_request_tells_its_error(call, submit, bare):
     request_id = submit().json()["request_id"]
-    bare.queue.fail(bare.queue.claim(), JobError(code="MODEL_INVALID_INPUT", message="pages: no"))
+    bare.queue.fail(
+        bare.queue.claim(), RequestError(code="MODEL_INVALID_INPUT", message="pages: no")
+    )
 
     status = call("GET", f"/async_request/{request_id}").json()
 
@@ -113,8 +115,8 @@ def test_a_chain_takes_its_arguments_bare_or_wrapped(call, bare, form, body):
 def test_what_only_resembles_a_wrapped_body_is_a_chains_arguments(call, bare, body):
     answer = call("POST", "/production/async_run_remote", json=body)
 
-    job = bare.queue.find(answer.json()["request_id"].partition(":")[0])
-    assert json.loads(job.model_input) == body
+    request = bare.queue.find(answer.json()["request_id"].partition(":")[0])
+    assert json.loads(request.model_input) == body
 
 
 @pytest.mark.parametrize("body", [[], "text", None, {"model_input": {}, "priority": 3}])
@@ -199,12 +201,14 @@ def test_the_bounds_reach_the_queue(submit, bare, clock):
     config = {"max_attempts": 10, "initial_delay_ms": 1, "max_delay_ms": 2}
     answer = submit(priority=2, max_time_in_queue_seconds=10, inference_retry_config=config)
 
-    job = bare.queue.find(answer.json()["request_id"])
+    request = bare.queue.find(answer.json()["request_id"])
 
-    assert (job.priority, job.expires_at) == (2, clock.now + 10)
-    assert (job.retry.max_attempts, job.retry.initial_delay_ms, job.retry.max_delay_ms) == (
-        *(10, 1, 2),
-    )
+    assert (request.priority, request.expires_at) == (2, clock.now + 10)
+    assert (
+        request.retry.max_attempts,
+        request.retry.initial_delay_ms,
+        request.retry.max_delay_ms,
+    ) == (*(10, 1, 2),)
 
 
 def test_a_webhook_is_pending_until_its_request_has_ended(call, submit):
@@ -332,9 +336,10 @@ def test_calls_beyond_the_rate_are_429(bare, clock, limit, call_of):
 
 
 def test_the_limits_are_the_documented_ones():
-    assert Limits() == Limits(
-        submits_per_second=200, status_per_second=20, max_waiting=5_000, max_body_bytes=262_144
-    )
+    limits = ServiceSettings()
+
+    assert (limits.submits_per_second, limits.status_per_second) == (200, 20)
+    assert (limits.max_waiting, limits.max_body_bytes) == (5_000, 262_144)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from local_baseten import answers
-from local_baseten.answers import ApiError
+from local_baseten.endpoints import answers
+from local_baseten.endpoints.answers import ApiError
 from local_baseten.endpoints.sync_api import SyncPredict
 from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
 from local_baseten.trusses.slots import Slots

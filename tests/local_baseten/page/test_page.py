@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local_baseten.request_queue.job import JobError
 from local_baseten.request_queue.pointer import key_of, name_of
+from local_baseten.request_queue.request import RequestError
 from truss_outbox.contract import Manifest, ModelInfo
 from truss_outbox.contract.keys import artifact_key, manifest_key
 from truss_outbox.stores.directory import DirectoryStore
@@ -117,7 +117,7 @@ def test_the_state_tells_of_each_request_what_changed_last_first(get, add, queue
     clock.now += 1
     add("second")
     clock.now += 1
-    queue.fail(queue.claim(), JobError(code="MODEL_PREDICT_ERROR", message="why"))
+    queue.fail(queue.claim(), RequestError(code="MODEL_PREDICT_ERROR", message="why"))
 
     state = get("/page/state").json()
 
@@ -146,7 +146,7 @@ def test_requests_are_told_by_status(get, add, queue):
 
 
 def test_what_is_to_be_tried_again_is_told_as_running(get, add, queue, clock):
-    error = JobError(code="MODEL_PREDICT_ERROR", message="why")
+    error = RequestError(code="MODEL_PREDICT_ERROR", message="why")
     for name in ("delayed", "due", "running"):
         add(name)
     queue.retry(queue.claim(), error, delay_seconds=60)

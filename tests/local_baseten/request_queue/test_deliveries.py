@@ -4,9 +4,9 @@ import pytest
 
 from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.deliveries import Deliveries
-from local_baseten.request_queue.job import JobError, Status, WebhookStatus
+from local_baseten.request_queue.request import RequestError, Status, WebhookStatus
 
-ERROR = JobError(code="MODEL_PREDICT_ERROR", message="no")
+ERROR = RequestError(code="MODEL_PREDICT_ERROR", message="no")
 WEBHOOK = "https://example.com/webhook"
 
 
@@ -16,8 +16,8 @@ def deliveries(database, clock) -> Deliveries:
 
 
 def statuses(queue, name: str) -> tuple[Status, WebhookStatus]:
-    job = queue.find(name)
-    return job.status, job.webhook_status
+    request = queue.find(name)
+    return request.status, request.webhook_status
 
 
 def test_a_success_is_delivered_with_its_answer(queue, deliveries, clock, add):

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from local_baseten.request_queue.database import Database
-from local_baseten.request_queue.job import Status
+from local_baseten.request_queue.request import Status
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.running import LocalBaseten, running_locally
 from tests.local_baseten.conftest import TRUSSES
@@ -74,7 +74,7 @@ def test_every_accepted_request_ends_in_one_success(tmp_path: Path, rounds):
     with contextlib.closing(Database.open(tmp_path / "queue.sqlite3")) as database:
         queue = RequestQueue(database)
         ends = collections.Counter(
-            job.status if (job := queue.find(name)) else None for name in accepted
+            request.status if (request := queue.find(name)) else None for name in accepted
         )
     log = local.log.read_text()
     successes = collections.Counter(re.findall(r"done  request_id=(\w+)  status=SUCCEEDED", log))

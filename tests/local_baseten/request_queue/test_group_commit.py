@@ -32,10 +32,10 @@ def test_what_raises_is_undone_and_its_neighbours_are_not(database, queue, add):
     results = asyncio.run(scenario())
 
     assert [type(result).__name__ for result in results] == [
-        "Job",
+        "AsyncRequest",
         "LookupError",
         "IntegrityError",
-        "Job",
+        "AsyncRequest",
     ]
     assert [name for name in ("a", "half", "b") if queue.find(name)] == ["a", "b"]
 

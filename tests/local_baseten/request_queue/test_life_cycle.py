@@ -19,10 +19,17 @@ from hypothesis.stateful import (
 
 from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.deliveries import Deliveries
-from local_baseten.request_queue.job import Job, JobError, RetryPolicy, Status, WebhookStatus
-from local_baseten.request_queue.requests import CLAIM_SECONDS, KNOWN_SECONDS, RequestQueue
+from local_baseten.request_queue.request import (
+    AsyncRequest,
+    RequestError,
+    RetryPolicy,
+    Status,
+    WebhookStatus,
+)
+from local_baseten.request_queue.requests import CLAIM_SECONDS, RequestQueue
+from local_baseten.settings import KNOWN_SECONDS
 
-ERROR = JobError(code="MODEL_PREDICT_ERROR", message="no")
+ERROR = RequestError(code="MODEL_PREDICT_ERROR", message="no")
 
 # The oracle: where a request's status may go, by what is documented of them.
 QUEUED, IN_PROGRESS, SUCCEEDED = Status.QUEUED, Status.IN_PROGRESS, Status.SUCCEEDED
@@ -39,7 +46,7 @@ WEBHOOK_EDGES = {PENDING: {WebhookStatus.SUCCEEDED, WebhookStatus.FAILED, Webhoo
 class Account:
     """What the test knows of a request that was accepted."""
 
-    job: Job
+    request: AsyncRequest
     status: Status = QUEUED
     webhook: WebhookStatus = WebhookStatus.NO_WEBHOOK_PROVIDED
     successes: int = 0
@@ -82,7 +89,7 @@ class LifeCycle(RuleBasedStateMachine):
         webhook=st.booleans(),
     )
     def submit(self, priority, seconds, attempts, webhook):
-        job = Job(
+        request = AsyncRequest(
             request_id=str(len(self.accounts)),
             deployment_id="production",
             model_input="{}",
@@ -93,10 +100,10 @@ class LifeCycle(RuleBasedStateMachine):
             retry=RetryPolicy(max_attempts=attempts, initial_delay_ms=1_000),
             webhook_endpoint="https://example.com" if webhook else None,
         )
-        self.queue.add(job)
-        account = self.accounts[job.request_id] = Account(job)
+        self.queue.add(request)
+        account = self.accounts[request.request_id] = Account(request)
         account.webhook = PENDING if webhook else account.webhook
-        return job.request_id
+        return request.request_id
 
     @rule(request_id=accepted)
     def cancel(self, request_id):
@@ -106,48 +113,48 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(target=claims)
     def is_claimed(self):
-        job = self.claim()
-        return multiple() if job is None else job
+        request = self.claim()
+        return multiple() if request is None else request
 
-    def claim(self) -> Job | None:
+    def claim(self) -> AsyncRequest | None:
         waiting = [a for a in self.accounts.values() if self.seen(a) == QUEUED]
-        job = self.queue.claim()
-        if job is None:
+        request = self.queue.claim()
+        if request is None:
             assert waiting == []
             return None
-        assert job.status == IN_PROGRESS
-        assert job.attempts < job.retry.max_attempts
-        if job.claims == 1:
-            first = min(waiting, key=lambda a: (a.job.priority, int(a.job.request_id)))
-            assert job.request_id == first.job.request_id
-        self.held[job.request_id, job.claims] = self.now + CLAIM_SECONDS
-        return job
+        assert request.status == IN_PROGRESS
+        assert request.attempts < request.retry.max_attempts
+        if request.claims == 1:
+            first = min(waiting, key=lambda a: (a.request.priority, int(a.request.request_id)))
+            assert request.request_id == first.request.request_id
+        self.held[request.request_id, request.claims] = self.now + CLAIM_SECONDS
+        return request
 
-    @rule(job=claims)
-    def model_answers(self, job):
-        self.end_claim(job, self.queue.succeed(job, data="{}"), success=True)
+    @rule(request=claims)
+    def model_answers(self, request):
+        self.end_claim(request, self.queue.succeed(request, data="{}"), success=True)
 
-    @rule(job=claims)
-    def model_refuses_the_input(self, job):
-        self.end_claim(job, self.queue.fail(job, ERROR), failure=True)
+    @rule(request=claims)
+    def model_refuses_the_input(self, request):
+        self.end_claim(request, self.queue.fail(request, ERROR), failure=True)
 
-    @rule(job=claims)
-    def model_crashes(self, job):
-        delay_seconds = job.retry.delay_seconds(job.attempts + 1)
+    @rule(request=claims)
+    def model_crashes(self, request):
+        delay_seconds = request.retry.delay_seconds(request.attempts + 1)
         if delay_seconds is None:
-            self.end_claim(job, self.queue.fail(job, ERROR), failure=True)
+            self.end_claim(request, self.queue.fail(request, ERROR), failure=True)
         else:
-            counted = self.queue.retry(job, ERROR, delay_seconds=delay_seconds)
-            self.end_claim(job, counted, failure=True)
+            counted = self.queue.retry(request, ERROR, delay_seconds=delay_seconds)
+            self.end_claim(request, counted, failure=True)
 
-    @rule(job=claims)
-    def model_is_not_there(self, job):
-        self.end_claim(job, self.queue.put_back(job, delay_seconds=0.1))
+    @rule(request=claims)
+    def model_is_not_there(self, request):
+        self.end_claim(request, self.queue.put_back(request, delay_seconds=0.1))
 
-    def end_claim(self, job, counted, *, success=False, failure=False):
+    def end_claim(self, request, counted, *, success=False, failure=False):
         """Only who holds the claim is heard, and once."""
-        account = self.accounts[job.request_id]
-        assert counted == (self.now < self.held.pop((job.request_id, job.claims), 0))
+        account = self.accounts[request.request_id]
+        assert counted == (self.now < self.held.pop((request.request_id, request.claims), 0))
         account.successes += counted and success
         account.failures += counted and failure
 
@@ -163,9 +170,9 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(target=delivering)
     def one_runs_through(self):
-        job = self.claim()
-        if job is not None:
-            self.model_answers(job)
+        request = self.claim()
+        if request is not None:
+            self.model_answers(request)
         return self.claim_delivery()
 
     @rule(delivery=delivering, how=st.sampled_from(["succeeded", "failed"]))
@@ -176,11 +183,11 @@ class LifeCycle(RuleBasedStateMachine):
     def delivery_is_repeated(self, delivery):
         self.deliveries.retried(delivery, delay_seconds=2)
 
-    @rule(job=claims)
-    def model_answers_a_claim_that_another_has_taken(self, job):
+    @rule(request=claims)
+    def model_answers_a_claim_that_another_has_taken(self, request):
         self.now += CLAIM_SECONDS
         self.claim()
-        self.model_answers(job)
+        self.model_answers(request)
 
     @rule()
     def killed_and_started_again(self):
@@ -198,20 +205,20 @@ class LifeCycle(RuleBasedStateMachine):
         for account in self.accounts.values():
             self.seen(account)
             assert account.successes <= 1
-            assert account.failures <= account.job.retry.max_attempts
+            assert account.failures <= account.request.retry.max_attempts
 
     @invariant()
     def counts_are_right(self):
-        known = [job.status for name in self.accounts if (job := self.queue.find(name))]
+        known = [request.status for name in self.accounts if (request := self.queue.find(name))]
         assert self.queue.counts() == {status: known.count(status) for status in Status}
 
     def seen(self, account: Account) -> Status:
         """The request's status now, once it is clear that it may be that."""
-        found = self.queue.find(account.job.request_id)
+        found = self.queue.find(account.request.request_id)
         if found is None:  # forgotten: it had ended, if only by expiring
             assert account.status != IN_PROGRESS
             if account.status == QUEUED:
-                assert account.job.expires_at + KNOWN_SECONDS <= self.now
+                assert account.request.expires_at + KNOWN_SECONDS <= self.now
                 account.status = Status.EXPIRED
             return account.status
         for before, after, edges in (
@@ -220,7 +227,7 @@ class LifeCycle(RuleBasedStateMachine):
         ):
             assert after in {before, *reachable(before, edges)}, f"{before} to {after}"
         assert (found.status in {SUCCEEDED, Status.WEBHOOK_FAILED}) == (account.successes == 1)
-        assert found.status != QUEUED or self.now < account.job.expires_at
+        assert found.status != QUEUED or self.now < account.request.expires_at
         account.status, account.webhook = found.status, found.webhook_status
         return found.status
 

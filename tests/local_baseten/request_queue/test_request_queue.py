@@ -5,23 +5,23 @@ import pytest
 
 from local_baseten.errors import QueueVersionError
 from local_baseten.request_queue.database import Database
-from local_baseten.request_queue.job import JobError, Status
+from local_baseten.request_queue.request import RequestError, Status
 from local_baseten.request_queue.requests import CLAIM_SECONDS, RequestQueue
 
-ERROR = JobError(code="MODEL_PREDICT_ERROR", message="no")
+ERROR = RequestError(code="MODEL_PREDICT_ERROR", message="no")
 
 
 def claimed(queue: RequestQueue) -> list[str]:
     names = []
-    while job := queue.claim():
-        names.append(job.request_id)
+    while request := queue.claim():
+        names.append(request.request_id)
     return names
 
 
 def test_what_was_added_is_found_as_it_was(queue, add):
-    job = add("a", priority=2)
+    request = add("a", priority=2)
 
-    assert queue.find("a") == job
+    assert queue.find("a") == request
 
 
 def test_lower_priorities_go_first_then_first_come_first_served(queue, add):
@@ -35,21 +35,24 @@ def test_a_claimed_request_is_in_progress_and_claimed_once(queue, clock, add):
     add("a")
     clock.now += 5
 
-    job = queue.claim()
+    request = queue.claim()
 
-    assert (job.status, job.status_at) == (Status.IN_PROGRESS, clock.now)
+    assert (request.status, request.status_at) == (Status.IN_PROGRESS, clock.now)
     assert queue.claim() is None
 
 
 def test_a_request_expires_when_its_time_in_the_queue_is_over(queue, clock, add):
-    job = add("a", max_time_in_queue_seconds=10)
+    request = add("a", max_time_in_queue_seconds=10)
     clock.now += 9.999
     assert queue.find("a").status == Status.QUEUED
 
-    clock.now = job.expires_at
+    clock.now = request.expires_at
 
     assert queue.claim() is None
-    assert (queue.find("a").status, queue.find("a").status_at) == (Status.EXPIRED, job.expires_at)
+    assert (queue.find("a").status, queue.find("a").status_at) == (
+        Status.EXPIRED,
+        request.expires_at,
+    )
 
 
 def test_a_request_that_has_run_does_not_expire(queue, clock, add):
@@ -103,21 +106,21 @@ def test_success_after_a_failed_attempt_leaves_no_error(queue, clock, add):
     queue.retry(queue.claim(), ERROR, delay_seconds=0)
     queue.succeed(queue.claim())
 
-    job = queue.find("a")
+    request = queue.find("a")
 
-    assert (job.status, job.error, job.attempts) == (Status.SUCCEEDED, None, 2)
+    assert (request.status, request.error, request.attempts) == (Status.SUCCEEDED, None, 2)
 
 
 @pytest.mark.parametrize("how", ["succeed", "fail", "cancel", "expire"])
 def test_the_input_is_not_kept_beyond_the_end(queue, clock, add, how):
-    job = add("a", max_time_in_queue_seconds=10)
+    request = add("a", max_time_in_queue_seconds=10)
     match how:
         case "succeed":
             queue.succeed(queue.claim())
         case "fail":
             queue.fail(queue.claim(), ERROR)
         case "cancel":
-            queue.cancel(job.request_id)
+            queue.cancel(request.request_id)
         case "expire":
             clock.now += 10
 
@@ -169,8 +172,12 @@ def test_what_ran_when_the_queue_was_last_open_waits_again_with_all_its_attempts
         clock.now += 5
         third = reopened.claim()
 
-    assert [job.request_id for job in (first, second, third)] == ["queued", "running", "retrying"]
-    assert [job.attempts for job in (first, second, third)] == [0, 0, 1]
+    assert [request.request_id for request in (first, second, third)] == [
+        "queued",
+        "running",
+        "retrying",
+    ]
+    assert [request.attempts for request in (first, second, third)] == [0, 0, 1]
 
 
 def test_an_expired_claim_is_taken_back_and_its_owner_not_heard(queue, clock, add):
@@ -203,11 +210,16 @@ def test_when_a_request_was_first_asked_of_the_model_is_kept(queue, clock, add):
     assert queue.find("a").started_at == first.started_at == clock.now - 1
 
 
-def test_the_latest_come_first_and_without_their_input(queue, add):
+def test_the_latest_to_change_come_first_and_without_their_input(queue, clock, add):
     for name in "abc":
         add(name)
+    for _ in "abc":
+        clock.now += 1
+        queue.claim()
 
-    assert [(job.request_id, job.model_input) for job in queue.recent(2)] == [("c", ""), ("b", "")]
+    latest = queue.latest(list(Status), limit=2)
+
+    assert [(one.request_id, one.model_input) for one in latest] == [("c", ""), ("b", "")]
 
 
 def test_the_file_gives_back_what_is_free(tmp_path, queue, clock, add):
@@ -240,7 +252,7 @@ def test_counts_are_by_status(queue, add):
         add(name)
     queue.claim()
 
-    assert (queue.count(Status.QUEUED), queue.count(Status.IN_PROGRESS)) == (2, 1)
+    assert (queue.counts()[Status.QUEUED], queue.counts()[Status.IN_PROGRESS]) == (2, 1)
 
 
 def test_an_answer_given_is_on_disk(database):

@@ -1,4 +1,4 @@
-from local_baseten.request_queue.job import RetryPolicy
+from local_baseten.request_queue.request import RetryPolicy
 
 
 def test_delays_double_up_to_the_longest():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from local_baseten.request_queue.group_commit import GroupCommit
-from local_baseten.request_queue.job import Job, RetryPolicy, Status
+from local_baseten.request_queue.request import AsyncRequest, RetryPolicy, Status
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.request_queue.worker import Worker
 from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
@@ -43,8 +43,8 @@ def always(*answers) -> Iterator:
     return itertools.chain(answers[:-1], itertools.repeat(answers[-1]))
 
 
-def a_job(*, name: str = "a", max_attempts: int = 1) -> Job:
-    return Job(
+def a_request(*, name: str = "a", max_attempts: int = 1) -> AsyncRequest:
+    return AsyncRequest(
         request_id=name,
         deployment_id="production",
         model_input="{}",
@@ -56,11 +56,13 @@ def a_job(*, name: str = "a", max_attempts: int = 1) -> Job:
     )
 
 
-def work_until_ended(database, model: Model, *, job: Job, run_seconds=60.0) -> Job:
-    async def scenario() -> Job:
+def work_until_ended(
+    database, model: Model, *, request: AsyncRequest, run_seconds=60.0
+) -> AsyncRequest:
+    async def scenario() -> AsyncRequest:
         async with working(database, Server(), model, run_seconds=run_seconds) as working_on:
-            await working_on.add(job)
-            return await working_on.ended(job.request_id)
+            await working_on.add(request)
+            return await working_on.ended(request.request_id)
 
     return asyncio.run(scenario())
 
@@ -72,17 +74,17 @@ class Working:
     worker: Worker
     slots: Slots
 
-    async def add(self, job: Job) -> None:
-        await self.commits(self.queue.add, job)
+    async def add(self, request: AsyncRequest) -> None:
+        await self.commits(self.queue.add, request)
         self.worker.wake()
 
-    async def find(self, request_id: str) -> Job:
+    async def find(self, request_id: str) -> AsyncRequest:
         return await self.commits(self.queue.find, request_id)
 
-    async def ended(self, request_id: str) -> Job:
-        while (job := await self.find(request_id)).status in UNFINISHED:
+    async def ended(self, request_id: str) -> AsyncRequest:
+        while (request := await self.find(request_id)).status in UNFINISHED:
             await asyncio.sleep(0.01)
-        return job
+        return request
 
 
 @contextlib.asynccontextmanager
@@ -100,33 +102,37 @@ async def working(database, server, model: Model, *, run_seconds=60.0):
 def test_a_lost_connection_costs_an_attempt_as_a_503_does(database):
     model = Model(always(ModelLostError()))
 
-    job = work_until_ended(database, model, job=a_job(max_attempts=2))
+    request = work_until_ended(database, model, request=a_request(max_attempts=2))
 
-    assert (job.status, job.attempts, job.error.code) == (Status.FAILED, 2, "MODEL_UNAVAILABLE")
-    assert job.error.message == "The connection to the model was lost before it answered."
+    assert (request.status, request.attempts, request.error.code) == (
+        Status.FAILED,
+        2,
+        "MODEL_UNAVAILABLE",
+    )
+    assert request.error.message == "The connection to the model was lost before it answered."
 
 
 def test_a_connection_refused_costs_none(database):
     model = Model(always(*[ModelRefusedError()] * 3, 200))
 
-    job = work_until_ended(database, model, job=a_job(max_attempts=1))
+    request = work_until_ended(database, model, request=a_request(max_attempts=1))
 
-    assert (job.status, job.attempts, len(model.calls)) == (Status.SUCCEEDED, 1, 4)
+    assert (request.status, request.attempts, len(model.calls)) == (Status.SUCCEEDED, 1, 4)
 
 
 def test_a_model_that_takes_too_long_is_given_up_and_not_asked_again(database):
-    job = work_until_ended(
-        database, Model(always(None)), job=a_job(max_attempts=3), run_seconds=0.05
+    request = work_until_ended(
+        database, Model(always(None)), request=a_request(max_attempts=3), run_seconds=0.05
     )
 
-    assert (job.status, job.attempts) == (Status.FAILED, 1)
-    assert job.error.code == "MODEL_PREDICT_TIMEOUT"
+    assert (request.status, request.attempts) == (Status.FAILED, 1)
+    assert request.error.code == "MODEL_PREDICT_TIMEOUT"
 
 
 def test_every_attempt_has_the_same_id_and_the_input_alone(database):
     model = Model(always(500, 503, 200))
 
-    work_until_ended(database, model, job=a_job(max_attempts=3))
+    work_until_ended(database, model, request=a_request(max_attempts=3))
 
     assert model.calls == [("http://model", "{}", "a", "application/json")] * 3
 
@@ -135,7 +141,7 @@ def test_until_the_model_is_ready_requests_stay_queued(database):
     async def scenario() -> list[Status]:
         server = Server(is_ready=False)
         async with working(database, server, Model(always(200))) as working_on:
-            await working_on.add(a_job())
+            await working_on.add(a_request())
             before = {(await working_on.find("a")).status for _ in range(20)}
             server.is_ready = True
             working_on.slots.hand_out()
@@ -155,8 +161,8 @@ def test_asked_to_finish_it_ends_what_runs_and_takes_nothing_more(database):
                 return answer
 
         async with working(database, Server(), model := Waiting(always(200))) as working_on:
-            await working_on.add(a_job())
-            await working_on.add(a_job(name="b"))
+            await working_on.add(a_request())
+            await working_on.add(a_request(name="b"))
             while not model.calls:
                 await asyncio.sleep(0.01)
             working_on.worker.finish()

@@ -18,8 +18,9 @@ def test_the_urgent_go_first_and_otherwise_first_come_first_served():
         slots, order = Slots([Server()], per_server=1), []
 
         async def work(name: str, *, urgent: bool) -> None:
-            async with slots.held(urgent=urgent):
-                order.append(name)
+            server = await slots.acquire(urgent=urgent)
+            order.append(name)
+            slots.release(server)
 
         held = await slots.acquire(urgent=False)
         waiting = [

@@ -13,7 +13,7 @@ import pytest
 
 from local_baseten.errors import NotRunningError
 from local_baseten.request_queue.database import Database
-from local_baseten.request_queue.job import Status
+from local_baseten.request_queue.request import Status
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.running import running_locally
 from local_baseten.state_directory import Processes, StateDirectory

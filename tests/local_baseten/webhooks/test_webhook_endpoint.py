@@ -1,6 +1,6 @@
 import pytest
 
-from local_baseten.webhooks.endpoint import check_endpoint
+from local_baseten.endpoints.submit_body import check_endpoint
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ import trustme
 from baseten_webhooks import verify
 from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.deliveries import Deliveries
-from local_baseten.request_queue.job import JobError, Status, WebhookStatus
+from local_baseten.request_queue.request import RequestError, Status, WebhookStatus
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.webhooks.attempt import DeliveryPolicy
 from tests.baseten_webhooks.deliveries import NEW, OLD
 from tests.baseten_webhooks.scripted_receiver import ScriptedReceiver, receiving
 from tests.local_baseten.webhooks.webhook_sender import QUICK, Sender
 
-NO = JobError(code="MODEL_PREDICT_ERROR", message="no")
+NO = RequestError(code="MODEL_PREDICT_ERROR", message="no")
 IMPATIENT = DeliveryPolicy(delays_seconds=(0.02,), timeout_seconds=1)
 WAITS = {"stall", "drip"}
 

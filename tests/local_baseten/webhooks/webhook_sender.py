@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.deliveries import Deliveries
 from local_baseten.request_queue.group_commit import GroupCommit
-from local_baseten.request_queue.job import Job, RetryPolicy, WebhookStatus
+from local_baseten.request_queue.request import AsyncRequest, RetryPolicy, Status, WebhookStatus
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.webhooks.attempt import DeliveryPolicy, webhook_client
 from local_baseten.webhooks.deliverer import WebhookDeliverer
@@ -28,7 +28,7 @@ class Sender:
     def end(self, endpoint: str, *, data: str = '{"pages": 3}', error=None, name="r") -> None:
         """A request that has just ended."""
         self.queue.add(
-            Job(
+            AsyncRequest(
                 request_id=name,
                 deployment_id="production",
                 model_input="{}",
@@ -40,16 +40,16 @@ class Sender:
                 webhook_endpoint=endpoint,
             )
         )
-        job = self.queue.claim()
-        self.queue.fail(job, error) if error else self.queue.succeed(job, data=data)
+        request = self.queue.claim()
+        self.queue.fail(request, error) if error else self.queue.succeed(request, data=data)
 
     def deliver(
         self, *, policy: DeliveryPolicy = QUICK, name: str = "r", until: str = ""
     ) -> tuple[str, str]:
         """Status and webhook status of `name`; `until` is how the names waited for begin."""
         asyncio.run(self._deliver(policy, until))
-        job = self.queue.find(name)
-        return job.status, job.webhook_status
+        request = self.queue.find(name)
+        return request.status, request.webhook_status
 
     @contextlib.asynccontextmanager
     async def deliverer(
@@ -75,8 +75,9 @@ class Sender:
         async with self.deliverer(policy) as (deliverer, commits):
             running = asyncio.create_task(deliverer.run())
             while any(
-                job.webhook_status is WebhookStatus.PENDING and job.request_id.startswith(names)
-                for job in await commits(self.queue.recent, 100)
+                request.webhook_status is WebhookStatus.PENDING
+                and request.request_id.startswith(names)
+                for request in await commits(self.queue.latest, list(Status), limit=100)
             ):
                 await asyncio.sleep(0.01)
             running.cancel()

@@ -1,20 +1,44 @@
 """The body of async_predict, and of async_run_remote."""
 
 import json
-from typing import Annotated, Any, Never
+import re
+from typing import Annotated, Any
 
+import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
-from ..answers import ApiError
-from ..request_queue.job import Job, RetryPolicy
 from ..request_queue.pointer import name_of
-from ..webhooks.endpoint import check_endpoint
+from ..request_queue.request import AsyncRequest, RetryPolicy, read_json
+from .answers import ApiError
 
 
 class _Body(BaseModel):
     # Unknown fields are ignored, as the service's own description allows them.
     model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
+
+
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(rb"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_CONTROL = re.compile(r"[\x00-\x20]")
+
+
+def check_endpoint(endpoint: str) -> str:
+    """Where a webhook may go: https anywhere, http on this machine. Nothing is looked up.
+
+    Returns `endpoint`, judged as the client that will call it reads it. Raises ValueError, which
+    says why.
+    """
+    try:
+        url = httpx.URL(endpoint)
+    except (ValueError, httpx.InvalidURL):
+        raise ValueError("must be an https URL") from None
+    is_url = _HOST.fullmatch(url.raw_host) and (url.port or 443) <= 65_535
+    if url.scheme not in {"https", "http"} or not is_url or _CONTROL.search(endpoint):
+        raise ValueError("must be an https URL")
+    if url.scheme == "http" and url.host not in _LOCAL_HOSTS:
+        raise ValueError("must be https; http is for localhost only")
+    return endpoint
 
 
 class RetryConfig(_Body):
@@ -25,7 +49,7 @@ class RetryConfig(_Body):
     max_delay_ms: int = Field(default=5_000, ge=0, le=60_000)
 
 
-class Submission(_Body):
+class SubmitBody(_Body):
     """An accepted body, its defaults filled in."""
 
     model_config = ConfigDict(protected_namespaces=())
@@ -36,10 +60,12 @@ class Submission(_Body):
     max_time_in_queue_seconds: int = Field(default=600, ge=10, le=259_200)
     inference_retry_config: RetryConfig | None = None
 
-    def job(self, request_id: str, *, deployment_id: str, is_chain: bool, now: float) -> Job:
+    def request(
+        self, request_id: str, *, deployment_id: str, is_chain: bool, now: float
+    ) -> AsyncRequest:
         """The request it asks for, taken at `now`."""
         config = self.inference_retry_config or RetryConfig()
-        return Job(
+        return AsyncRequest(
             request_id=request_id,
             deployment_id=deployment_id,
             # In ASCII, so that even half a surrogate pair reaches the model as it was sent.
@@ -55,30 +81,26 @@ class Submission(_Body):
         )
 
 
-def parse_submission(body: bytes, *, is_chain: bool = False) -> Submission:
+def parse_submit_body(body: bytes, *, is_chain: bool = False) -> SubmitBody:
     """Raises ApiError 400, naming the field and never quoting the input.
 
     A chain's body is its arguments, or these as `model_input` beside the other fields.
     """
     try:
-        content = json.loads(body, parse_constant=_refuse_constant)
+        content = read_json(body)
     except (ValueError, RecursionError):
         raise _bad_request("The body is not valid JSON.") from None
     if is_chain and isinstance(content, dict) and not _is_wrapped(content):
         content = {"model_input": content}
     try:
-        return Submission.model_validate(content)
+        return SubmitBody.model_validate(content)
     except ValidationError as error:
         raise _bad_request(_first_problem(error)) from None
 
 
 def _is_wrapped(content: dict[str, Any]) -> bool:
     """An argument of a chain may be called as a field is: then others are not."""
-    return "model_input" in content and content.keys() <= Submission.model_fields.keys()
-
-
-def _refuse_constant(_: str) -> Never:
-    raise ValueError("JSON has neither NaN nor Infinity")
+    return "model_input" in content and content.keys() <= SubmitBody.model_fields.keys()
 
 
 def _first_problem(error: ValidationError) -> str:

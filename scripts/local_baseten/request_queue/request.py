@@ -1,7 +1,10 @@
 """One async request, as the queue knows it."""
 
+import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, Never
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +24,7 @@ class RetryPolicy:
 
 
 class Status(StrEnum):
-    """Baseten's names for where a request stands."""
+    """A request's status, by Baseten's names."""
 
     QUEUED = "QUEUED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -33,7 +36,7 @@ class Status(StrEnum):
 
 
 class WebhookStatus(StrEnum):
-    """Baseten's names for where the delivery of a request's result stands."""
+    """The status of a result's delivery, by Baseten's names."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
@@ -43,7 +46,7 @@ class WebhookStatus(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JobError:
+class RequestError:
     """Why the latest attempt failed, in Baseten's error codes."""
 
     code: str
@@ -51,13 +54,13 @@ class JobError:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
-    """Times are seconds since 1970. `attempts` counts those that have ended.
+class AsyncRequest:
+    """One `async_predict` or `async_run_remote` call that was accepted.
 
-    `model_input` is the JSON text the model is sent; `started_at` is when the model was first
-    asked; `claims` counts how often the request was claimed, and so names the claim. `is_chain` is
-    how it was submitted. `name` is what the request calls itself, `result_key` where its result is,
-    as far as they are known.
+    Times are seconds since 1970. `model_input` is the JSON text the model is sent; `started_at` is
+    when the model was first asked; `attempts` counts those that have ended. `claims` counts how
+    often the request was claimed, so it tells one claim from another. `name` is its job and item,
+    `result_key` where its result is; both only for a model that stores its results with Outbox.
     """
 
     request_id: str
@@ -72,7 +75,7 @@ class Job:
     started_at: float | None = None
     attempts: int = 0
     claims: int = 0
-    error: JobError | None = None
+    error: RequestError | None = None
     webhook_endpoint: str | None = None
     webhook_status: WebhookStatus = WebhookStatus.NO_WEBHOOK_PROVIDED
     is_chain: bool = False
@@ -81,7 +84,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """A finished request's result on its way to the request's webhook.
 
     `data` is the model's answer as JSON text, None where there is an error. `ended_at` is when the
@@ -92,6 +95,20 @@ class Delivery:
     deployment_id: str
     endpoint: str
     data: str | None
-    error: JobError | None
+    error: RequestError | None
     ended_at: float
     attempts: int
+
+
+def timestamp(seconds: float) -> str:
+    """A time as the service writes it: in UTC, to the microsecond."""
+    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_json(text: str | bytes) -> Any:
+    """JSON as the service takes it: neither NaN nor Infinity. Raises ValueError, RecursionError."""
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(_: str) -> Never:
+    raise ValueError("JSON has neither NaN nor Infinity")
