@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from baseten_webhooks.receiver.application import Delivery, Outcome, Receiver
+from baseten_webhooks.receiver.application import DeliveryOutcome, ReceivedDelivery, Receiver
 from baseten_webhooks.receiver.inbox import Inbox
 from tests.baseten_webhooks.deliveries import headers_of
 
@@ -22,12 +22,12 @@ class Listening:
     port: int
     secrets: list[str]
     now: list[float]
-    deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: list[ReceivedDelivery] = field(default_factory=list)
 
     def post(self, body: bytes, *secrets: str) -> httpx.Response:
         return self.http.post("/", content=body, headers=headers_of(body, *secrets))
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[DeliveryOutcome]:
         return [delivery.outcome for delivery in self.deliveries]
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from baseten_webhooks.receiver.application import Outcome
+from baseten_webhooks.receiver.application import DeliveryOutcome
 from baseten_webhooks.receiver.inbox import Inbox
 from tests.baseten_webhooks.deliveries import NEW, NOW, OLD, body_of, headers_of
 from tests.baseten_webhooks.listening import Listening, listening_in
@@ -38,7 +38,7 @@ def test_an_event_is_stored_byte_for_byte_and_acknowledged(listening):
 
     assert (answer.status_code, answer.text) == (200, "")
     assert listening.inbox.path(REQUEST_ID).read_bytes() == BODY
-    assert listening.outcomes() == [Outcome.STORED]
+    assert listening.outcomes() == [DeliveryOutcome.STORED]
     assert listening.deliveries[0].event.request_id == REQUEST_ID
 
 
@@ -48,7 +48,11 @@ def test_a_repetition_is_acknowledged_and_the_first_event_stays(listening):
     answers = [listening.post(body, NEW) for body in (BODY, BODY, later)]
 
     assert [answer.status_code for answer in answers] == [200] * 3
-    assert listening.outcomes() == [Outcome.STORED, Outcome.DUPLICATE, Outcome.DUPLICATE]
+    assert listening.outcomes() == [
+        DeliveryOutcome.STORED,
+        DeliveryOutcome.DUPLICATE,
+        DeliveryOutcome.DUPLICATE,
+    ]
     assert listening.inbox.path(REQUEST_ID).read_bytes() == BODY
 
 
@@ -57,7 +61,9 @@ def test_of_many_at_once_exactly_one_is_new(listening):
         answers = list(executor.map(lambda _: listening.post(BODY, NEW), range(24)))
 
     assert {answer.status_code for answer in answers} == {200}
-    assert sorted(listening.outcomes()) == [Outcome.DUPLICATE] * 23 + [Outcome.STORED]
+    assert sorted(listening.outcomes()) == [DeliveryOutcome.DUPLICATE] * 23 + [
+        DeliveryOutcome.STORED
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +81,7 @@ def test_what_is_not_signed_rightly_is_refused_and_not_stored(listening, headers
 
     assert answer.status_code == status
     assert answer.text == listening.deliveries[0].problem
-    assert listening.outcomes() == [Outcome.REFUSED]
+    assert listening.outcomes() == [DeliveryOutcome.REFUSED]
     assert not listening.inbox.path(REQUEST_ID).exists()
 
 
@@ -92,7 +98,11 @@ def test_a_replay_is_a_duplicate_first_and_stale_later(listening):
     answer = listening.post(BODY, NEW)
 
     assert (answer.status_code, "301 s old" in answer.text) == (400, True)
-    assert listening.outcomes() == [Outcome.STORED, Outcome.DUPLICATE, Outcome.REFUSED]
+    assert listening.outcomes() == [
+        DeliveryOutcome.STORED,
+        DeliveryOutcome.DUPLICATE,
+        DeliveryOutcome.REFUSED,
+    ]
 
 
 def test_through_a_rotation_no_event_is_refused(listening):
@@ -111,7 +121,7 @@ def test_a_disk_that_fails_is_503_and_mended_it_takes_the_repetition(listening, 
 
     assert answer.status_code == 503
     assert str(tmp_path) not in answer.text
-    assert listening.outcomes() == [Outcome.NOT_STORED]
+    assert listening.outcomes() == [DeliveryOutcome.NOT_STORED]
     assert listening.post(BODY, NEW).status_code == 200
     assert listening.inbox.path(REQUEST_ID).read_bytes() == BODY
 
@@ -137,7 +147,7 @@ def test_a_sender_that_hangs_up_leaves_nothing(listening):
     with socket.create_connection(("127.0.0.1", listening.port)) as gone:
         gone.sendall(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n{")
 
-    until(lambda: listening.outcomes() == [Outcome.REFUSED], "the hang-up is seen")
+    until(lambda: listening.outcomes() == [DeliveryOutcome.REFUSED], "the hang-up is seen")
 
 
 @pytest.mark.parametrize("request_id", ["../../x", "/etc/x", "a\nb", ".", "..", ".hidden", "e\x00"])

@@ -22,7 +22,7 @@ BODY_SECONDS = 10.0
 """How long the sender may take for the body; the service itself gives up after as long."""
 
 
-class Outcome(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What became of a delivery."""
 
     STORED = "stored"
@@ -32,11 +32,11 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
+class ReceivedDelivery:
     """One call of the receiver. `event` is None, and `problem` says why, where it was refused."""
 
     at: float
-    outcome: Outcome
+    outcome: DeliveryOutcome
     status: int
     size_bytes: int = 0
     event: Event | None = None
@@ -53,7 +53,7 @@ class Receiver:
 
     inbox: Inbox
     secrets: Callable[[], Sequence[str]]
-    on_delivery: Callable[[Delivery], None]
+    on_delivery: Callable[[ReceivedDelivery], None]
     tolerance_seconds: float = TOLERANCE_SECONDS
     max_body_bytes: int = MAX_BODY_BYTES
     body_seconds: float = BODY_SECONDS
@@ -68,7 +68,7 @@ class Receiver:
         self.on_delivery(delivery)
         return PlainTextResponse(delivery.problem, status_code=delivery.status)
 
-    async def _receive(self, request: Request) -> Delivery:
+    async def _receive(self, request: Request) -> ReceivedDelivery:
         try:
             async with asyncio.timeout(self.body_seconds):
                 body = await self._read(request)
@@ -102,16 +102,16 @@ class Receiver:
             tolerance_seconds=self.tolerance_seconds,
         )
 
-    async def _store(self, event: Event, body: bytes) -> Delivery:
+    async def _store(self, event: Event, body: bytes) -> ReceivedDelivery:
         status, problem = 200, ""
         try:
             is_new = await run_in_threadpool(self.inbox.keep, event.request_id, body)
-            outcome = Outcome.STORED if is_new else Outcome.DUPLICATE
+            outcome = DeliveryOutcome.STORED if is_new else DeliveryOutcome.DUPLICATE
         except OSError as error:
             # 503 is repeated: a disk that was full for a second loses nothing.
-            outcome, status = Outcome.NOT_STORED, 503
+            outcome, status = DeliveryOutcome.NOT_STORED, 503
             problem = f"cannot store: {_reason(error)}"
-        return Delivery(
+        return ReceivedDelivery(
             at=self.clock(),
             outcome=outcome,
             status=status,
@@ -120,10 +120,10 @@ class Receiver:
             problem=problem,
         )
 
-    def _refused(self, status: int, problem: str, *, size_bytes: int = 0) -> Delivery:
-        return Delivery(
+    def _refused(self, status: int, problem: str, *, size_bytes: int = 0) -> ReceivedDelivery:
+        return ReceivedDelivery(
             at=self.clock(),
-            outcome=Outcome.REFUSED,
+            outcome=DeliveryOutcome.REFUSED,
             status=status,
             size_bytes=size_bytes,
             problem=problem,

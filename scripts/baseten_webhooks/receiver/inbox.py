@@ -1,12 +1,13 @@
 """Where received events lie: one file each, the payload byte for byte."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from truss_outbox.contract.keys import escape
+_UNSAFE = re.compile(rb"^\.|[^A-Za-z0-9._-]")
 
 
 class Inbox:
@@ -25,7 +26,13 @@ class Inbox:
         return cls(directory, sync=sync)
 
     def path(self, request_id: str) -> Path:
-        return self._directory / f"{escape(request_id)}.json"
+        """No two ids have the same file, and none lies outside the directory.
+
+        Bytes that are no letter, digit, `.`, `_` or `-`, and a leading dot, become `%XX`: as in the
+        keys of results, so that a result and its event are found by one name.
+        """
+        name = _UNSAFE.sub(lambda found: b"%%%02X" % found[0], request_id.encode())
+        return self._directory / f"{name.decode()}.json"
 
     def keep(self, request_id: str, body: bytes) -> bool:
         """Whether this is the first event of the request; the first one is what stays.

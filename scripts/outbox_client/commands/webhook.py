@@ -16,7 +16,7 @@ from . import exit_codes, webhook_secrets
 from .answering import timestamp
 
 if TYPE_CHECKING:
-    from baseten_webhooks.receiver.application import Delivery
+    from baseten_webhooks.receiver.application import ReceivedDelivery
 
 app = typer.Typer(no_args_is_help=True, help="Receive webhooks; sign the stand-in's.")
 app.add_typer(webhook_secrets.app, name="secrets")
@@ -44,7 +44,7 @@ def listen(
     from baseten_webhooks.receiver.inbox import Inbox  # noqa: PLC0415
     from baseten_webhooks.receiver.listen import listen as listen_on  # noqa: PLC0415
 
-    def say(delivery: "Delivery") -> None:
+    def say(delivery: "ReceivedDelivery") -> None:
         # The event is stored, and to be acknowledged, whether anybody reads the lines or not.
         with contextlib.suppress(BrokenPipeError):
             typer.echo(json.dumps(_document(delivery)) if as_json else _line(delivery))
@@ -78,7 +78,7 @@ def _secrets(path: Path | None) -> Callable[[], list[str]]:
     return read
 
 
-def _document(delivery: "Delivery") -> dict[str, Any]:
+def _document(delivery: "ReceivedDelivery") -> dict[str, Any]:
     event = delivery.event
     return {
         "at": timestamp(delivery.at),
@@ -91,7 +91,7 @@ def _document(delivery: "Delivery") -> dict[str, Any]:
     }
 
 
-def _line(delivery: "Delivery") -> str:
+def _line(delivery: "ReceivedDelivery") -> str:
     words = [timestamp(delivery.at), delivery.outcome]
     if delivery.event:
         codes = ", ".join(error.code for error in delivery.event.errors)
