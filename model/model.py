@@ -1,7 +1,6 @@
-"""The Truss: wiring only. What a request goes through is in truss_outbox/serving/outbox.py."""
+"""The Truss: wiring only. `truss_outbox.serving.outbox` is a request's way."""
 
 import asyncio
-import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,7 +12,7 @@ from model import inference
 from truss_outbox.contract import Manifest
 from truss_outbox.serving.failures import without_causes
 from truss_outbox.serving.open_outbox import open_outbox
-from truss_outbox.serving.settings.settings import model_info, read_settings
+from truss_outbox.serving.settings import model_info, read_settings
 from truss_outbox.serving.work import Execution
 
 
@@ -42,9 +41,8 @@ class Model:
         )
 
     def preprocess(self, model_input: Any, request: fastapi.Request) -> Execution | Manifest:
-        # Baseten appends ":…" to the id on some routes; a request without one gets its own.
-        request_id = request.headers.get("x-baseten-request-id", "").partition(":")[0]
-        return self._outbox.prepare(model_input, request_id=request_id or str(uuid.uuid4()))
+        request_id = request.headers.get("x-baseten-request-id")
+        return self._outbox.prepare(model_input, request_id=request_id)
 
     def predict(self, step: Execution | Manifest) -> "Future[Manifest] | Manifest":
         # Storing begins here, not in postprocess, which Truss skips when the caller has hung up.
@@ -52,5 +50,6 @@ class Model:
 
     async def postprocess(self, stored: "Future[Manifest] | Manifest") -> dict[str, Any]:
         if isinstance(stored, Future):
+            # Shielded: a caller who hangs up must not cancel what is being stored.
             stored = await asyncio.shield(asyncio.wrap_future(stored))
         return self._outbox.pointer(stored)

@@ -22,7 +22,7 @@ def gcs_ways(url: str) -> dict[str, Way]:
     """`url` is an emulator's: no credentials."""
     options = {"api_endpoint": url}
     client = Client(project="p", credentials=AnonymousCredentials(), client_options=options)
-    part_bytes = GcsOptions().part_bytes
+    part_bytes = GcsOptions().gcs_part_bytes
     senders: dict[str, Sender] = {
         "upload_from_filename": _one_by_one,
         f"the same, {part_bytes >> 20} MiB parts": partial(_one_by_one, part_bytes=part_bytes),

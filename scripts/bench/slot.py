@@ -10,10 +10,9 @@ from tempfile import TemporaryDirectory
 
 from truss_outbox.contract import KeyTemplate, Manifest, ModelInfo, Outputs
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
-from truss_outbox.serving.outbox import Outbox
+from truss_outbox.serving.outbox import BoundedExecutor, Outbox
 from truss_outbox.serving.request import InferenceRequest
-from truss_outbox.serving.settings.settings import Settings
-from truss_outbox.serving.uploads import BoundedExecutor
+from truss_outbox.serving.settings import OutboxSettings
 from truss_outbox.stores import ObjectStore
 from truss_outbox.stores.memory import MemoryStore
 from truss_outbox.stores.streams import FileDigest
@@ -139,6 +138,6 @@ def _outbox() -> Outbox:
         model=ModelInfo(name="slot", version="1"),
         inference=Sleeper(),
         request_type=InferenceRequest,
-        uploads=BoundedExecutor(Settings(root="memory://").max_pending_results),
+        uploads=BoundedExecutor(OutboxSettings.max_pending_results),
         max_document_bytes=1,
     )

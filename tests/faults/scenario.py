@@ -14,8 +14,7 @@ from tests.faults.reader import Reader
 from tests.tiny_inference import Request, load
 from truss_outbox.contract import KeyTemplate, Manifest, ModelInfo
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE, input_key
-from truss_outbox.serving.outbox import Outbox
-from truss_outbox.serving.uploads import BoundedExecutor
+from truss_outbox.serving.outbox import BoundedExecutor, Outbox
 from truss_outbox.stores import ObjectStore, RetryingStore
 
 KEY = "job=J/I"

@@ -89,7 +89,7 @@ def send_all(place: Place, count: int, *, read_timeout: float) -> list[Strike]:
         stall_seconds=read_timeout * 1.5,
     ) as network:
         options = dataclasses.replace(
-            place.options, endpoint_url=network.url, read_timeout_seconds=read_timeout
+            place.options, endpoint_url=network.url, store_read_timeout_seconds=read_timeout
         )
         store = dataclasses.replace(place, options=options).open()
         outbox = tiny_outbox(RetryingStore(store, timeout_seconds=5), pending=CALLERS)

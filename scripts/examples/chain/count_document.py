@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -12,12 +11,12 @@ from counting import CountWords
 from pydantic import JsonValue, RootModel
 from truss_chains.remote_chainlet.utils import get_request_id
 
-from truss_outbox.contract import Manifest, Outputs
-from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox import InvalidInputError, Outputs
+from truss_outbox.contract import Manifest
 from truss_outbox.serving.failures import without_causes
 from truss_outbox.serving.open_outbox import open_outbox
 from truss_outbox.serving.request import DOCUMENT, InferenceRequest
-from truss_outbox.serving.settings.settings import model_info, read_settings
+from truss_outbox.serving.settings import model_info, read_settings
 
 _NAMES = ("OUTBOX_ROOT", "OUTBOX_REGION", "OUTBOX_ENDPOINT_URL", "OUTBOX_KEY_TEMPLATE")
 SETTINGS = {name: os.environ[name] for name in _NAMES if name in os.environ}
@@ -29,7 +28,7 @@ class JsonObject(RootModel[dict[str, JsonValue]]):
 
 
 class Counting:
-    """The entrypoint's inference: run for requests that have no result yet."""
+    """The entrypoint's inference: it runs for requests that have no result yet."""
 
     def __init__(self, count_words: CountWords) -> None:
         self._count_words = count_words
@@ -76,9 +75,7 @@ class CountDocument(chains.ChainletBase):
         )
 
     def run_remote(self, metadata: JsonObject, document: JsonObject) -> JsonObject:
-        # Retries repeat the id; something may be appended to it.
-        request_id = (get_request_id() or str(uuid.uuid4())).partition(":")[0]
         model_input = {"metadata": metadata.root, "document": document.root}
-        step = self._outbox.prepare(model_input, request_id=request_id)
+        step = self._outbox.prepare(model_input, request_id=get_request_id())
         manifest = step if isinstance(step, Manifest) else self._outbox.run(step).result()
         return JsonObject(self._outbox.pointer(manifest))

@@ -6,8 +6,7 @@ from tests.tiny_inference import Request, load
 from truss_outbox.contract import KeyTemplate, ModelInfo
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
 from truss_outbox.serving.files.download import Downloader
-from truss_outbox.serving.outbox import Outbox
-from truss_outbox.serving.uploads import BoundedExecutor
+from truss_outbox.serving.outbox import BoundedExecutor, Outbox
 from truss_outbox.stores.memory import MemoryStore
 
 

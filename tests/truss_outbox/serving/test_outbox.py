@@ -6,14 +6,21 @@ import gc
 import hashlib
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from fastapi import HTTPException
 from prometheus_client import REGISTRY
 
 from truss_outbox.contract import Failure, Manifest, Outputs
-from truss_outbox.contract.errors import AccessDeniedError, DocumentUnavailableError
+from truss_outbox.contract.errors import (
+    AccessDeniedError,
+    DocumentUnavailableError,
+    InvalidInputError,
+)
+from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
 from truss_outbox.serving.work import Execution
 from truss_outbox.stores.commit import find_manifest
 from truss_outbox.stores.memory import MemoryStore
@@ -379,13 +386,88 @@ def test_failures_are_counted_by_code(outbox):
     assert counter("outbox_failures_total", code="INVALID_INPUT") == before + 1
 
 
-def test_a_result_that_is_not_json_is_the_inferences_error(outbox, store):
-    class BadInference:
-        def run(self, request, work_directory):
-            return Outputs(result=object())
+@dataclasses.dataclass
+class Returning:
+    """An inference that returns what `make` makes of its work directory."""
 
-    broken = dataclasses.replace(outbox, inference=BadInference())
-    with pytest.raises(HTTPException) as caught:
-        run(broken, {"text": "a"})
-    assert caught.value.status_code == 500
-    assert [f.code for f in failures(store)] == ["INFERENCE_ERROR"]
+    make: Callable[[Path], object]
+
+    def run(self, request, work_directory):
+        return self.make(work_directory)
+
+
+def files(directory, *names):
+    """A file of one byte for each artifact."""
+    (directory / "file").write_text("x")
+    return Outputs(files=dict.fromkeys(names, directory / "file"))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda _: Outputs(result=object()), "the result is not JSON"),
+        (lambda _: {"words": 2}, "run returned dict: return Outputs"),
+        (lambda _: Outputs(files={"a": Path("missing")}), "there is no file for the artifact 'a'"),
+        (lambda place: files(place, "a.txt", "A.TXT"), "the name is taken"),
+        (lambda place: files(place, "a", "a/b"), "is the folder of"),
+        (lambda place: files(place, "../a"), "cannot be an artifact's name"),
+        (lambda place: files(place, "Manifest.json"), "cannot be an artifact's name"),
+    ],
+)
+def test_outputs_that_cannot_be_stored_are_named_recorded_and_not_repeated(
+    outbox, store, make, said
+):
+    wrong = dataclasses.replace(outbox, inference=Returning(make))
+    with pytest.raises(HTTPException, match=said) as caught:
+        run(wrong, metadata(text="a"))
+    assert caught.value.status_code == 422
+    (failure,) = failures(store)
+    assert (failure.code, failure.retryable) == ("INVALID_OUTPUTS", False)
+    assert said in failure.message
+    assert failure.traceback_digest is None
+    assert not [key for key in store.all_keys() if key.startswith(("artifacts/", "manifests/"))]
+
+
+def test_a_manifest_that_no_reader_would_take_is_not_committed(outbox, store):
+    def make(directory):
+        outputs = files(directory, "a.txt", "b.txt")
+        return dataclasses.replace(outputs, result=SECRET_WORD + "x" * MAX_MANIFEST_BYTES)
+
+    large = dataclasses.replace(outbox, inference=Returning(make))
+    with pytest.raises(HTTPException, match="return fewer files, or put a large result into one"):
+        run(large, metadata(text="a"))
+    (failure,) = failures(store)
+    assert (failure.code, failure.retryable) == ("INVALID_OUTPUTS", False)
+    assert SECRET_WORD not in failure.message
+    assert [key.split("/")[0] for key in store.all_keys()] == ["failures"]
+
+
+def test_a_manifest_as_large_as_readers_take_is_committed(outbox, store):
+    def committed_bytes(result: str) -> int:
+        sized = dataclasses.replace(outbox, inference=Returning(lambda _: Outputs(result=result)))
+        run(sized, metadata(str(len(result)), text="a"))
+        return len(store.get(f"manifests/job=J/{len(result)}.json"))
+
+    # Timings and the item's own length vary a little: a hundred bytes are left for them.
+    rest = committed_bytes("") + 100
+    assert committed_bytes("x" * (MAX_MANIFEST_BYTES - rest)) <= MAX_MANIFEST_BYTES
+
+
+def test_an_error_that_an_inference_words_at_length_still_makes_a_readable_record(outbox, store):
+    def make(_):
+        raise InvalidInputError("text", "x" * MAX_MANIFEST_BYTES)
+
+    with pytest.raises(HTTPException):
+        run(dataclasses.replace(outbox, inference=Returning(make)), metadata(text="a"))
+    (failure,) = failures(store)
+    assert failure.message.startswith("text: xxx")
+
+
+def test_what_baseten_appends_to_a_requests_id_is_not_part_of_it(outbox, store):
+    assert run(outbox, {"text": "a"}, request_id="abc:1").request_id == "abc"
+
+
+def test_a_request_without_an_id_gets_one_of_its_own(outbox):
+    first, second = (run(outbox, {"text": "a"}, request_id=none) for none in (None, ""))
+    assert first.request_id != second.request_id
+    assert first.item == first.request_id

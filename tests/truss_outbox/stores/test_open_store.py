@@ -41,9 +41,20 @@ sys.exit({other_sdk!r} in sys.modules)
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_a_missing_sdk_says_what_to_install(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("truss_outbox.stores.gcs.store")]:
+@pytest.mark.parametrize(
+    ("root", "sdk", "package"),
+    [
+        ("s3://bucket", "boto3", "boto3"),
+        ("gs://bucket", "google.cloud.storage", "google-cloud-storage"),
+    ],
+)
+def test_a_missing_sdk_says_what_to_install(monkeypatch, root, sdk, package):
+    for name in [
+        n
+        for n in sys.modules
+        if n.startswith(("truss_outbox.stores.s3.", "truss_outbox.stores.gcs."))
+    ]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "google.cloud.storage", None)
-    with pytest.raises(ConfigurationError, match="pip install google-cloud-storage"):
-        open_store("gs://bucket")
+    monkeypatch.setitem(sys.modules, sdk, None)
+    with pytest.raises(ConfigurationError, match=f"pip install {package}"):
+        open_store(root)

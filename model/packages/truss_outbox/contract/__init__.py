@@ -2,9 +2,8 @@
 
 from .fingerprint import fingerprint, input_digest
 from .keys import KeyFields, KeyTemplate
-from .manifest import Artifact, Failure, Manifest, ModelInfo, Timings
+from .manifest import Artifact, Failure, Manifest, ModelInfo, Outputs, Timings
 from .metadata import RequestMetadata
-from .outputs import Outputs
 
 __all__ = [
     "Artifact",

@@ -9,21 +9,19 @@ from typing import Any
 
 from .errors import ConfigurationError
 
-_SECTION = "model_metadata.outbox"
-
 
 def outbox_section(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The section `model_metadata.outbox` of a parsed config.yaml; empty where there is none.
 
     Raises ConfigurationError where it, or what it lies in, is not a mapping.
     """
-    section: Any = config
-    path: list[str] = []
-    for name in _SECTION.split("."):
-        path.append(name)
-        section = section.get(name) or {}
-        if not isinstance(section, Mapping):
-            raise ConfigurationError(".".join(path), "must be a mapping of settings to values")
+    section, path = config, ""
+    for name in ("model_metadata", "outbox"):
+        path = f"{path}.{name}".removeprefix(".")
+        inner = section.get(name) or {}
+        if not isinstance(inner, Mapping):
+            raise ConfigurationError(path, "must be a mapping of settings to values")
+        section = inner
     return section
 
 

@@ -3,6 +3,7 @@
 OutboxError
 ├── ConfigurationError (ValueError)          a setting is wrong: the model does not come up
 ├── InvalidInputError (ValueError)           the request is wrong: names the field
+├── OutputsError (ValueError)                what the inference returned cannot be stored
 ├── DocumentUnavailableError (ConnectionError)   its host did not deliver: a repetition may help
 ├── KeyConflictError                         the key holds another input's result
 ├── ManifestError (ValueError)               not a manifest, or of a schema this version cannot read
@@ -53,8 +54,14 @@ class InvalidInputError(OutboxError, ValueError):
         super().__init__(f"{field}: {problem}")
 
 
+class OutputsError(OutboxError, ValueError):
+    """What the inference returned cannot be stored: its author's error, the same at every try."""
+
+    code = "INVALID_OUTPUTS"
+
+
 class DocumentUnavailableError(OutboxError, ConnectionError):
-    """The request's document lies elsewhere, and was not delivered this time."""
+    """The host of the request's document did not deliver it this time."""
 
     code = "DOCUMENT_UNAVAILABLE"
     retryable = True

@@ -2,7 +2,10 @@
 
 import json
 import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -60,6 +63,19 @@ def _said(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{place[:100]}: {first['msg']}{more}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outputs:
+    """What an inference hands over to be stored: one execution's outputs.
+
+    `result` is small JSON that goes inline into the manifest and back to the caller. `files` maps
+    an artifact's name (`text.txt`, `pages/page-0001.png`: see `names.check_artifact_names`) to a
+    finished file inside the request's work directory.
+    """
+
+    result: JsonValue = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 class ModelInfo(BaseModel):

@@ -18,6 +18,7 @@ from ..contract.errors import (
     KeyConflictError,
     ManifestError,
     OutboxError,
+    OutputsError,
     StoreError,
 )
 from ..stores import ObjectStore
@@ -28,6 +29,7 @@ from .work import Attempt
 logger = logging.getLogger(__name__)
 
 INFERENCE_ERROR = "INFERENCE_ERROR"
+_MAX_MESSAGE_CHARACTERS = 10_000
 
 
 @contextmanager
@@ -88,7 +90,8 @@ class FailureRecorder:
 
 def _status(error: Exception) -> int:
     match error:
-        case InvalidInputError():
+        # Neither the same input nor the same outputs can succeed the next time: a 4xx.
+        case InvalidInputError() | OutputsError():
             return 422
         case KeyConflictError() | ManifestError():
             return 409
@@ -104,7 +107,8 @@ def _is_retryable(error: Exception) -> bool:
 
 def _message(error: Exception) -> str:
     if isinstance(error, OutboxError):
-        return str(error)
+        # An inference words its own InvalidInputError; a record must stay within a reader's bound.
+        return str(error)[:_MAX_MESSAGE_CHARACTERS]
     return f"the inference raised {type(error).__name__}; the model's log says where"
 
 

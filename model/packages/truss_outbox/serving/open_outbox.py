@@ -2,35 +2,19 @@
 
 from collections.abc import Mapping
 
-from ..contract import KeyTemplate, ModelInfo
+from ..contract import ModelInfo
+from ..contract.root import Root
 from ..stores import ObjectStore, RetryingStore, open_store
 from ..stores.probing import probe
 from . import metrics
 from .files.download import Downloader
-from .outbox import Inference, Outbox
+from .outbox import BoundedExecutor, Inference, Outbox
 from .request import InferenceRequest
-from .settings.gcs import gcs_options
-from .settings.s3 import s3_options
-from .settings.settings import Settings
-from .uploads import BoundedExecutor
-
-
-def open_place(root: str, settings: Settings, secrets: Mapping[str, str]) -> ObjectStore:
-    """Raises ConfigurationError. Nothing is sent to the store yet."""
-    return open_store(root, s3=s3_options(settings, secrets), gcs=gcs_options(settings, secrets))
-
-
-def patient(store: ObjectStore, settings: Settings) -> RetryingStore:
-    """The store, whose calls are repeated for as long as the settings say."""
-    return RetryingStore(
-        store,
-        timeout_seconds=settings.store_timeout_seconds,
-        on_retry=metrics.STORE_RETRIES.inc,
-    )
+from .settings import OutboxSettings, gcs_options, s3_options
 
 
 def open_outbox(
-    settings: Settings,
+    settings: OutboxSettings,
     secrets: Mapping[str, str],
     *,
     model: ModelInfo,
@@ -38,13 +22,14 @@ def open_outbox(
     request_type: type[InferenceRequest],
 ) -> Outbox:
     """Probes the bucket first. Raises ConfigurationError and StoreError."""
-    bucket = open_place(settings.root, settings, secrets)
-    further = (open_place(root, settings, secrets) for root in settings.input_roots)
-    safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
+    bucket = _open(settings.root, settings, secrets)
+    input_stores = [_open(root, settings, secrets) for root in settings.input_roots]
+    # Before anything is repeated patiently: a wrong setting is to be told within seconds.
+    is_safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
     return Outbox(
-        store=patient(bucket, settings),
-        input_stores=tuple(patient(place, settings) for place in further),
-        template=KeyTemplate.parse(settings.key_template),
+        store=_retrying(bucket, settings),
+        input_stores=tuple(_retrying(store, settings) for store in input_stores),
+        template=settings.key_template,
         model=model,
         inference=inference,
         request_type=request_type,
@@ -53,5 +38,17 @@ def open_outbox(
         downloader=Downloader(
             hosts=settings.url_hosts, timeout_seconds=settings.url_timeout_seconds
         ),
-        unsafe_commit=not safe,
+        unsafe_commit=not is_safe,
+    )
+
+
+def _open(root: Root, settings: OutboxSettings, secrets: Mapping[str, str]) -> ObjectStore:
+    return open_store(root, s3=s3_options(settings, secrets), gcs=gcs_options(settings, secrets))
+
+
+def _retrying(store: ObjectStore, settings: OutboxSettings) -> RetryingStore:
+    return RetryingStore(
+        store,
+        timeout_seconds=settings.store_timeout_seconds,
+        on_retry=metrics.STORE_RETRIES.inc,
     )

@@ -1,36 +1,53 @@
 """A request's way to a committed result, in the three steps Truss calls."""
 
-from collections.abc import Iterator
-from concurrent.futures import Future
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
-from ..contract import (
-    KeyFields,
-    KeyTemplate,
-    Manifest,
-    ModelInfo,
-    Outputs,
-    RequestMetadata,
-    fingerprint,
-    input_digest,
-)
-from ..contract.errors import InvalidInputError, KeyConflictError
-from ..contract.keys import escape, manifest_key
+from ..contract import KeyTemplate, Manifest, ModelInfo, Outputs, fingerprint, input_digest
+from ..contract.errors import KeyConflictError, OutputsError
+from ..contract.keys import manifest_key
 from ..stores import ObjectStore
 from ..stores.commit import commit, find_manifest, upload_artifacts
 from . import metrics
 from .failures import FailureRecorder
 from .files.download import Downloader
 from .files.place import place_document
-from .request import DOCUMENT, InferenceRequest, parse_request
-from .uploads import BoundedExecutor
+from .request import DOCUMENT, InferenceRequest, identify, parse_request
 from .work import Attempt, Execution
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BoundedExecutor:
+    """A thread pool whose `submit` waits while `limit` calls are unfinished."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = threading.BoundedSemaphore(limit)
+        self._pool = ThreadPoolExecutor(limit, thread_name_prefix="outbox-upload")
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        self._free.acquire()
+        metrics.PENDING_RESULTS.inc()
+        try:
+            future = self._pool.submit(function, *args, **kwargs)
+        except RuntimeError:  # The interpreter is shutting down.
+            self._finished()
+            raise
+        future.add_done_callback(lambda _: self._finished())
+        return future
+
+    def _finished(self) -> None:
+        metrics.PENDING_RESULTS.dec()
+        self._free.release()
 
 
 class Inference(Protocol):
@@ -55,22 +72,25 @@ class Outbox:
     input_stores: tuple[ObjectStore, ...] = ()
     unsafe_commit: bool = False
 
-    def prepare(self, model_input: Any, *, request_id: str) -> Execution | Manifest:
-        """The execution to run, or the manifest where the result is committed already."""
-        attempt = Attempt(key=self._likely_key(model_input, request_id), request_id=request_id)
+    def prepare(self, model_input: Any, *, request_id: str | None) -> Execution | Manifest:
+        """The execution to run, or the manifest where the result is committed already.
+
+        `request_id` is the header x-baseten-request-id; None where there is none.
+        """
+        identity = identify(model_input, request_id, template=self.template, model=self.model)
+        attempt = Attempt(key=identity.key, request_id=identity.request_id)
         with self._answering(attempt), attempt.timed("preprocess"):
-            request = parse_request(self.request_type, model_input)
-            self.template.render(self._fields(request.metadata, request_id))
+            request = parse_request(self.request_type, model_input, identity)
             wanted = fingerprint(input_digest(model_input), model_version=self.model.version)
-            standing = find_manifest(self.store, attempt.key)
-            if standing is not None:
-                return _answered_by(standing, wanted)
+            committed = find_manifest(self.store, attempt.key)
+            if committed is not None:
+                return _same_input(committed, wanted)
             execution = Execution(attempt=attempt, request=request, fingerprint=wanted)
             self._place_document(execution)
             return execution
 
     def run(self, execution: Execution) -> "Future[Manifest]":
-        """Run the inference; the result is being stored, whoever waits for it, on return."""
+        """Run the inference. What is returned is being stored, whether or not anyone waits."""
         try:
             with self._answering(execution.attempt), execution.attempt.timed("predict"):
                 outputs = self.inference.run(execution.request, execution.work_directory)
@@ -104,22 +124,27 @@ class Outbox:
             execution.close()
 
     def _manifest(self, execution: Execution, outputs: Outputs) -> Manifest:
-        metadata = execution.request.metadata
-        request_id = execution.attempt.request_id
-        return Manifest(
-            key=execution.attempt.key,
-            request_id=request_id,
-            job=metadata.job,
-            item=request_id if metadata.item is None else metadata.item,
-            labels=dict(metadata.labels),
-            attempt=execution.attempt.name,
-            fingerprint=execution.fingerprint,
-            model=self.model,
-            created_at=datetime.now(UTC),
-            result=outputs.result,
-            artifacts=[],
-            unsafe_commit=self.unsafe_commit,
-        )
+        if not isinstance(outputs, Outputs):
+            raise OutputsError(f"run returned {type(outputs).__name__}: return Outputs")
+        metadata, attempt = execution.request.metadata, execution.attempt
+        try:
+            return Manifest(
+                key=attempt.key,
+                request_id=attempt.request_id,
+                job=metadata.job,
+                item=attempt.request_id if metadata.item is None else metadata.item,
+                labels=dict(metadata.labels),
+                attempt=attempt.name,
+                fingerprint=execution.fingerprint,
+                model=self.model,
+                created_at=datetime.now(UTC),
+                result=outputs.result,
+                artifacts=[],
+                unsafe_commit=self.unsafe_commit,
+            )
+        except ValidationError:
+            # All else was checked before. The error itself would quote the result.
+            raise OutputsError("the result is not JSON: return what json.dumps takes") from None
 
     def _place_document(self, execution: Execution) -> None:
         if execution.request.document is None:
@@ -145,38 +170,13 @@ class Outbox:
             recorder = FailureRecorder(store=self.store, model=self.model)
             raise recorder.answer(error, attempt) from None
 
-    def _fields(self, metadata: RequestMetadata, request_id: str) -> KeyFields:
-        return KeyFields(
-            metadata=metadata,
-            request_id=request_id,
-            model=self.model.name,
-            environment=self.model.environment,
-        )
 
-    def _likely_key(self, model_input: Any, request_id: str) -> str:
-        """The request's key, or, where it has none, a place among its job's for the failure."""
-        metadata = model_input.get("metadata", {}) if isinstance(model_input, dict) else {}
-        try:
-            parsed = RequestMetadata.model_validate(metadata)
-            return self.template.render(self._fields(parsed, request_id))
-        except (ValidationError, InvalidInputError):
-            job = metadata.get("job") if isinstance(metadata, dict) else None
-            return self._fallback_key(job, request_id)
-
-    def _fallback_key(self, job: Any, request_id: str) -> str:
-        try:
-            prefix = self.template.job_prefix(RequestMetadata.model_validate({"job": job}).job)
-        except ValidationError:
-            prefix = ""
-        prefix = prefix if 0 < len(prefix) <= 250 else self.template.job_prefix("adhoc")
-        return prefix + escape(request_id)[:250]
-
-
-def _answered_by(standing: Manifest, wanted: str) -> Manifest:
-    if standing.fingerprint != wanted:
-        raise KeyConflictError(standing.key, request_id=standing.request_id)
+def _same_input(committed: Manifest, wanted: str) -> Manifest:
+    """A result under this key may belong to a different input: fingerprints tell."""
+    if committed.fingerprint != wanted:
+        raise KeyConflictError(committed.key, request_id=committed.request_id)
     metrics.INFERENCES_SKIPPED.inc()
-    return standing
+    return committed
 
 
 def _counted(attempt: Attempt, committed: Manifest) -> Manifest:

@@ -1,4 +1,4 @@
-"""The commit protocol: artifacts first, the manifest last, whoever creates it first has won."""
+"""The commit protocol: artifacts first, the manifest last; the first to create it has won."""
 
 import logging
 import mimetypes
@@ -10,10 +10,11 @@ from ..contract.errors import (
     AlreadyExistsError,
     KeyConflictError,
     NotFoundError,
+    OutputsError,
     StoreError,
 )
 from ..contract.keys import artifact_key, failure_key, manifest_key
-from ..contract.manifest import CONTENT_TYPE, Artifact, Failure, Manifest
+from ..contract.manifest import CONTENT_TYPE, MAX_MANIFEST_BYTES, Artifact, Failure, Manifest
 from ..contract.names import check_artifact_names
 from .protocol import ObjectStore
 
@@ -39,13 +40,10 @@ def upload_artifacts(
 ) -> list[Artifact]:
     """Store every file under the attempt's own directory; on failure, leave none of them there.
 
-    A few travel at a time: what counts for small ones is the way to the bucket, not their bytes.
-    Raises StoreError, and ValueError for a name that is not a safe relative path, or no file.
+    A few travel at a time: a small one costs a round trip to the bucket, whatever its size.
+    Raises StoreError; and OutputsError where the names cannot stand together, or a file is missing.
     """
-    check_artifact_names(files)
-    for name, path in files.items():
-        if not path.is_file():
-            raise ValueError(f"there is no file for the artifact {name!r}")
+    _check_files(files)
 
     def upload(name: str) -> Artifact:
         return _upload(store, name, files[name], key=artifact_key(key, attempt, name))
@@ -61,33 +59,39 @@ def upload_artifacts(
 
 
 def commit(store: ObjectStore, manifest: Manifest) -> Manifest:
-    """Create the manifest of uploaded artifacts; returns the one that stands for its key.
+    """Create the manifest of uploaded artifacts; returns the one that is in the store afterwards.
 
     That is another execution's where it was first with the same fingerprint: then the artifacts
-    of this one are deleted. Raises KeyConflictError where the first had another fingerprint, and
-    StoreError; after a StoreUnavailableError the manifest may or may not stand.
+    of this one are deleted. Raises KeyConflictError where the first had another fingerprint,
+    OutputsError where the manifest is larger than readers take, and StoreError; after a
+    StoreUnavailableError the manifest may or may not be there.
     """
+    data = manifest.to_bytes()
+    if len(data) > MAX_MANIFEST_BYTES:
+        _discard_artifacts(store, manifest)
+        raise OutputsError(
+            f"the manifest would have {len(data):,} bytes, more than the {MAX_MANIFEST_BYTES:,}"
+            " that readers take: return fewer files, or put a large result into one of them"
+        )
     try:
-        store.create(manifest_key(manifest.key), manifest.to_bytes(), content_type=CONTENT_TYPE)
+        store.create(manifest_key(manifest.key), data, content_type=CONTENT_TYPE)
     except AlreadyExistsError:
         return _resolve(store, manifest)
     return manifest
 
 
 def _resolve(store: ObjectStore, manifest: Manifest) -> Manifest:
-    standing = find_manifest(store, manifest.key)
-    if standing is None:
+    committed = find_manifest(store, manifest.key)
+    if committed is None:
         raise StoreError(manifest_key(manifest.key), "was there and is gone: do not delete results")
     # The same attempt: it is ours, stored by a call whose reply was lost on the way.
-    if standing.attempt == manifest.attempt:
-        return standing
-    discard(
-        store, (artifact_key(manifest.key, manifest.attempt, a.name) for a in manifest.artifacts)
-    )
-    if standing.fingerprint != manifest.fingerprint:
-        raise KeyConflictError(manifest.key, request_id=standing.request_id)
+    if committed.attempt == manifest.attempt:
+        return committed
+    _discard_artifacts(store, manifest)
+    if committed.fingerprint != manifest.fingerprint:
+        raise KeyConflictError(manifest.key, request_id=committed.request_id)
     logger.info("another execution was first", extra={"key": manifest.key})
-    return standing
+    return committed
 
 
 def record_failure(store: ObjectStore, failure: Failure) -> None:
@@ -108,6 +112,22 @@ def discard(store: ObjectStore, keys: Iterable[str]) -> None:
         except StoreError:
             logger.warning("orphaned artifacts were left behind", extra={"key": key})
             return  # A store that refuses one would hold us up with each of the others.
+
+
+def _discard_artifacts(store: ObjectStore, manifest: Manifest) -> None:
+    """Delete what an attempt stored whose manifest is not committed."""
+    names = (artifact.name for artifact in manifest.artifacts)
+    discard(store, (artifact_key(manifest.key, manifest.attempt, name) for name in names))
+
+
+def _check_files(files: Mapping[str, Path]) -> None:
+    try:
+        check_artifact_names(files)
+    except ValueError as error:
+        raise OutputsError(str(error)) from None
+    for name, path in files.items():
+        if not path.is_file():
+            raise OutputsError(f"there is no file for the artifact {name!r}")
 
 
 def _upload(store: ObjectStore, name: str, path: Path, *, key: str) -> Artifact:

@@ -14,7 +14,7 @@ from truss_outbox.contract.errors import (
     ConfigurationError,
     StoreUnavailableError,
 )
-from truss_outbox.stores import GcsOptions, RetryingStore, WorkloadIdentity, open_store
+from truss_outbox.stores import GcsOptions, RetryingStore, open_store
 
 TEXT = "text/plain"
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/pool/providers/baseten"
@@ -51,13 +51,14 @@ def token_file(tmp_path):
 
 @pytest.fixture
 def keyless(door, tokens, token_file):
-    identity = WorkloadIdentity(
-        provider=PROVIDER,
-        token_file=token_file,
+    return GcsOptions(
+        endpoint_url=door.url,
+        gcp_workload_identity_provider=PROVIDER,
+        oidc_token_file=token_file,
         sts_url=tokens.url,
         iam_credentials_url=tokens.url,
+        gcs_part_bytes=PART,
     )
-    return GcsOptions(endpoint_url=door.url, workload_identity=identity, part_bytes=PART)
 
 
 def create(options, key="a"):
@@ -73,8 +74,7 @@ def test_an_oidc_token_is_exchanged_for_googles(keyless, door, tokens):
 
 
 def test_the_identity_acts_as_a_service_account_where_one_is_named(keyless, door, tokens):
-    identity = dataclasses.replace(keyless.workload_identity, service_account_email="me@p.iam")
-    create(dataclasses.replace(keyless, workload_identity=identity), "acting")
+    create(dataclasses.replace(keyless, gcp_service_account_email="me@p.iam"), "acting")
     assert door.seen[-1].token == "acting-for-first"
     assert "/serviceAccounts/me@p.iam:" in tokens.seen[-1].path
 
@@ -153,9 +153,8 @@ def test_a_missing_token_file_is_refused(keyless, token_file):
 
 
 def test_a_token_service_that_is_away_is_unavailable(keyless, tokens):
-    identity = dataclasses.replace(keyless.workload_identity, sts_url="http://127.0.0.1:9")
     with pytest.raises(StoreUnavailableError):
-        create(dataclasses.replace(keyless, workload_identity=identity))
+        create(dataclasses.replace(keyless, sts_url="http://127.0.0.1:9"))
 
 
 def test_a_service_accounts_key_signs_for_a_token(door, tokens):

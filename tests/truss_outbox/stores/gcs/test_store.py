@@ -35,7 +35,10 @@ def door(gcs_options):
 @pytest.fixture
 def store(door):
     options = GcsOptions(
-        endpoint_url=door.url, part_bytes=PART, part_patience_seconds=5, read_timeout_seconds=2
+        endpoint_url=door.url,
+        gcs_part_bytes=PART,
+        store_timeout_seconds=5,
+        store_read_timeout_seconds=2,
     )
     return open_store(f"gs://outbox/{uuid.uuid4().hex}", gcs=options)
 
@@ -89,7 +92,7 @@ def test_an_object_costs_one_request(store, door, tmp_path):
 
 
 def test_a_key_and_a_storage_class_go_with_what_is_stored(door, tmp_path):
-    options = GcsOptions(endpoint_url=door.url, kms_key=KMS_KEY, storage_class="NEARLINE")
+    options = GcsOptions(endpoint_url=door.url, gcs_kms_key=KMS_KEY, gcs_storage_class="NEARLINE")
     store = open_store("gs://outbox/kept", gcs=options)
     put(store, tmp_path / "a", b"x")
     store.create("manifest", b"x", content_type=TEXT)

@@ -49,6 +49,7 @@ class FrontDoor(ThreadingHTTPServer):
         self.seen: list[Request] = []
         self.refuse: Callable[[Request], Refusal | None] = lambda _: None
         self.alter: Callable[[Request], bytes] = lambda request: request.body
+        self.hidden_headers = {"Expect"}
         self.lose_answer: Callable[[Request], bool] = lambda _: False
 
     def count(self, method: str, part_of_path: str = "") -> int:
@@ -71,7 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(refusal.status, {"Content-Type": "application/xml"}, refusal.body())
             return
         upstream = http.client.HTTPConnection(self.server.upstream)
-        headers = {name: value for name, value in request.headers.items() if name != "Expect"}
+        hidden = self.server.hidden_headers
+        headers = {name: value for name, value in request.headers.items() if name not in hidden}
         with contextlib.closing(upstream):
             body = self.server.alter(request)
             upstream.request(self.command, self.path, body=body, headers=headers)

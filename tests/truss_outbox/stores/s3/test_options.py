@@ -31,12 +31,12 @@ def options(door, moto_options):
     return dataclasses.replace(
         moto_options,
         endpoint_url=door.url,
-        encryption="aws:kms",
-        kms_key_id="the-key",
-        storage_class="STANDARD_IA",
-        tags={"project": "a+b c", "stage": "test"},
-        multipart_threshold_bytes=6 * MIB,
-        part_bytes=5 * MIB,
+        s3_encryption="aws:kms",
+        s3_kms_key_id="the-key",
+        s3_storage_class="STANDARD_IA",
+        s3_tags={"project": "a+b c", "stage": "test"},
+        s3_multipart_threshold_bytes=6 * MIB,
+        s3_part_bytes=5 * MIB,
     )
 
 
@@ -67,7 +67,7 @@ def test_a_manifest_stays_where_it_is_read_at_once(options, moto_options):
 
 
 def test_every_call_says_whose_bucket_it_must_be(door, options, tmp_path):
-    options = dataclasses.replace(options, expected_bucket_owner="123456789012")
+    options = dataclasses.replace(options, s3_expected_bucket_owner="123456789012")
     store = open_store("s3://outbox", s3=options)
     put(store, "options/owned", tmp_path / "x", b"x" * (7 * MIB))
     store.create("options/o", b"", content_type="text/plain")
@@ -84,17 +84,17 @@ def test_buckets_are_addressed_as_told():
         return client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "k"})
 
     assert address().startswith("https://bucket.s3")
-    assert address(addressing_style="path").startswith(
+    assert address(s3_addressing_style="path").startswith(
         "https://s3.eu-west-1.amazonaws.com/bucket/k"
     )
     assert address(endpoint_url="https://s3.test").startswith("https://s3.test/bucket/k")
-    virtual = address(endpoint_url="https://s3.test", addressing_style="virtual")
+    virtual = address(endpoint_url="https://s3.test", s3_addressing_style="virtual")
     assert virtual.startswith("https://bucket.s3.test/k")
 
 
 def test_a_missing_authority_file_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match="s3_ca_bundle"):
-        connect(S3Options(ca_bundle=tmp_path / "missing.pem"))
+        connect(S3Options(s3_ca_bundle=tmp_path / "missing.pem"))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,11 @@ from truss_outbox.stores.streams import FileDigest
 MIB = 1 << 20
 DATA = random.Random(1).randbytes(13 * MIB + 5)
 SHA256 = hashlib.sha256(DATA).hexdigest()
-SIZES = {"multipart_threshold_bytes": 6 * MIB, "part_bytes": 5 * MIB, "part_patience_seconds": 5}
+SIZES = {
+    "s3_multipart_threshold_bytes": 6 * MIB,
+    "s3_part_bytes": 5 * MIB,
+    "store_timeout_seconds": 5,
+}
 
 
 @pytest.fixture(params=["seaweedfs", "moto"])

@@ -246,7 +246,7 @@ def test_an_endpoint_that_never_answers_is_named_in_time(seaweedfs_options):
         options = dataclasses.replace(
             seaweedfs_options,
             endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
-            read_timeout_seconds=2,
+            store_read_timeout_seconds=2,
         )
         with stamina.set_testing(True, attempts=1):
             assert "check endpoint_url" in what_probing_says(options)

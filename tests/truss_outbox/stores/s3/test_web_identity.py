@@ -8,7 +8,7 @@ import pytest
 
 from tests.truss_outbox.stores.s3.front_door import FrontDoor, Refusal, Request, running_front_door
 from truss_outbox.contract.errors import AccessDeniedError, StoreUnavailableError
-from truss_outbox.stores import WebIdentity, open_store
+from truss_outbox.stores import open_store
 
 MIB = 1 << 20
 ROLE = "arn:aws:iam::123456789012:role/outbox"
@@ -75,7 +75,9 @@ def options(door, moto_options, token_file, monkeypatch):
         endpoint_url=door.url,
         access_key_id=None,
         secret_access_key=None,
-        web_identity=WebIdentity(role_arn=ROLE, token_file=token_file, session_name="tests"),
+        aws_role_arn=ROLE,
+        aws_role_session_name="tests",
+        oidc_token_file=token_file,
     )
 
 
@@ -95,13 +97,12 @@ def test_credentials_that_expire_in_mid_upload_are_renewed_with_the_token_of_the
     service, options, tmp_path
 ):
     # Of credentials for 15 minutes none are left to be safe, so each call asks for new ones.
-    identity = dataclasses.replace(options.web_identity, duration_seconds=900)
     options = dataclasses.replace(
         options,
-        web_identity=identity,
-        multipart_threshold_bytes=5 * MIB,
-        part_bytes=5 * MIB,
-        part_concurrency=1,
+        aws_role_duration_seconds=900,
+        s3_multipart_threshold_bytes=5 * MIB,
+        s3_part_bytes=5 * MIB,
+        s3_part_concurrency=1,
     )
     data = uuid.uuid4().bytes * (11 * MIB // 16)
     (tmp_path / "source").write_bytes(data)

@@ -12,7 +12,8 @@ from requests import Response
 from requests.adapters import HTTPAdapter
 
 from ...contract.errors import ConfigurationError
-from .options import GcsOptions, WorkloadIdentity
+from ..settings import NO_OIDC
+from .options import GcsOptions
 
 _SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
 
@@ -24,9 +25,11 @@ def connect(options: GcsOptions) -> Client:
     """
     # Else the SDK asks for the bucket's description behind our back, whether allowed to or not.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-    session = AuthorizedSession(_credentials(options), refresh_timeout=options.read_timeout_seconds)
+    session = AuthorizedSession(
+        _credentials(options), refresh_timeout=options.store_read_timeout_seconds
+    )
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=options.max_connections))
+        session.mount(scheme, HTTPAdapter(pool_maxsize=options.store_max_connections))
     session.hooks["response"].append(_forget_body)
     return Client(
         project="<none>",  # objects are addressed by their bucket alone
@@ -45,8 +48,8 @@ def _forget_body(response: Response, **_: object) -> None:
 def _credentials(options: GcsOptions) -> Credentials:
     if options.service_account is not None:
         return _of_key(options.service_account)
-    if options.workload_identity is not None:
-        return _of_workload(options.workload_identity)
+    if options.gcp_workload_identity_provider is not None:
+        return _of_workload(options)
     if (options.endpoint_url or "").startswith("http://"):
         return AnonymousCredentials()
     try:
@@ -71,18 +74,20 @@ def _of_key(text: str) -> Credentials:
         ) from None
 
 
-def _of_workload(identity: WorkloadIdentity) -> Credentials:
+def _of_workload(options: GcsOptions) -> Credentials:
     from google.auth.identity_pool import Credentials as WorkloadCredentials  # noqa: PLC0415
 
-    account = identity.service_account_email
+    if options.oidc_token_file is None:
+        raise ConfigurationError("gcp_workload_identity_provider", NO_OIDC)
+    account = options.gcp_service_account_email
     impersonation = f"/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
     return WorkloadCredentials(
-        audience=f"//iam.googleapis.com/{identity.provider}",
+        audience=f"//iam.googleapis.com/{options.gcp_workload_identity_provider}",
         subject_token_type="urn:ietf:params:oauth:token-type:jwt",  # noqa: S106
-        token_url=f"{identity.sts_url}/v1/token",
-        credential_source={"file": str(identity.token_file)},
+        token_url=f"{options.sts_url}/v1/token",
+        credential_source={"file": str(options.oidc_token_file)},
         service_account_impersonation_url=(
-            identity.iam_credentials_url + impersonation if account else None
+            options.iam_credentials_url + impersonation if account else None
         ),
         scopes=_SCOPES,
     )

@@ -1,42 +1,40 @@
-"""How to reach Google Cloud Storage, or an emulator of it."""
+"""How to reach GCS, or an emulator of it: the settings, and what goes with them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from ..settings import StoreSettings
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorkloadIdentity:
-    """Google credentials for an OIDC token; the token's file is read anew at every renewal.
+@dataclass(frozen=True, kw_only=True)
+class GcsSettings(StoreSettings):
+    gcp_workload_identity_provider: Annotated[str, Field(pattern=r"^projects/.+")] | None = None
+    """`projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`, which
+    trusts Baseten's OIDC token; goes before the secret."""
+    gcp_service_account_email: str | None = None
+    """Whom to act as with that token, where it has no rights on the bucket itself."""
+    gcs_kms_key: str | None = None
+    """`projects/…/locations/…/keyRings/…/cryptoKeys/…`, for every object; the bucket's default
+    when absent."""
+    gcs_storage_class: str | None = None
+    """Of artifacts; manifests stay where they are read at once."""
+    gcs_part_bytes: Annotated[int, Field(gt=0, multiple_of=256 << 10)] = 64 << 20
+    """Files over 8 MiB travel in parts of this size, one of a file in memory at a time."""
 
-    `provider` is `projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`.
-    With `service_account_email` the identity acts as that account, else as itself.
+
+@dataclass(frozen=True, kw_only=True)
+class GcsOptions(GcsSettings):
+    """The settings with their credentials: the provider's, else this key, else google-auth's
+    default chain; where `endpoint_url` is http, an emulator's, none instead of the chain.
+
+    The OIDC token for the provider is read from its file anew at every renewal.
     """
 
-    provider: str
-    token_file: Path
-    service_account_email: str | None = None
+    service_account: str | None = field(default=None, repr=False)
+    """The whole JSON of a service account's key."""
+    oidc_token_file: Path | None = None
     sts_url: str = "https://sts.googleapis.com"
     iam_credentials_url: str = "https://iamcredentials.googleapis.com"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GcsOptions:
-    """Without `service_account` and `workload_identity`, google-auth's default chain is asked.
-
-    Where `endpoint_url` is http, an emulator's, there are then no credentials at all. Files over
-    8 MiB travel in parts of `part_bytes`, a multiple of 256 KiB; of one file, one is in memory
-    at a time. A part that fails is repeated alone for `part_patience_seconds`. `kms_key`
-    (`projects/…/locations/…/keyRings/…/cryptoKeys/…`) goes with every object, the storage class
-    with artifacts only.
-    """
-
-    endpoint_url: str | None = None
-    service_account: str | None = field(default=None, repr=False)
-    workload_identity: WorkloadIdentity | None = None
-    kms_key: str | None = None
-    storage_class: str | None = None
-    connect_timeout_seconds: float = 3
-    read_timeout_seconds: float = 20
-    max_connections: int = 64
-    part_bytes: int = 64 << 20
-    part_patience_seconds: float = 60

@@ -29,13 +29,16 @@ class GcsStore:
         self._prefix = f"{prefix}/" if prefix else ""
         self._options = options
         self._part_retry = DEFAULT_RETRY.with_delay(initial=0.1, maximum=5.0).with_timeout(
-            options.part_patience_seconds
+            options.store_timeout_seconds
         )
-        self._timeout = (options.connect_timeout_seconds, options.read_timeout_seconds)
+        self._timeout = (
+            options.store_connect_timeout_seconds,
+            options.store_read_timeout_seconds,
+        )
 
     def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
         blob = self._new_blob(key)
-        blob.storage_class = self._options.storage_class
+        blob.storage_class = self._options.gcs_storage_class
         with translated(key), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             source = HashingReader(file)
@@ -85,6 +88,6 @@ class GcsStore:
     def _new_blob(self, key: str) -> Blob:
         return self._bucket.blob(
             self._prefix + key,
-            chunk_size=self._options.part_bytes,
-            kms_key_name=self._options.kms_key,
+            chunk_size=self._options.gcs_part_bytes,
+            kms_key_name=self._options.gcs_kms_key,
         )

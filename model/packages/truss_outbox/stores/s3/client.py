@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,7 +17,8 @@ from botocore.credentials import (
 from botocore.exceptions import InvalidRegionError, NoRegionError
 
 from ...contract.errors import AccessDeniedError, ConfigurationError
-from .options import AddressingStyle, S3Options, WebIdentity
+from ..settings import NO_OIDC
+from .options import AddressingStyle, S3Options
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -27,17 +29,18 @@ def connect(options: S3Options) -> "S3Client":
 
     It repeats nothing by itself: RetryingStore does, within one deadline.
     """
-    if options.ca_bundle is not None and not options.ca_bundle.is_file():
+    if options.s3_ca_bundle is not None and not options.s3_ca_bundle.is_file():
         raise ConfigurationError("s3_ca_bundle", "there is no such file")
+    session = _session(options)
     try:
-        client = _session(options).client(
+        client = session.client(
             "s3",
             endpoint_url=options.endpoint_url,
             region_name=options.region or ("us-east-1" if options.endpoint_url else None),
             aws_access_key_id=options.access_key_id,
             aws_secret_access_key=options.secret_access_key,
             aws_session_token=options.session_token,
-            verify=None if options.ca_bundle is None else str(options.ca_bundle),
+            verify=None if options.s3_ca_bundle is None else str(options.s3_ca_bundle),
             config=_config(options),
         )
     except (NoRegionError, InvalidRegionError):
@@ -61,12 +64,12 @@ def _config(options: S3Options) -> Config:
     secure = (options.endpoint_url or "https://").startswith("https://")
     return _bounds(options).merge(
         Config(
-            max_pool_connections=options.max_connections,
+            max_pool_connections=options.store_max_connections,
             # The checksum travels as a header of ours, which also works where trailers do not.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={
-                "addressing_style": options.addressing_style or style,
+                "addressing_style": options.s3_addressing_style or style,
                 # Over TLS the signed checksum header vouches for the body.
                 "payload_signing_enabled": not secure,
             },
@@ -76,23 +79,23 @@ def _config(options: S3Options) -> Config:
 
 def _bounds(options: S3Options) -> Config:
     return Config(
-        connect_timeout=options.connect_timeout_seconds,
-        read_timeout=options.read_timeout_seconds,
+        connect_timeout=options.store_connect_timeout_seconds,
+        read_timeout=options.store_read_timeout_seconds,
         retries={"mode": "standard", "total_max_attempts": 1},
     )
 
 
 def _session(options: S3Options) -> boto3.Session:
     core = botocore.session.Session()
-    if options.web_identity is not None:
+    if options.aws_role_arn is not None:
         provider = _WebIdentityProvider(
             AssumeRoleWithWebIdentityCredentialFetcher(
                 partial(_token_service, core, options),
-                partial(_read_token, options.web_identity),
-                options.web_identity.role_arn,
+                partial(_read_token, _token_file(options)),
+                options.aws_role_arn,
                 extra_args={
-                    "RoleSessionName": options.web_identity.session_name,
-                    "DurationSeconds": options.web_identity.duration_seconds,
+                    "RoleSessionName": options.aws_role_session_name,
+                    "DurationSeconds": options.aws_role_duration_seconds,
                 },
             ).fetch_credentials
         )
@@ -121,9 +124,15 @@ def _token_service(
     )
 
 
-def _read_token(identity: WebIdentity) -> str:
+def _token_file(options: S3Options) -> Path:
+    if options.oidc_token_file is None:
+        raise ConfigurationError("aws_role_arn", NO_OIDC)
+    return options.oidc_token_file
+
+
+def _read_token(file: Path) -> str:
     try:
-        return identity.token_file.read_text("utf-8").strip()
+        return file.read_text("utf-8").strip()
     except OSError as error:
         raise AccessDeniedError(
             "aws_role_arn",

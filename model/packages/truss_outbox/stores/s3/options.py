@@ -1,50 +1,61 @@
-"""How to reach S3, or a store that speaks its API."""
+"""How to reach S3, or a store that speaks its API: the settings, and what goes with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+from pydantic import BeforeValidator, Field
+
+from ..settings import StoreSettings
 
 AddressingStyle = Literal["auto", "path", "virtual"]
 Encryption = Literal["AES256", "aws:kms", "aws:kms:dsse"]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WebIdentity:
-    """An AWS role assumed with an OIDC token; the token's file is read anew at every renewal."""
-
-    role_arn: str
-    token_file: Path
-    session_name: str = "outbox"
-    duration_seconds: int = 3600
+# S3 takes parts of 5 MiB to 5 GiB.
+_PartBytes = Annotated[int, Field(ge=5 << 20, le=5 << 30)]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class S3Options:
-    """Without keys and `web_identity`, boto3's default chain finds credentials.
+def _tags(value: Any) -> Any:
+    return dict(parse_qsl(value, keep_blank_values=True)) if isinstance(value, str) else value
 
-    Files from `multipart_threshold_bytes` on travel in parts, `part_concurrency` of one file at a
-    time, streamed from disk. A part that fails is repeated alone for `part_patience_seconds`.
-    Tags and encryption go with every object, the storage class with artifacts only.
+
+@dataclass(frozen=True, kw_only=True)
+class S3Settings(StoreSettings):
+    region: str | None = None
+    aws_role_arn: str | None = None
+    """The role to take with Baseten's OIDC token; goes before the secrets."""
+    aws_role_session_name: str = "outbox"
+    aws_role_duration_seconds: Annotated[int, Field(ge=900, le=43200)] = 3600
+    s3_addressing_style: AddressingStyle | None = None
+    """`auto`, `path` or `virtual`; by default `path` with an `endpoint_url`, else `auto`."""
+    s3_ca_bundle: Path | None = None
+    """PEM file of the authorities that vouch for `endpoint_url`."""
+    s3_expected_bucket_owner: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    """AWS account id; a bucket of anyone else is refused."""
+    s3_encryption: Encryption | None = None
+    """`AES256`, `aws:kms` or `aws:kms:dsse`, for every object; the bucket's default when absent."""
+    s3_kms_key_id: str | None = None
+    s3_storage_class: str | None = None
+    """Of artifacts; manifests stay where they are read at once."""
+    s3_tags: Annotated[Mapping[str, str], BeforeValidator(_tags)] = field(default_factory=dict)
+    """Of every object; `name=value&name=value` in the environment."""
+    s3_multipart_threshold_bytes: _PartBytes = 64 << 20
+    """Files from this size on travel in parts, streamed from disk."""
+    s3_part_bytes: _PartBytes = 64 << 20
+    s3_part_concurrency: Annotated[int, Field(gt=0)] = 2
+    """Parts of one file that travel at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Options(S3Settings):
+    """The settings with their credentials: a role's, else these keys, else boto3's default chain.
+
+    The OIDC token for the role is read from its file anew at every renewal.
     """
 
-    endpoint_url: str | None = None
-    region: str | None = None
     access_key_id: str | None = field(default=None, repr=False)
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
-    web_identity: WebIdentity | None = None
-    addressing_style: AddressingStyle | None = None
-    ca_bundle: Path | None = None
-    expected_bucket_owner: str | None = None
-    encryption: Encryption | None = None
-    kms_key_id: str | None = None
-    storage_class: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    connect_timeout_seconds: float = 3
-    read_timeout_seconds: float = 20
-    max_connections: int = 64
-    multipart_threshold_bytes: int = 64 << 20
-    part_bytes: int = 64 << 20
-    part_concurrency: int = 2
-    part_patience_seconds: float = 60
+    oidc_token_file: Path | None = None

@@ -69,15 +69,15 @@ class PartedUpload:
         self, descriptor: int, size: int, upload: dict[str, Any]
     ) -> tuple[list["CompletedPartTypeDef"], str]:
         """What was sent, and the SHA-256 of it all."""
-        part_bytes = max(self.options.part_bytes, -(-size // MAX_PARTS))
+        part_bytes = max(self.options.s3_part_bytes, -(-size // MAX_PARTS))
         digest = hashlib.sha256()
         pending: deque[Future[CompletedPartTypeDef]] = deque()
         sent: list[CompletedPartTypeDef] = []
-        with ThreadPoolExecutor(self.options.part_concurrency) as pool:
+        with ThreadPoolExecutor(self.options.s3_part_concurrency) as pool:
             try:
                 for number, start in enumerate(range(0, size, part_bytes), 1):
                     # Not far ahead of what is sent, so that the disk's cache serves both readings.
-                    if len(pending) > self.options.part_concurrency:
+                    if len(pending) > self.options.s3_part_concurrency:
                         sent.append(pending.popleft().result())
                     part = open_section(descriptor, start, min(part_bytes, size - start))
                     checksum = _take_checksums(part, digest)
@@ -135,7 +135,7 @@ class PartedUpload:
             with translated(self.key):
                 return operation()
 
-        return patiently(call, timeout_seconds=self.options.part_patience_seconds)
+        return patiently(call, timeout_seconds=self.options.store_timeout_seconds)
 
 
 def _take_checksums(part: BinaryIO, whole: "hashlib._Hash") -> str:

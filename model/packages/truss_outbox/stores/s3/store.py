@@ -33,17 +33,17 @@ class S3Store:
         self._client = client
         self._prefix = f"{prefix}/" if prefix else ""
         self._options = options
-        owner = options.expected_bucket_owner
+        owner = options.s3_expected_bucket_owner
         self._bucket = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
         self._headers = _object_headers(options)
 
     def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
-        storage_class = self._options.storage_class
+        storage_class = self._options.s3_storage_class
         headers = self._headers | ({"StorageClass": storage_class} if storage_class else {})
         headers["ContentType"] = content_type
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size >= self._options.multipart_threshold_bytes:
+            if size >= self._options.s3_multipart_threshold_bytes:
                 return self._in_parts(key, headers).send(file)
             # Of a small body boto3 does not first ask whether it may be sent.
             return self._put(key, file.read() if size <= _SMALL_BYTES else file, headers)
@@ -107,10 +107,10 @@ def _digest(file: BufferedReader) -> FileDigest:
 
 def _object_headers(options: S3Options) -> dict[str, Any]:
     headers: dict[str, Any] = {}
-    if options.encryption:
-        headers["ServerSideEncryption"] = options.encryption
-    if options.kms_key_id:
-        headers["SSEKMSKeyId"] = options.kms_key_id
-    if options.tags:
-        headers["Tagging"] = urlencode(options.tags, quote_via=quote)
+    if options.s3_encryption:
+        headers["ServerSideEncryption"] = options.s3_encryption
+    if options.s3_kms_key_id:
+        headers["SSEKMSKeyId"] = options.s3_kms_key_id
+    if options.s3_tags:
+        headers["Tagging"] = urlencode(options.s3_tags, quote_via=quote)
     return headers

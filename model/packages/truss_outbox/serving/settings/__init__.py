@@ -1,1 +1,0 @@
-"""What a deployment is told by config.yaml, the environment and its secrets."""
