@@ -99,6 +99,7 @@ class Folders:
 
 def write_new(path: Path, data: bytes) -> None:
     """A file that was not there, with no more system calls than it takes. Raises OSError."""
+    # Path.open would also stat and seek, which shows with many small files.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         left = memoryview(data)

@@ -89,6 +89,7 @@ class Bucket:
                         yield StoredObject(
                             key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
                         )
+                # In a sorted listing nothing that is wanted comes after.
                 if self.lists_in_order and until is not None and page[-1]["path"] >= until:
                     return
 
@@ -105,6 +106,7 @@ class Bucket:
         """
         with translated(key):
             found = obstore.get(self._store, key)
+            # The answer's header has the size: of a larger object's body nothing is read.
             if max_bytes is not None and found.meta["size"] > max_bytes:
                 raise ObjectTooLargeError(key, max_bytes=max_bytes)
             return bytes(found.bytes())

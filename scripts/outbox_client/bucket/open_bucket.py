@@ -51,6 +51,7 @@ def _directory(place: Root) -> LocalStore:
 def _s3(place: Root, endpoint_url: str | None, region: str | None) -> S3Store:
     config: S3Config = {"endpoint": endpoint_url} if endpoint_url else {}
     region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    # boto3 takes 0.3 seconds to load: it is asked only for what the environment lacks.
     credentials = None
     if not (_has_keys(os.environ) and (region or endpoint_url)):
         credentials = _credentials(region)
@@ -95,6 +96,7 @@ def _client_options(endpoint_url: str | None) -> "ClientConfig":
         "allow_http": (endpoint_url or "").startswith("http://"),
         "connect_timeout": timedelta(seconds=5),
         "read_timeout": timedelta(seconds=30),
+        # Of a whole answer, which may be large and slow; read_timeout ends a stalled one.
         "timeout": timedelta(hours=1),
     }
 

@@ -83,6 +83,7 @@ class ArtifactDownloader:
 
     def _small(self, download: Download, path: Path) -> None:
         artifact = download.artifact
+        # The manifest bounds what is read: a larger object is wrong, whatever it holds.
         try:
             data = self._bucket.get(download.key, max_bytes=artifact.size)
         except ObjectTooLargeError as error:

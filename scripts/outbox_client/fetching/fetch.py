@@ -51,6 +51,7 @@ def fetch(
     """
     ignores_case = ready_directory(to)
     prefix = naming.prefix(job)
+    # Listed to the end before the first download, so that progress knows the total.
     paths = list(bucket.keys(f"manifests/{prefix}")) if paths is None else paths
     downloader = ArtifactDownloader(bucket)
     fetcher = Fetcher(
@@ -109,6 +110,7 @@ class _Tally:
 
     def check_any(self) -> None:
         """Raises the bucket's error where it gave nothing at all."""
+        # A small job ends before there are as many as _MOST_REFUSED.
         if self._not_given and self._not_given == len(self.report.results):
             raise self.report.results[-1].error or AssertionError
 

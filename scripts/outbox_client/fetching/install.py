@@ -43,6 +43,7 @@ def install(
     changed, and `last` is gone where others are missing.
     """
     with local_files(), contextlib.ExitStack() as stack:
+        # A new folder is empty: there is no need to look for each of its files.
         new = {parent for parent in installation.parents() if folders.make(parent)}
         missing = [
             one for one in installation.downloads if one.target.parent in new or not _is_there(one)
@@ -54,6 +55,7 @@ def install(
         parts = {stack.enter_context(temporary(one.target)): one for one in small}
         downloader.small(parts)
         parts |= {_bring_large(one, downloader): one for one in missing if one.is_large}
+        # All are verified: only now does any get its name.
         for part, one in parts.items():
             part.replace(one.target)
         if installation.last and (missing or not _holds(*installation.last)):

@@ -69,6 +69,7 @@ class Fetcher:
         Raises TargetError, which the next result would meet too.
         """
         key = key_of_manifest(path)
+        # The manifest names the item; until it is read, the end of the key does.
         item = below = key.removeprefix(self._prefix)
         try:
             _check_place(below)

@@ -111,6 +111,7 @@ class _Indexer:
             if self._parts.identity(part) == part_id:
                 self._note(part, rows)
                 return
+            # Another run has created this part: its rows are known now, and not to be added.
             self._absorb(part)
             rows = self._without_known(rows)
 

@@ -88,6 +88,7 @@ def encoded(rows: "Table", *, part_id: str) -> bytes:
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 
+    # Sorted, so that the order within a part is no accident of several threads.
     rows = rows.sort_by("key").replace_schema_metadata({_PART_ID: part_id.encode()})
     sink = pa.BufferOutputStream()
     parquet.write_table(rows, sink, compression="zstd", row_group_size=max(1, rows.num_rows))

@@ -50,6 +50,7 @@ def results(
     `index/`; without it, results come that somebody else has indexed. Raises InvalidInputError for
     a cursor of another index, StoreError, and ConfigurationError.
     """
+    # Before the index is touched: a wrong cursor costs nothing.
     start = _Position.parse(since)
     bucket = open_bucket(root, endpoint_url=endpoint_url, region=region)
     if refresh:

@@ -18,6 +18,7 @@ from .failed import Group
 from .histogram import Distribution
 
 STEPS = ("queue", "preprocess", "predict", "upload")
+# Bounds, because a bucket may hold any number of each.
 _MODELS = 20
 _SLOWEST = 10
 _PROBLEMS = 20
@@ -96,6 +97,7 @@ def _sampled(manifest: Manifest) -> Sampled | None:
     pages = (artifact for artifact in manifest.artifacts if _PAGES.match(artifact.name))
     digest = hashlib.sha256(manifest.key.encode()).digest()
     some = tuple(itertools.islice(pages, _PAGES_PER_RESULT))
+    # As good as random, so spread over the job, and the same on every run.
     rank = int.from_bytes(digest[:8])
     return (
         Sampled(

@@ -67,6 +67,7 @@ def _scaled(result: Sampled, page: Artifact, data: bytes) -> Thumbnail | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our bound is lower
+            # No other decoder gets to see bytes from the bucket.
             picture = Image.open(io.BytesIO(data), formats=["PNG"])
         if picture.width * picture.height > _LARGEST_PIXELS:
             return None

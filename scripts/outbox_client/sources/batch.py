@@ -46,6 +46,7 @@ class Batch:
                 job=self.job, item=item.name, labels={**self.labels, **item.labels}
             )
         except ValidationError as error:
+            # Without the input: an error must not quote what somebody wants to keep.
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise InvalidInputError(f"metadata.{where}", first["msg"]) from None

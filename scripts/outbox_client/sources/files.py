@@ -52,6 +52,7 @@ def _items_of(source: str | Path, reading: Reading) -> Iterator[Item]:
     elif path.is_dir():
         yield from _below(path, reading)
     elif path.exists():
+        # Named outright, a table is read as rows; in a folder it is a document.
         yield from _file(path, path.name, reading)
     elif glob.has_magic(text):
         base = _fixed_part(path)

@@ -78,7 +78,9 @@ def _json_rows(file: BinaryIO) -> Iterator[dict[str, Any]]:
 
 def _csv_rows(file: BinaryIO, texts: Container[str]) -> Iterator[dict[str, Any]]:
     """A cell that is JSON is a value, another one text; an empty one is not there."""
+    # utf-8-sig, because Excel begins its files with a byte order mark.
     with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        # Cells beyond the header's come under `restkey`, which no column is called.
         for row in csv.DictReader(text, restkey=""):
             if "" in row:
                 raise InvalidInputError("row", "has more cells than the table has columns")

@@ -59,6 +59,7 @@ def check_reading(bucket: Bucket, seen: list[StoredObject]) -> Check:
 
 def check_inputs(bucket: Bucket) -> Iterator[Check]:
     """Create an input of random content, try to create it again, delete it."""
+    # Random, so that no other doctor's trial is met; named by its hash, as inputs are.
     content = b"outbox doctor " + secrets.token_hex(16).encode()
     key = input_key(hashlib.sha256(content).hexdigest())
     try:
@@ -100,6 +101,7 @@ def check_clock(root: str, *, endpoint_url: str | None, region: str | None, cloc
     if address is None:
         return ok(name, "a directory has this machine's clock")
     try:
+        # Not signed: a refusal says what time it is, too.
         answer = httpx.head(address, timeout=10)
         theirs = parsedate_to_datetime(answer.headers["date"])
     except (httpx.HTTPError, httpx.InvalidURL) as error:

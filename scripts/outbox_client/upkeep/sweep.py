@@ -45,6 +45,7 @@ def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterato
     StoreError; where a manifest may not be read, nothing is deleted.
     """
     sweeper = _Sweeper(bucket, before=before, delete=delete)
+    # Neighbours in the listing, so that one attempt at a time is enough to hold.
     groups = itertools.groupby(bucket.objects("artifacts/"), key=lambda found: _place(found.key))
     found = ((prefix, list(objects)) for prefix, objects in groups)
     for answer in in_threads(sweeper.judge, found):

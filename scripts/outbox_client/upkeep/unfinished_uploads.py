@@ -74,6 +74,7 @@ def open_uploads(address: str, *, endpoint_url: str | None, region: str | None) 
         retries={"mode": "standard", "total_max_attempts": 4},
         s3={"addressing_style": "path" if endpoint_url else "auto"},
     )
+    # S3-compatible stores take any region, but boto3 wants one to sign.
     fallback = "us-east-1" if endpoint_url else None
     try:
         # A session of its own: the default one keeps the first credentials it finds.

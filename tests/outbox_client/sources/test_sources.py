@@ -175,3 +175,25 @@ def test_documents_of_a_further_root_go_by_their_full_address(
     outbox("submit", further, "--job", job, OUTBOX_INPUT_ROOTS=further)
     (body,) = service.bodies.values()
     assert body["model_input"]["document"] == {"input": f"{further}/a.txt"}
+
+
+def test_a_documents_address_may_be_longer_than_a_root(outbox, root, bucket, job, service):
+    folder = f"incoming/{'x' * 120}"
+    bucket.create(f"{folder}/a%20b.txt", b"x")
+    assert outbox("submit", f"{root}/{folder}", "--job", job, OUTBOX_ROOT=f"{root}/").exit_code == 0
+    (body,) = service.bodies.values()
+    assert body["model_input"]["document"] == {"input": f"{folder}/a%20b.txt"}
+
+
+@pytest.mark.parametrize("key", ["a/../b", "a//b", "./a"])
+def test_an_address_is_a_place_below_the_root(outbox, root, job, service, key):
+    result = outbox("submit", f"{root}/{key}", "--job", job)
+    assert result.exit_code == 2
+    assert "empty, . or .. segment" in result.stderr
+    assert service.bodies == {}
+
+
+def test_a_further_root_that_is_none_is_named_by_its_setting(outbox, root, job):
+    result = outbox("submit", f"{root}/x", "--job", job, OUTBOX_INPUT_ROOTS="s3://")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("outbox: input_roots: names no bucket")
