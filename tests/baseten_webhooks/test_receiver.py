@@ -13,17 +13,22 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from baseten_webhooks.receiver.application import DeliveryOutcome
 from baseten_webhooks.receiver.inbox import Inbox
 from tests.baseten_webhooks.deliveries import NEW, NOW, OLD, body_of, headers_of
 from tests.baseten_webhooks.listening import Listening, listening_in
 from tests.waiting import until
+from truss_outbox.contract.keys import escape
 
 BODY = body_of()
+STORED, DUPLICATE = DeliveryOutcome.STORED, DeliveryOutcome.DUPLICATE
 REQUEST_ID = "9876543210abcdef1234567890fedcba"
 
 
@@ -38,8 +43,16 @@ def test_an_event_is_stored_byte_for_byte_and_acknowledged(listening):
 
     assert (answer.status_code, answer.text) == (200, "")
     assert listening.inbox.path(REQUEST_ID).read_bytes() == BODY
-    assert listening.outcomes() == [DeliveryOutcome.STORED]
+    assert listening.outcomes() == [STORED]
     assert listening.deliveries[0].event.request_id == REQUEST_ID
+
+
+@given(st.text(min_size=1))
+def test_an_events_file_is_named_as_its_requests_result_is(request_id):
+    """Both escape in the same way, and neither can import the other."""
+    path = Inbox(Path("inbox"), sync=os.fsync).path(request_id)
+
+    assert path == Path("inbox") / f"{escape(request_id)}.json"
 
 
 def test_a_repetition_is_acknowledged_and_the_first_event_stays(listening):
@@ -49,9 +62,9 @@ def test_a_repetition_is_acknowledged_and_the_first_event_stays(listening):
 
     assert [answer.status_code for answer in answers] == [200] * 3
     assert listening.outcomes() == [
-        DeliveryOutcome.STORED,
-        DeliveryOutcome.DUPLICATE,
-        DeliveryOutcome.DUPLICATE,
+        STORED,
+        DUPLICATE,
+        DUPLICATE,
     ]
     assert listening.inbox.path(REQUEST_ID).read_bytes() == BODY
 
@@ -61,9 +74,7 @@ def test_of_many_at_once_exactly_one_is_new(listening):
         answers = list(executor.map(lambda _: listening.post(BODY, NEW), range(24)))
 
     assert {answer.status_code for answer in answers} == {200}
-    assert sorted(listening.outcomes()) == [DeliveryOutcome.DUPLICATE] * 23 + [
-        DeliveryOutcome.STORED
-    ]
+    assert sorted(listening.outcomes()) == [DUPLICATE] * 23 + [STORED]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +110,8 @@ def test_a_replay_is_a_duplicate_first_and_stale_later(listening):
 
     assert (answer.status_code, "301 s old" in answer.text) == (400, True)
     assert listening.outcomes() == [
-        DeliveryOutcome.STORED,
-        DeliveryOutcome.DUPLICATE,
+        STORED,
+        DUPLICATE,
         DeliveryOutcome.REFUSED,
     ]
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -227,8 +228,63 @@ def test_every_secret_gives_a_signature_that_any_of_them_verifies(secrets, body)
             verify({"x-baseten-signature": header}, body, secrets=[secret], now=NOW)
 
 
-def test_a_copy_under_another_name_needs_the_standard_library_alone(tmp_path):
-    shutil.copytree(PROJECT / "scripts" / "baseten_webhooks", tmp_path / "hooks")
-    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from hooks import verify"
+@pytest.fixture
+def copied(tmp_path) -> Path:
+    """Where the package lies as `hooks`, as in a project that copied it."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "scripts" / "baseten_webhooks", tmp_path / "hooks", ignore=ignored)
+    return tmp_path
 
-    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, timeout=60)
+
+def run_beside(copied: Path, program: str, *options: str, **environment: str) -> str:
+    """Python without this checkout on its path, and with `copied`; what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-I", *options, "-c", ONLY_COPIED + program, copied],
+        env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ONLY_COPIED = f"""
+import sys
+sys.path[:] = [sys.argv[1]] + [
+    path for path in sys.path
+    if path.startswith(sys.prefix) or not path.startswith({str(PROJECT)!r})
+]
+"""
+VERIFYING = f"""
+from hooks import WrongSignatureError, verify
+body, headers = {BODY!r}, {headers_of(BODY, NEW)!r}
+print(verify(headers, body, secrets=[{OLD!r}, {NEW!r}], now={NOW}).request_id)
+try:
+    verify(headers, body + b" ", secrets=[{NEW!r}], now={NOW})
+except WrongSignatureError as error:
+    print(error.status)
+"""
+RECEIVING = f"""
+import asyncio, httpx, pathlib
+from hooks.receiver.application import Receiver
+from hooks.receiver.inbox import Inbox
+from hooks.receiver.listen import listen
+inbox = Inbox.open(pathlib.Path(sys.argv[1]) / "inbox")
+receiver = Receiver(
+    inbox=inbox, secrets=lambda: [{NEW!r}], on_delivery=lambda one: print(one.outcome),
+    clock=lambda: {NOW},
+)
+async def post():
+    transport = httpx.ASGITransport(receiver.application())
+    async with httpx.AsyncClient(transport=transport, base_url="http://hooks") as client:
+        return await client.post("/", content={BODY!r}, headers={headers_of(BODY, NEW)!r})
+print(asyncio.run(post()).status_code)
+print(inbox.path("9876543210abcdef1234567890fedcba").read_bytes() == {BODY!r})
+print([name for name in sys.modules if name.startswith(("truss_outbox", "baseten_webhooks"))])
+"""
+
+
+def test_a_copy_under_another_name_verifies_with_the_standard_library_alone(copied):
+    assert run_beside(copied, VERIFYING, "-S") == "9876543210abcdef1234567890fedcba\n401\n"
+
+
+def test_the_copys_receiver_stores_with_starlette_and_none_of_our_other_packages(copied):
+    assert run_beside(copied, RECEIVING) == "stored\n200\nTrue\n[]\n"

@@ -1,6 +1,6 @@
-"""What a request and its answer say of where the result is, if the model stores it with Outbox.
+"""Where a request's result is, for a model that stores it with Outbox: from input and answer.
 
-Whatever another model takes and answers is no error: then nothing is known.
+Another model may take and answer anything; then nothing is known, and that is no error.
 """
 
 import json
@@ -16,12 +16,8 @@ _SEGMENT = r"[A-Za-z0-9_%=,+@-][A-Za-z0-9._%=,+@-]*"
 _KEY = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*\Z")
 
 
-def is_key(key: str) -> bool:
-    return len(key) <= MAX_KEY_BYTES and _KEY.match(key) is not None
-
-
 def name_of(model_input: Mapping[str, Any]) -> str | None:
-    """What the request calls itself: `job/item` of its metadata, as far as they are there."""
+    """`job/item` of the request's metadata, as far as they are there."""
     metadata = model_input.get("metadata")
     if not isinstance(metadata, dict):
         return None
@@ -40,6 +36,7 @@ def key_of(answer: str) -> str | None:
         key, manifest = pointer["key"], pointer["manifest"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if not isinstance(key, str) or not isinstance(manifest, str) or not is_key(key):
+    if not isinstance(key, str) or not isinstance(manifest, str):
         return None
-    return key if manifest.endswith(f"/{manifest_key(key)}") else None
+    is_key = len(key) <= MAX_KEY_BYTES and _KEY.match(key) is not None
+    return key if is_key and manifest.endswith(f"/{manifest_key(key)}") else None
