@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from truss_outbox.serving.uploads import BoundedExecutor
 
 from local_baseten.faults.faults import Fault
 from tests.documentation.pages import block
@@ -14,7 +15,6 @@ from tests.tiny_truss import PROJECT, make_tiny_truss
 from truss_outbox.contract import KeyTemplate, ModelInfo
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
 from truss_outbox.serving.outbox import Outbox
-from truss_outbox.serving.uploads import BoundedExecutor
 from truss_outbox.stores.memory import MemoryStore
 
 STAND_IN = PROJECT / "scripts" / "local_baseten" / "README.md"

@@ -62,7 +62,8 @@ def serve(  # noqa: PLR0913, PLR0917  # an option each
     fault: Annotated[
         list[str],
         typer.Option(
-            metavar="KIND=PROBABILITY", help="Make a fault happen; local_baseten's README lists them."
+            metavar="KIND=PROBABILITY",
+            help="Make a fault happen; local_baseten's README lists them.",
         ),
     ] = [],  # noqa: B006  # typer only reads it
     fault_seed: Annotated[
