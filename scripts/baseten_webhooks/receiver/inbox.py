@@ -31,7 +31,9 @@ class Inbox:
         Bytes that are no letter, digit, `.`, `_` or `-`, and a leading dot, become `%XX`: as in the
         keys of results, so that a result and its event are found by one name.
         """
-        name = _UNSAFE.sub(lambda found: b"%" + found[0].hex().upper().encode(), request_id.encode())
+        name = _UNSAFE.sub(
+            lambda found: b"%" + found[0].hex().upper().encode(), request_id.encode()
+        )
         return self._directory / f"{name.decode()}.json"
 
     def keep(self, request_id: str, body: bytes) -> bool:
