@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from .journal.entries import Entry as Entry
     from .journal.entries import State as State
     from .journal.journal import Journal as Journal
-    from .sending.limits import Limits as Limits
-    from .sending.sender import Receipt as Receipt
+    from .sending.submit import Receipt as Receipt
     from .sending.submit import Submission as Submission
     from .sending.submit import resume as resume
     from .sending.submit import submit as submit
-    from .settings import Overrides as Overrides
-    from .settings import Settings as Settings
+    from .service.limits import SendingLimits as SendingLimits
+    from .settings import BucketOverrides as BucketOverrides
+    from .settings import ClientSettings as ClientSettings
+    from .settings import ResultOverrides as ResultOverrides
+    from .settings import RootOverrides as RootOverrides
+    from .settings import ServiceOverrides as ServiceOverrides
     from .settings import read_settings as read_settings
     from .sources.batch import Batch as Batch
     from .sources.files import Reading as Reading
@@ -45,7 +48,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Account": "following.account",
     "Batch": "sources.batch",
+    "BucketOverrides": "settings",
     "Cancellation": "following.cancel",
+    "ClientSettings": "settings",
     "Deployment": "deployment",
     "Entry": "journal.entries",
     "FetchReport": "fetching.fetch",
@@ -54,14 +59,15 @@ _HOMES = {
     "Item": "sources.items",
     "JobStatus": "following.status",
     "Journal": "journal.journal",
-    "Limits": "sending.limits",
     "Naming": "bucket.naming",
-    "Overrides": "settings",
     "Reading": "sources.files",
-    "Receipt": "sending.sender",
+    "Receipt": "sending.submit",
     "Result": "indexing.results",
+    "ResultOverrides": "settings",
+    "RootOverrides": "settings",
     "Selection": "fetching.layout",
-    "Settings": "settings",
+    "SendingLimits": "service.limits",
+    "ServiceOverrides": "settings",
     "State": "journal.entries",
     "Submission": "sending.submit",
     "cancel": "following.cancel",

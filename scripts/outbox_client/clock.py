@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Clock:
     """`now` in seconds since the epoch; `sleep` takes seconds.
 
-    `elapsed`, in seconds since no matter when, never jumps: rates and patience go by it.
+    `elapsed`, in seconds since an arbitrary moment, never jumps: use it for rates and time-outs.
     """
 
     now: Callable[[], float] = time.time

@@ -1,9 +1,8 @@
-"""From settings to what the commands work with."""
+"""From settings to what the functions of the library take."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from truss_outbox.contract.root import Root
+from functools import partial
 
 from .bucket.bucket import Bucket
 from .bucket.naming import Naming
@@ -12,16 +11,24 @@ from .deployment import Deployment
 from .errors import UnknownJobError
 from .journal.journal import Journal
 from .service.api import AsyncApi
-from .settings import Settings
+from .settings import ClientSettings
+from .sources.items import Item
+from .sources.stored import stored_items
 
 
-def naming(settings: Settings) -> Naming:
+def naming(settings: ClientSettings) -> Naming:
+    """The keys that requests of this deployment get."""
     return Naming(
         template=settings.template, model=settings.model_name, environment=settings.environment
     )
 
 
-def bucket(settings: Settings) -> Bucket:
+def result_naming(settings: ClientSettings) -> Naming:
+    """What finding a job's results needs: the key template alone."""
+    return Naming(template=settings.template)
+
+
+def bucket(settings: ClientSettings) -> Bucket:
     """Raises ConfigurationError. Nothing is sent to the bucket yet."""
     return open_bucket(
         settings.require_root(), endpoint_url=settings.endpoint_url, region=settings.region
@@ -29,7 +36,7 @@ def bucket(settings: Settings) -> Bucket:
 
 
 @contextmanager
-def service(settings: Settings) -> Iterator[AsyncApi]:
+def service(settings: ClientSettings) -> Iterator[AsyncApi]:
     """Raises ConfigurationError. Nothing is sent yet."""
     from .service.baseten import connected  # noqa: PLC0415  # the SDK: 0.4 seconds
 
@@ -44,7 +51,7 @@ def service(settings: Settings) -> Iterator[AsyncApi]:
 
 
 @contextmanager
-def deployment(settings: Settings) -> Iterator[Deployment]:
+def deployment(settings: ClientSettings) -> Iterator[Deployment]:
     """Raises ConfigurationError. Nothing is sent yet."""
     with service(settings) as api:
         yield Deployment(
@@ -56,14 +63,14 @@ def deployment(settings: Settings) -> Iterator[Deployment]:
 
 
 @contextmanager
-def journal(settings: Settings, job: str, *, create: bool = False) -> Iterator[Journal]:
+def journal(settings: ClientSettings, job: str, *, create: bool = False) -> Iterator[Journal]:
     """Raises UnknownJobError where there is none and `create` is false, and JournalError."""
-    root = str(Root.parse(settings.require_root()))
+    root = settings.require_root()
     with Journal.opened(settings.home, job=job, root=root, create=create) as opened:
         yield opened
 
 
-def known_digests(settings: Settings, job: str) -> dict[str, str]:
+def known_digests(settings: ClientSettings, job: str) -> dict[str, str]:
     """Input digests by key, of what was submitted from this machine."""
     try:
         with journal(settings, job) as opened:
@@ -71,3 +78,13 @@ def known_digests(settings: Settings, job: str) -> dict[str, str]:
             return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}
     except UnknownJobError:
         return {}
+
+
+def stored_documents(settings: ClientSettings, address: str) -> Iterator[Item]:
+    """What `sources.stored` finds at an address that the deployed model may read."""
+    return stored_items(
+        address,
+        root=settings.require_root(),
+        input_roots=settings.input_roots,
+        open_root=partial(open_bucket, endpoint_url=settings.endpoint_url, region=settings.region),
+    )

@@ -1,4 +1,4 @@
-"""What the companion tells whoever watches."""
+"""Progress, as events that the library hands to a function of its caller's."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -7,7 +7,7 @@ Phase = Literal["submit", "wait", "fetch", "cancel", "read"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class ProgressEvent:
     """`done` of `total` items have gone through the phase, `item` the latest with its `state`.
 
     An event without an item opens a phase, moves it on by many at once, or carries a `note` about
@@ -27,9 +27,9 @@ class Event:
 
 
 class Progress(Protocol):
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: ProgressEvent) -> None:
         """Must not raise. What the commands show may be called from several threads at once."""
 
 
-def silent(event: Event) -> None:
-    """Progress for nobody."""
+def silent(event: ProgressEvent) -> None:
+    """The default: events are dropped."""

@@ -1,30 +1,34 @@
 """Sending, following and fetching a job, all at the same time."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from truss_outbox.contract.keys import key_of_manifest, manifest_key
 
 from .clock import SYSTEM_CLOCK, Clock
 from .deployment import Deployment
 from .errors import SendingStoppedError
-from .fetching.fetch import FetchReport
-from .fetching.while_running import FetchAlong
+from .fetching.fetch import FetchReport, fetch
 from .following.account import Account, write_account
-from .following.tracker import Tracker
-from .following.wait import Watch
+from .following.tracker import Tracker, Watch
 from .journal.entries import State
 from .journal.journal import Journal
-from .progress import Progress, silent
-from .sending.limits import DEFAULT_LIMITS, Limits
+from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
+from .service.limits import DEFAULT_LIMITS, SendingLimits
+
+_AT_ONCE = 256
+_MOST_WAITING = 5_000
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """What became of the items, and of their results here."""
+class RunReport:
+    """How the items ended, and which of their results are here."""
 
     account: Account
     fetched: FetchReport
@@ -38,67 +42,147 @@ def run(
     timeout_seconds: float | None = None,
     progress: Progress = silent,
     clock: Clock = SYSTEM_CLOCK,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: SendingLimits = DEFAULT_LIMITS,
     stop: threading.Event | None = None,
-) -> Run:
+) -> RunReport:
     """Send what the journal has planned, and bring every result of the job to `to` as it comes.
 
-    Whatever ends it before is raised as `resume`, `wait` and `fetch` raise it, once what is under
-    way has ended; running again goes on. `stop` raises KeyboardInterrupt, or SendingStoppedError
-    while there is something to send. `progress` is called from several threads at once.
+    Raises what `resume`, `wait` and `fetch` raise, after what is under way; running again goes on.
+    When `stop` is set: SendingStoppedError if something is left to send, else KeyboardInterrupt.
+    `progress` is called from several threads at once.
     """
     stop = stop or threading.Event()
-    succeeded = journal.entries(states=[State.SUCCEEDED])
-    along = FetchAlong(
-        journal.job,
-        to,
-        bucket=deployment.bucket,
-        naming=deployment.naming,
-        known=(entry.key for entry in succeeded if entry.key),
-        digests_of=partial(_digests_of, journal),
-        progress=progress,
-    )
+    fetcher = FetchWorker(journal, to, deployment=deployment, progress=progress)
+    send = partial(resume, progress=progress, clock=clock, limits=limits, stop=stop)
     with ThreadPoolExecutor(2, thread_name_prefix="outbox-run") as pool:
-        send = partial(resume, progress=progress, clock=clock, limits=limits, stop=stop)
         sending = pool.submit(send, journal, deployment=deployment)
-        fetching = pool.submit(along.run)
         tracker = Tracker(
             journal,
             deployment=deployment,
             progress=progress,
             clock=clock,
-            committed=along.add,
+            committed=fetcher.add,
             is_sending=lambda: not sending.done(),
         )
         watch = Watch(tracker, job=journal.job, clock=clock, timeout_seconds=timeout_seconds)
-        try:
-            while not watch.look():
-                _check(sending, fetching, stop)
-                watch.pause()
-            _check(sending, fetching, stop)
-            along.complete()
-            fetching.result()
-        except SendingStoppedError:
-            if journal.unsent_count():
-                raise
-            raise KeyboardInterrupt from None
-        finally:
-            stop.set()
-            along.stop()
+        _finish(watch, journal, sending, fetcher, pool.submit(fetcher.run), stop)
     account = Account.of(journal)
     write_account(account, deployment.bucket, clock=clock, progress=progress)
-    return Run(account=account, fetched=along.report)
+    return RunReport(account=account, fetched=fetcher.report)
 
 
-def _digests_of(journal: Journal, keys: Iterable[str]) -> dict[str, str]:
-    entries = journal.entries_of_keys(keys)
-    return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}
+def _finish(
+    watch: Watch,
+    journal: Journal,
+    sending: Future[Submission],
+    fetcher: "FetchWorker",
+    fetching: Future[None],
+    stop: threading.Event,
+) -> None:
+    """Follow the job to its end and its last download. Ends both threads, whatever is raised."""
+    try:
+        while not watch.look():
+            _check(sending, fetching, stop)
+            watch.pause()
+        _check(sending, fetching, stop)
+        fetcher.complete()
+        fetching.result()
+    except SendingStoppedError:
+        if journal.unsent_count():
+            raise
+        raise KeyboardInterrupt from None
+    finally:
+        stop.set()
+        fetcher.stop()
 
 
 def _check(sending: Future[Submission], fetching: Future[None], stop: threading.Event) -> None:
-    """Raises what went wrong meanwhile."""
+    """Raises the error of the other threads, if they had one."""
     for future in (sending, fetching):
         if future.done():
             future.result()
     if stop.is_set() and sending.done():
         raise KeyboardInterrupt
+
+
+class FetchWorker:
+    """Fetches results in a thread of its own (`run`), which other threads `add` as they are found.
+
+    Begins with the results that the journal knows already. `add` waits while too many are still
+    to be fetched, so that memory stays bounded.
+    """
+
+    def __init__(
+        self, journal: Journal, to: Path, *, deployment: Deployment, progress: Progress
+    ) -> None:
+        self.report = FetchReport(job=journal.job)
+        self._journal = journal
+        self._to = to
+        self._deployment = deployment
+        self._progress = progress
+        self._waiting = [
+            manifest_key(entry.key)
+            for entry in journal.entries(states=[State.SUCCEEDED])
+            if entry.key
+        ]
+        self._total = len(self._waiting)
+        self._fetched = 0
+        self._changed = threading.Condition()
+        self._is_complete = False
+        self._is_over = False
+
+    def add(self, paths: Sequence[str]) -> None:
+        with self._changed:
+            while len(self._waiting) > _MOST_WAITING and not self._is_over:
+                self._changed.wait(_LOOK_AGAIN_SECONDS)
+            self._waiting.extend(paths)
+            self._total += len(paths)
+            self._changed.notify_all()
+
+    def complete(self) -> None:
+        """No more will be added: `run` ends when all is fetched."""
+        with self._changed:
+            self._is_complete = True
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """`run` ends after what is under way."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    def run(self) -> None:
+        """Until `complete` or `stop`. Raises what `fetch` raises."""
+        try:
+            while some := self._next():
+                self._fetch(some)
+        finally:
+            self.stop()
+
+    def _next(self) -> list[str]:
+        with self._changed:
+            while not (self._waiting or self._is_complete or self._is_over):
+                self._changed.wait(_LOOK_AGAIN_SECONDS)
+            some = [] if self._is_over else self._waiting[:_AT_ONCE]
+            del self._waiting[:_AT_ONCE]
+            self._changed.notify_all()
+            return some
+
+    def _fetch(self, paths: Sequence[str]) -> None:
+        keys = map(key_of_manifest, paths)
+        entries = self._journal.entries_of_keys(keys)
+        report = fetch(
+            self._journal.job,
+            self._to,
+            bucket=self._deployment.bucket,
+            naming=self._deployment.naming,
+            digests={entry.key: entry.digest for entry in entries if entry.key and entry.digest},
+            progress=self._report,
+            paths=paths,
+        )
+        self._fetched += len(paths)
+        self.report.results.extend(report.results)
+
+    def _report(self, event: ProgressEvent) -> None:
+        """Counted over all that is to be fetched, not the few under way."""
+        self._progress(replace(event, done=self._fetched + event.done, total=self._total))

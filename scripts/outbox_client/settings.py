@@ -1,37 +1,62 @@
-"""What the companion is told by options, environment and config.yaml. Read once."""
+"""Where results are and where requests go: from options, environment and config.yaml."""
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.config_section import outbox_setting_values
 from truss_outbox.contract.errors import ConfigurationError
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate
+from truss_outbox.contract.root import Root
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_SECTION_NAMES = ("root", "endpoint_url", "region", "key_template", "version", "input_roots")
 _ID = re.compile(r"[A-Za-z0-9-]+\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Overrides:
-    """What the command line says; None leaves it to the environment, then to config.yaml."""
+class RootOverrides:
+    """Which bucket a job belongs to. None leaves a setting to the environment, then to the config.
+
+    `metadata` is for the command line, which makes an option of each field.
+    """
 
     root: str | None = field(
         default=None, metadata={"help": "The bucket: s3://bucket/prefix, gs://… or file:///…"}
     )
+    config: Path | None = field(
+        default=None, metadata={"help": "The model's config.yaml, for what no option says."}
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BucketOverrides(RootOverrides):
+    """How the bucket is reached."""
+
     endpoint_url: str | None = field(
         default=None,
         metadata={"help": "Of a store that speaks S3's API; the cloud's own when absent."},
     )
     region: str | None = field(default=None, metadata={"help": "The bucket's region."})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultOverrides(BucketOverrides):
+    """Where a job's results are in it."""
+
     key_template: str | None = field(
         default=None, metadata={"help": "The deployed model's key_template."}
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceOverrides:
+    """Which model requests go to, and how the service is reached."""
+
     model_id: str | None = field(default=None, metadata={"help": "The model on Baseten."})
     chain_id: str | None = field(
         default=None, metadata={"help": "The Chain on Baseten, where it is no model."}
@@ -45,16 +70,14 @@ class Overrides:
     api_key_file: Path | None = field(
         default=None, metadata={"help": "A file with the API key; else BASETEN_API_KEY is taken."}
     )
-    config: Path | None = field(
-        default=None, metadata={"help": "The checkout's config.yaml, for what is not said here."}
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """Where results are, and where requests go."""
+class ClientSettings:
+    """What the companion works with; `opening` makes the bucket, the service, the journal of it."""
 
     root: str | None
+    """As `Root` writes it."""
     endpoint_url: str | None
     region: str | None
     template: KeyTemplate
@@ -68,7 +91,7 @@ class Settings:
     chain_id: str | None = None
     """Instead of `model_id`."""
     input_roots: tuple[str, ...] = ()
-    """The deployed model's: further places in which documents may lie."""
+    """The deployed model's: further roots below which documents may be."""
 
     def require_root(self) -> str:
         """Raises ConfigurationError where no bucket is named."""
@@ -80,48 +103,50 @@ class Settings:
         return self.root
 
 
-_NOTHING = Overrides()
-
-
 def read_settings(
-    overrides: Overrides = _NOTHING, environ: Mapping[str, str] = os.environ
-) -> Settings:
-    """Options go before the environment's OUTBOX_…, which goes before config.yaml.
+    *overrides: RootOverrides | ServiceOverrides, environ: Mapping[str, str] = os.environ
+) -> ClientSettings:
+    """Overrides go before the environment's OUTBOX_…, which goes before config.yaml.
 
-    Raises ConfigurationError, which names the setting.
+    Without an override, config.yaml is the one in the current directory, if there is one. Raises
+    ConfigurationError, which names the setting.
     """
-    config = _read_config(overrides.config)
-    section = _section(config)
-
-    def setting(name: str, option: str | None) -> str | None:
-        value = option or environ.get(f"OUTBOX_{name.upper()}") or section.get(name)
-        return None if value is None else str(value)
-
-    model_id, chain_id = _model_or_chain(overrides, environ)
-    return Settings(
-        root=setting("root", overrides.root),
-        endpoint_url=setting("endpoint_url", overrides.endpoint_url),
-        region=setting("region", overrides.region),
-        template=KeyTemplate.parse(
-            setting("key_template", overrides.key_template) or DEFAULT_TEMPLATE
-        ),
+    options = {
+        one.name: value
+        for some in overrides
+        for one in fields(some)
+        if (value := getattr(some, one.name))
+    }
+    config = _read_config(options.get("config"))
+    own = {name: value for name, value in options.items() if name in _SECTION_NAMES}
+    section = outbox_setting_values(config, environ, _SECTION_NAMES) | own
+    model_id, chain_id = _model_or_chain(options, environ)
+    return ClientSettings(
+        root=str(Root.parse(str(section["root"]))) if "root" in section else None,
+        endpoint_url=_text(section.get("endpoint_url")),
+        region=_text(section.get("region")),
+        template=KeyTemplate.parse(str(section.get("key_template", DEFAULT_TEMPLATE))),
         model_name=str(config.get("model_name") or "model"),
-        model_version=setting("version", None),
+        model_version=_text(section.get("version")),
         model_id=model_id,
         chain_id=chain_id,
-        environment=overrides.environment or environ.get("OUTBOX_ENVIRONMENT") or "production",
-        base_url=overrides.base_url or environ.get("OUTBOX_BASE_URL"),
-        api_key=read_api_key(overrides.api_key_file, environ),
-        input_roots=_input_roots(environ.get("OUTBOX_INPUT_ROOTS") or section.get("input_roots")),
+        environment=options.get("environment") or environ.get("OUTBOX_ENVIRONMENT") or "production",
+        base_url=options.get("base_url") or environ.get("OUTBOX_BASE_URL"),
+        api_key=read_api_key(options.get("api_key_file"), environ),
+        input_roots=_input_roots(section.get("input_roots")),
         home=state_directory(environ),
     )
 
 
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
 def _model_or_chain(
-    overrides: Overrides, environ: Mapping[str, str]
+    options: Mapping[str, Any], environ: Mapping[str, str]
 ) -> tuple[str | None, str | None]:
     """An option for the one goes before the environment's for the other."""
-    named = (overrides.model_id, overrides.chain_id)
+    named = (options.get("model_id"), options.get("chain_id"))
     if not any(named):
         named = (environ.get("OUTBOX_MODEL_ID"), environ.get("OUTBOX_CHAIN_ID"))
     if all(named):
@@ -131,6 +156,7 @@ def _model_or_chain(
             " --chain-id (OUTBOX_CHAIN_ID)",
         )
     for setting, value in zip(("model_id", "chain_id"), named, strict=True):
+        # It becomes part of the host that the API key is sent to.
         if value and not _ID.match(value):
             raise ConfigurationError(setting, "may only hold letters, digits and hyphens")
     return named
@@ -147,26 +173,22 @@ def state_directory(environ: Mapping[str, str]) -> Path:
 
 def _read_config(path: Path | None) -> Mapping[str, Any]:
     if path is None:
-        candidates = (Path("config.yaml"), _CHECKOUT / "config.yaml")
-        path = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if path is None:
+        path = Path("config.yaml")
+        if not path.is_file():
             return {}
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError("config", f"{path} cannot be read as YAML") from error
-    return config if isinstance(config, dict) else {}
+    if not isinstance(config, dict | None):
+        raise ConfigurationError("config", f"{path} is no mapping of settings to values")
+    return config or {}
 
 
 def _input_roots(value: Any) -> tuple[str, ...]:
+    """Raises ConfigurationError. The environment has them in one text, by spaces or commas."""
     places = re.split(r"[\s,]+", value) if isinstance(value, str) else value or ()
-    return tuple(str(place).rstrip("/") for place in places if place)
-
-
-def _section(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    metadata = config.get("model_metadata")
-    section = metadata.get("outbox") if isinstance(metadata, dict) else None
-    return section if isinstance(section, dict) else {}
+    return tuple(str(Root.parse(str(place), setting="input_roots")) for place in places if place)
 
 
 def read_api_key(path: Path | None, environ: Mapping[str, str]) -> str | None:

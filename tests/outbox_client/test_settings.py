@@ -2,7 +2,7 @@
 
 import pytest
 
-from outbox_client.settings import Overrides, read_settings
+from outbox_client.settings import ResultOverrides, ServiceOverrides, read_settings
 from truss_outbox.contract.errors import ConfigurationError
 
 CONFIG = """
@@ -24,7 +24,9 @@ def config(tmp_path):
 
 def test_options_go_before_the_environment_and_that_before_the_config(config):
     environ = {"OUTBOX_ROOT": "s3://from-environ", "OUTBOX_ENDPOINT_URL": "http://environ"}
-    settings = read_settings(Overrides(config=config, root="s3://from-option"), environ)
+    settings = read_settings(
+        ResultOverrides(config=config, root="s3://from-option"), environ=environ
+    )
     assert settings.root == "s3://from-option"
     assert settings.endpoint_url == "http://environ"
     assert settings.template.text == "{job}/{item}"
@@ -34,23 +36,49 @@ def test_options_go_before_the_environment_and_that_before_the_config(config):
 
 def test_a_config_here_is_found_by_itself(config, monkeypatch):
     monkeypatch.chdir(config.parent)
-    assert read_settings(Overrides(), {}).root == "s3://from-config/x"
+    assert read_settings(environ={}).root == "s3://from-config/x"
 
 
-@pytest.mark.parametrize("text", ["[", "- a", "model_metadata: 3", "model_metadata: {outbox: x}"])
-def test_an_odd_config_is_no_traceback(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[", "config: .*config.yaml cannot be read as YAML"),
+        ("- a", "config: .*config.yaml is no mapping"),
+        ("model_metadata: 3", "model_metadata: must be a mapping"),
+        ("model_metadata: {outbox: x}", "model_metadata.outbox: must be a mapping"),
+        ("model_metadata: {outbox: {root: s3://b/a/../c}}", "root: has an empty, . or .. segment"),
+        ("model_metadata: {outbox: {input_roots: [b/a]}}", "input_roots: is no address"),
+    ],
+)
+def test_an_odd_config_is_an_error_that_names_what_is_wrong(tmp_path, text, said):
     (tmp_path / "config.yaml").write_text(text)
-    overrides = Overrides(config=tmp_path / "config.yaml")
-    if text == "[":
-        with pytest.raises(ConfigurationError, match="config"):
-            read_settings(overrides, {})
-    else:
-        with pytest.raises(ConfigurationError, match="root: no bucket"):
-            read_settings(overrides, {}).require_root()
+    with pytest.raises(ConfigurationError, match=said):
+        read_settings(ResultOverrides(config=tmp_path / "config.yaml"), environ={})
+
+
+def test_a_bucket_is_missed_where_it_is_needed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = read_settings(environ={})
+    with pytest.raises(ConfigurationError, match="root: no bucket"):
+        settings.require_root()
+
+
+def test_a_root_written_in_two_ways_is_one(config):
+    roots = [
+        read_settings(ResultOverrides(config=config, root=root), environ={}).require_root()
+        for root in ("s3://b/p/", "S3://b/p")
+    ]
+    assert roots == ["s3://b/p", "s3://b/p"]
+
+
+def test_input_roots_of_the_environment_are_parted_by_spaces_or_commas(config):
+    environ = {"OUTBOX_INPUT_ROOTS": "s3://a/x/, gs://b"}
+    settings = read_settings(ResultOverrides(config=config), environ=environ)
+    assert settings.input_roots == ("s3://a/x", "gs://b")
 
 
 def test_the_key_is_not_in_the_settings_repr(config):
-    settings = read_settings(Overrides(config=config), {"BASETEN_API_KEY": "hush"})
+    settings = read_settings(ResultOverrides(config=config), environ={"BASETEN_API_KEY": "hush"})
     assert settings.api_key == "hush"
     assert "hush" not in repr(settings)
 
@@ -58,19 +86,19 @@ def test_the_key_is_not_in_the_settings_repr(config):
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel"])
 def test_a_key_with_odd_characters_is_refused_without_being_shown(config, key):
     with pytest.raises(ConfigurationError) as caught:
-        read_settings(Overrides(config=config), {"BASETEN_API_KEY": key})
+        read_settings(ResultOverrides(config=config), environ={"BASETEN_API_KEY": key})
     assert key not in str(caught.value)
 
 
 @pytest.mark.parametrize("model_id", ["x.example.com/", "a/b", "@host", "a b"])
 def test_a_model_id_cannot_send_the_key_elsewhere(config, model_id):
     with pytest.raises(ConfigurationError, match="model_id"):
-        read_settings(Overrides(config=config, model_id=model_id), {})
+        read_settings(ServiceOverrides(model_id=model_id), environ={})
 
 
 def test_a_chain_id_cannot_send_the_key_elsewhere_either(config):
     with pytest.raises(ConfigurationError, match="chain_id"):
-        read_settings(Overrides(config=config, chain_id="x.example.com/"), {})
+        read_settings(ServiceOverrides(chain_id="x.example.com/"), environ={})
 
 
 @pytest.mark.parametrize(
@@ -82,9 +110,9 @@ def test_a_chain_id_cannot_send_the_key_elsewhere_either(config):
 )
 def test_a_model_and_a_chain_at_once_are_refused(config, options, environ):
     with pytest.raises(ConfigurationError, match=r"name one: --model-id .* or --chain-id"):
-        read_settings(Overrides(config=config, **options), environ)
+        read_settings(ServiceOverrides(**options), environ=environ)
 
 
 def test_an_option_for_a_chain_goes_before_the_environments_model(config):
-    settings = read_settings(Overrides(config=config, chain_id="c"), {"OUTBOX_MODEL_ID": "m"})
+    settings = read_settings(ServiceOverrides(chain_id="c"), environ={"OUTBOX_MODEL_ID": "m"})
     assert (settings.model_id, settings.chain_id) == (None, "c")

@@ -1,6 +1,7 @@
 """What a command loads before it does anything: its user waits for all of it."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,12 +25,33 @@ def test_a_command_loads_no_library_that_it_may_not_need(command):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_list_of_commands_loads_none_of_them():
+    program = (
+        "import sys\n"
+        "from outbox_client.commands.app import app\n"
+        "app(['--help'], standalone_mode=False)\n"
+        "sys.stderr.write(' '.join(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    loaded = set(done.stderr.split())
+    assert not loaded & {*HEAVY, "obstore", "pydantic", "truss_outbox", "yaml"}
+    assert {name for name in loaded if name.startswith("outbox_client.")} == {
+        "outbox_client.commands",
+        "outbox_client.commands.app",
+        "outbox_client.commands.command_help",
+        "outbox_client.commands.exit_codes",
+        "outbox_client.text",
+    }
+
+
 def test_every_public_name_is_there_and_loads_no_more_than_it_needs():
     program = (
         "import sys, outbox_client as client\n"
         "before = set(sys.modules)\n"
         "for name in client.__all__: getattr(client, name)\n"
-        "sys.stdout.write(str('outbox_client.sending.sender' in before))"
+        "sys.stdout.write(str('outbox_client.sending.submit' in before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"False")
@@ -49,3 +71,17 @@ def test_a_name_that_is_not_there_is_said_as_python_says_it():
 
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = outbox_client.nothing
+
+
+def test_the_library_below_its_commands_is_silent():
+    """No terminal library, no stream: what it has to say are values, events and errors."""
+    import outbox_client
+
+    below = Path(outbox_client.__file__).parent
+    loud = re.compile(r"^\s*(import|from) (typer|rich)\b|\bprint\(|sys\.std(out|err)", re.MULTILINE)
+    found = [
+        path.relative_to(below).as_posix()
+        for path in below.rglob("*.py")
+        if "commands" not in path.parts and loud.search(path.read_text())
+    ]
+    assert found == []

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from truss_outbox.contract import KeyFields, KeyTemplate, RequestMetadata
+from truss_outbox.contract.keys import KeyFields, KeyTemplate
+from truss_outbox.contract.metadata import RequestMetadata
 
 _AN_ID = "0" * 40  # as long as ids are, to see whether the key would fit
 

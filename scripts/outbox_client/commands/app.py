@@ -1,18 +1,105 @@
-"""The command `outbox`, put together out of its parts."""
+"""The command `outbox`: its commands, loaded when they are asked for, and what errors become."""
 
 import gc
-import importlib.metadata
+import importlib
 import logging
+import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from . import command_help, exit_codes, follow, results, run, send, serve, upkeep, webhook
-from .exit_codes import CommandGroup
+from ..text import printable
+from . import command_help, exit_codes
+
+HOMES = {
+    "cancel": "follow",
+    "doctor": "upkeep",
+    "fetch": "results",
+    "index": "results",
+    "jobs": "follow",
+    "policy": "upkeep",
+    "presign": "upkeep",
+    "report": "results",
+    "resume": "send",
+    "retry": "send",
+    "run": "send",
+    "serve": "serve",
+    "status": "follow",
+    "submit": "send",
+    "sweep": "upkeep",
+    "wait": "follow",
+    "webhook": "webhook",
+}
+"""The module of each command. Others are not imported: they would double the time to start."""
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name, as typer looks them up; `typer.Typer` would import all of them."""
+
+    def __getitem__(self, name: str) -> Any:
+        module = importlib.import_module(f".{HOMES[name]}", __package__)
+        part = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+        part.add_typer(module.app)
+        return typer.main.get_group(part).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(HOMES)
+
+    def __len__(self) -> int:
+        return len(HOMES)
+
+
+class OutboxGroup(TyperGroup):
+    """Turns errors into a line and an exit code; with OUTBOX_DEBUG=1 unexpected ones are raised."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()  # type: ignore[assignment]  # nothing is added to it
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # typer's name
+        command_help.write_commands(formatter)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
+        except KeyboardInterrupt as error:
+            _print_error("interrupted; what was sent goes on, and `outbox wait` finds it")
+            raise typer.Exit(exit_codes.INTERRUPTED) from error
+        except BrokenPipeError as error:
+            # The reader of our output has gone: print nothing more, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from error
+        except Exception as error:
+            code = exit_codes.exit_code(error)
+            if code == exit_codes.INTERNAL and os.environ.get("OUTBOX_DEBUG"):
+                raise
+            _print_error(_sentence(error, code))
+            raise typer.Exit(code) from error
+
+
+def _sentence(error: Exception, code: int) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"the Python package {error.name} is not installed; the extras of truss-outbox are"
+            " client, s3, gcs, local and webhooks, and in a checkout scripts/setup installs all"
+        )
+    if code == exit_codes.INTERNAL:
+        return f"unexpected {type(error).__name__}; OUTBOX_DEBUG=1 shows where"
+    return "; ".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def _print_error(sentence: str) -> None:
+    sys.stderr.write(f"outbox: {printable(sentence)}\n")
+
 
 app = typer.Typer(
-    cls=CommandGroup,
+    cls=OutboxGroup,
     help="Send documents to your model; its results wait in your own bucket.\n"
     + command_help.START,
     epilog=exit_codes.EXPLANATION,
@@ -21,11 +108,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (send, run, follow, results, serve, upkeep):
-    for command in part.app.registered_commands:
-        command.cls = command_help.Command
-    app.add_typer(part.app)
-app.add_typer(webhook.app, name="webhook")
 
 
 @app.callback()
@@ -33,7 +115,9 @@ def outbox(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"outbox {importlib.metadata.version('truss-outbox')}")
+        from importlib.metadata import version as installed  # noqa: PLC0415  # 0.03 seconds
+
+        typer.echo(f"outbox {installed('truss-outbox')}")
         raise typer.Exit
 
 

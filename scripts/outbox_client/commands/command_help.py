@@ -1,20 +1,44 @@
 """The help: plain text, so that any terminal and any pager shows it."""
 
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any
 
 from typer.core import TyperCommand
 
-from ..settings import Overrides
-
 GROUPS = {
-    "Documents in, results out": ("run", "submit", "resume", "wait", "fetch"),
-    "How a job stands": ("status", "report", "jobs", "cancel", "retry"),
-    "For those who go on from the results": ("index", "presign"),
-    "For whoever runs it": ("doctor", "policy", "sweep"),
-    "Without an account": ("serve", "webhook"),
+    "Documents in, results out": {
+        "run": "Submit, wait and fetch, all at the same time.",
+        "submit": "Send documents.",
+        "resume": "Send what is left of a job that was stopped, killed or cut off.",
+        "wait": "Wait until the end of every item of the job is known.",
+        "fetch": "Bring the job's results here, verified.",
+    },
+    "How a job stands": {
+        "status": "Show counts, rate, time left, the queue, and failures by their codes.",
+        "report": "Write the job's report: one HTML page that opens without a network.",
+        "jobs": "List the jobs submitted from this machine.",
+        "cancel": "Cancel what is planned or queued; what runs already goes on.",
+        "retry": "Send again what failed and may succeed now; or the given items, whatever their"
+        " reason.",
+    },
+    "For those who go on from the results": {
+        "index": "Add the job's new results to Parquet files in the bucket, one row each.",
+        "presign": "Print links to the artifacts of results; whoever has a link may read its"
+        " artifact.",
+    },
+    "For whoever runs it": {
+        "doctor": "Look at key, model, bucket, clock and settings; one line each, with the remedy"
+        " in it.",
+        "policy": "Print the least that a side needs, as JSON in the form of the bucket's cloud.",
+        "sweep": "Find artifacts that no manifest names, unfinished uploads, and what trials left"
+        " behind.",
+    },
+    "Without an account": {
+        "serve": "Run a stand-in for Baseten on this machine, in front of the real Truss server.",
+        "webhook": "Receive webhooks; sign the stand-in's.",
+    },
 }
+"""The commands with their first sentences, so that listing them imports none; a test compares."""
 
 START = """
 To begin, without an account:
@@ -56,26 +80,19 @@ EXAMPLES = {
 """Command lines after `outbox`; the tests parse each of them."""
 
 
-_WHOLE_SENTENCE = 200
-_CONNECTION = {one.name for one in fields(Overrides)}
+CONNECTION = "Where to; else OUTBOX_… in the environment, else config.yaml"
+"""The help's last section of options: those that most commands share."""
 
 
 class Command(TyperCommand):
     """Its own options first, then those that most commands share, then examples."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        parameters = self.get_params(ctx)
-        names = {parameter.name for parameter in parameters}
-        shared = _CONNECTION if names >= _CONNECTION else set()
-        arguments = [one for one in parameters if one.param_type_name == "argument"]
-        options = [one for one in parameters if one.param_type_name == "option"]
-        own = [one for one in options if one.name not in shared]
-        connection = [one for one in options if one.name in shared]
-        for title, group in {
-            "Arguments": arguments,
-            "Options": own,
-            "Where to; else OUTBOX_… in the environment, else config.yaml": connection,
-        }.items():
+        sections: dict[str, list[Any]] = {"Arguments": [], "Options": [], CONNECTION: []}
+        for one in self.get_params(ctx):
+            title = "Arguments" if one.param_type_name == "argument" else "Options"
+            sections[getattr(one, "rich_help_panel", None) or title].append(one)
+        for title, group in sections.items():
             _write_rows(formatter, title, (one.get_help_record(ctx) for one in group))
         if examples := EXAMPLES.get(self.name or ""):
             with formatter.section("Examples"):
@@ -83,17 +100,10 @@ class Command(TyperCommand):
                     formatter.write(f"{'':{formatter.current_indent}}outbox {example}\n")
 
 
-def write_commands(formatter: Any, commands: dict[str, Any]) -> None:
+def write_commands(formatter: Any) -> None:
     """Every command under its group, with its first sentence."""
-    listed = {name for group in GROUPS.values() for name in group}
-    others = tuple(name for name in commands if name not in listed)
-    for title, names in (GROUPS | {"Others": others}).items():
-        rows = [
-            (name, commands[name].get_short_help_str(_WHOLE_SENTENCE))
-            for name in names
-            if name in commands and not commands[name].hidden
-        ]
-        _write_rows(formatter, title, rows)
+    for title, commands in GROUPS.items():
+        _write_rows(formatter, title, commands.items())
 
 
 def _write_rows(formatter: Any, title: str, rows: Iterable[tuple[str, str] | None]) -> None:

@@ -1,31 +1,67 @@
-"""Options that several commands share: a parameter that is a dataclass becomes its fields."""
+"""The options and arguments that several commands share, and how a command is declared."""
 
 import functools
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 
 from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.contract.keys import unescape
 
-from ..bucket.open_bucket import open_bucket
+from .. import opening
 from ..fetching.layout import FLAT, FOLDERS, Layout, Selection
-from ..settings import Settings
+from ..settings import ClientSettings, RootOverrides, state_directory
 from ..sources.batch import Batch
 from ..sources.files import Reading
-from ..sources.items import Item
-from ..sources.stored import stored_items
 from ..sources.tables import Columns, json_or_text
+from . import exit_codes
+from .command_help import CONNECTION, Command
+
+_WHOLE_NAME = 100  # a journal's file has no more of its job's name
+
+
+def known_jobs(incomplete: str) -> list[str]:
+    """The jobs submitted from this machine that begin so, by the names of their journals."""
+    journals = (state_directory(os.environ) / "jobs").glob("*.sqlite3")
+    names = {path.stem.rpartition("-")[0] for path in journals}
+    jobs = (unescape(name) for name in names if len(name) < _WHOLE_NAME)
+    return sorted(job for job in jobs if job.startswith(incomplete))
+
+
+JobName = Annotated[
+    str, typer.Argument(metavar="JOB", help="The job's name.", autocompletion=known_jobs)
+]
+Items = Annotated[
+    list[str] | None, typer.Argument(metavar="[ITEM]...", help="All of them by default.")
+]
+Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait for results.")]
+Target = Annotated[Path, typer.Option("--to", help="The directory the results go into.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="One JSON document on stdout; progress, if any, as JSON lines on stderr."
+    ),
+]
+
+
+class Names(StrEnum):
+    """What a file is called as an item."""
+
+    PATH = "path"
+    CONTENT = "content"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sending:
-    """What `submit` and `run` say about a job."""
+class SubmitOptions:
+    """What the requests of a job share, and how their sources are read."""
 
     job: str = field(metadata={"help": "The job's name."})
     label: list[str] = field(
@@ -45,30 +81,6 @@ class Sending:
         default=None,
         metadata={"min": 10, "max": 259_200, "help": "Seconds; then a request expires."},
     )
-
-    def batch(self) -> Batch:
-        """Raises InvalidInputError, which names the option."""
-        inputs = (_pair("--set", text) for text in self.set)
-        return Batch(
-            job=self.job,
-            labels=dict(_pair("--label", text) for text in self.label),
-            inputs={name: json_or_text(value) for name, value in inputs},
-            priority=self.priority,
-            max_time_in_queue_seconds=self.max_time_in_queue,
-        )
-
-
-class Names(StrEnum):
-    """What a file is called as an item."""
-
-    PATH = "path"
-    CONTENT = "content"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SourceOptions:
-    """How `submit` reads its sources."""
-
     names: Names = field(
         default=Names.PATH,
         metadata={"help": "Call files by their path, or by their content's SHA-256."},
@@ -84,28 +96,29 @@ class SourceOptions:
         },
     )
 
-    def reading(self, settings: Settings, stdin: TextIO) -> Reading:
-        def stored(address: str) -> Iterator[Item]:
-            return stored_items(
-                address,
-                root=settings.require_root(),
-                input_roots=settings.input_roots,
-                open_root=functools.partial(
-                    open_bucket, endpoint_url=settings.endpoint_url, region=settings.region
-                ),
-            )
+    def batch(self) -> Batch:
+        """Raises InvalidInputError, which names the option."""
+        inputs = (_pair("--set", text) for text in self.set)
+        return Batch(
+            job=self.job,
+            labels=dict(_pair("--label", text) for text in self.label),
+            inputs={name: json_or_text(value) for name, value in inputs},
+            priority=self.priority,
+            max_time_in_queue_seconds=self.max_time_in_queue,
+        )
 
+    def reading(self, settings: ClientSettings, stdin: TextIO) -> Reading:
         return Reading(
             columns=Columns(item=self.item_column, single_labels=tuple(self.label_column)),
             by_content=self.names is Names.CONTENT,
-            stored=stored,
+            stored=functools.partial(opening.stored_documents, settings),
             stdin=stdin.buffer,
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fetching:
-    """What `fetch` says about the files it wants."""
+class FetchOptions:
+    """Which files `fetch` brings, and where to."""
 
     only: list[str] = field(
         default_factory=list,
@@ -143,22 +156,30 @@ class Fetching:
         return Selection(only=self.only, include=self.include, exclude=self.exclude, layout=layout)
 
 
-def expanded(command: Callable[..., None]) -> Callable[..., None]:
-    """For typer, the command with the fields of its dataclass parameters as options.
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a function a command of `app`; a dataclass parameter becomes an option a field.
 
-    A field's `metadata` goes to `typer.Option`: help, metavar, min, max.
+    A field's `metadata` goes to `typer.Option`: help, metavar, min, max, envvar; and `option` where
+    the option has another name than the field.
     """
-    own = inspect.signature(command).parameters
+
+    register = app.command(name, cls=Command, epilog=exit_codes.EXPLANATION)
+    return lambda function: register(_with_options(function))
+
+
+def _with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with the fields of its dataclass parameters in its signature, for typer."""
+    own = inspect.signature(function).parameters
     groups: dict[str, Any] = {
         name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)
     }
 
-    @functools.wraps(command)
+    @functools.wraps(function)
     def wrapped(**arguments: Any) -> None:
         for name, group in groups.items():
             values = {one.name: arguments.pop(one.name) for one in fields(group)}
             arguments[name] = group(**values)
-        command(**arguments)
+        function(**arguments)
 
     wrapped.__signature__ = inspect.Signature(list(_parameters(own)))  # type: ignore[attr-defined]
     return wrapped
@@ -166,15 +187,19 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
 
 def _parameters(own: Mapping[str, inspect.Parameter]) -> Iterator[inspect.Parameter]:
     for parameter in own.values():
-        if is_dataclass(parameter.annotation):
-            yield from (_option(one) for one in fields(parameter.annotation))
+        group = parameter.annotation
+        if is_dataclass(group):
+            is_shared = group.__module__ == RootOverrides.__module__
+            yield from (_option(one, CONNECTION if is_shared else None) for one in fields(group))
         else:
             yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
 
-def _option(one: Field[Any]) -> inspect.Parameter:
-    option = typer.Option(f"--{one.name.replace('_', '-')}", **one.metadata)
-    default = [] if one.default_factory is not MISSING else one.default
+def _option(one: Field[Any], section: str | None) -> inspect.Parameter:
+    metadata = dict(one.metadata)
+    written = metadata.pop("option", f"--{one.name.replace('_', '-')}")
+    option = typer.Option(written, rich_help_panel=section, **metadata)
+    default = one.default if one.default_factory is MISSING else one.default_factory()
     return inspect.Parameter(
         one.name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -1,6 +1,5 @@
 """What a job has given: fetch, index."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,57 +11,59 @@ from truss_outbox.contract.keys import escape
 from .. import opening
 from ..fetching.fetch import fetch as fetch_results
 from ..indexing.build import index as index_job
-from ..settings import Overrides, read_settings
+from ..settings import ResultOverrides, read_settings
 from ..text import printable
-from . import exit_codes
-from .answering import JobName, Json, Target, answer, finish
-from .options import Fetching, expanded
+from .options import FetchOptions, JobName, Json, Target, command
 from .progress.display import shown_progress
 from .rendering import answers as rendering
-from .rendering.answers import index_document, index_lines
 
 app = typer.Typer()
 
 
-@app.command("fetch", epilog=exit_codes.EXPLANATION)
-@expanded
+@command(app, "fetch")
 def fetch(
-    connection: Overrides, job: JobName, to: Target, fetching: Fetching, as_json: Json = False
+    where: ResultOverrides,
+    job: JobName,
+    to: Target,
+    fetching: FetchOptions,
+    as_json: Json = False,
 ) -> None:
     """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
-    settings, selection = read_settings(connection, os.environ), fetching.selection()
+    settings, selection = read_settings(where), fetching.selection()
     with shown_progress(as_json=as_json) as progress:
         report = fetch_results(
             job,
             to,
             bucket=opening.bucket(settings),
-            naming=opening.naming(settings),
+            naming=opening.result_naming(settings),
             selection=selection,
             digests=opening.known_digests(settings, job),
             progress=progress,
         )
-    answer(as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to)))
-    finish(failed=bool(report.problems) or not report.results)
+    rendering.answer(
+        as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to))
+    )
+    rendering.finish(failed=bool(report.problems) or not report.results)
 
 
-@app.command("index", epilog=exit_codes.EXPLANATION)
-@expanded
-def index(connection: Overrides, job: JobName, as_json: Json = False) -> None:
+@command(app, "index")
+def index(where: ResultOverrides, job: JobName, as_json: Json = False) -> None:
     """Add the job's new results to Parquet files in the bucket, one row each."""
-    settings = read_settings(connection, os.environ)
-    report = index_job(job, bucket=opening.bucket(settings), naming=opening.naming(settings))
-    answer(as_json, index_document(report), index_lines(report))
-    finish(failed=bool(report.problems))
+    settings = read_settings(where)
+    report = index_job(job, bucket=opening.bucket(settings), naming=opening.result_naming(settings))
+    rendering.answer(as_json, rendering.index_document(report), rendering.index_lines(report))
+    rendering.finish(failed=bool(report.problems))
 
 
-Page = Annotated[
+ReportPage = Annotated[
     Path | None, typer.Option("--to", metavar="FILE", help="Where to; else JOB.html, here.")
 ]
 
 
-@app.command("report", epilog=exit_codes.EXPLANATION)
-@expanded
-def report(connection: Overrides, job: JobName, to: Page = None, as_json: Json = False) -> None:
+@command(app, "report")
+def report(
+    where: ResultOverrides, job: JobName, to: ReportPage = None, as_json: Json = False
+) -> None:
     """Write the job's report: one HTML page that opens without a network.
 
     Counts, how long each step took, failures with what to do about them, small pictures of
@@ -70,12 +71,12 @@ def report(connection: Overrides, job: JobName, to: Page = None, as_json: Json =
     """
     from .. import report as reports  # noqa: PLC0415  # Jinja, Pillow: 0.1 seconds
 
-    settings = read_settings(connection, os.environ)
-    bucket, naming = opening.bucket(settings), opening.naming(settings)
+    settings = read_settings(where)
+    bucket, naming = opening.bucket(settings), opening.result_naming(settings)
     with shown_progress(as_json=as_json) as progress:
         seen = reports.survey(job, bucket=bucket, naming=naming, progress=progress)
         pictures = reports.thumbnails(seen.sample, bucket=bucket)
     path = to or Path(f"{escape(job)}.html")
     reports.write(path, reports.page(seen, pictures, now=datetime.now(UTC)))
     document = reports.document(seen) | {"page": str(path), "pictures": len(pictures)}
-    answer(as_json, document, [*reports.lines(seen), printable(str(path))])
+    rendering.answer(as_json, document, [*reports.lines(seen), printable(str(path))])

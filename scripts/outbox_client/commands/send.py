@@ -1,23 +1,26 @@
-"""Sending a job: submit and resume."""
+"""Sending a job: submit, resume, retry; and run, which waits and fetches too."""
 
-import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from .. import opening
+from ..clock import SYSTEM_CLOCK
 from ..deployment import Deployment
 from ..journal.journal import Journal
-from ..sending.limits import Limits
-from ..sending.plan import Plan, planned
+from ..running import run as run_job
+from ..sending.plan import Plan, plan_again, planned
 from ..sending.submit import accepted
 from ..sending.submit import resume as send_planned
-from ..settings import Overrides, read_settings
+from ..service.limits import SendingLimits
+from ..settings import ResultOverrides, ServiceOverrides, read_settings
 from ..sources.files import find_items
-from . import exit_codes
-from .answering import JobName, Json, answer, finish, stopped_by_interrupt
-from .options import Sending, SourceOptions, expanded
+from .options import Items, JobName, Json, SubmitOptions, Target, Timeout, command
 from .progress.display import shown_progress
 from .rendering import answers as rendering
 
@@ -34,20 +37,77 @@ Sources = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show keys and sizes; send nothing.")]
 
 
-@app.command("submit", epilog=exit_codes.EXPLANATION)
-@expanded
-def submit(
-    connection: Overrides,
+@contextmanager
+def _stopped_by_interrupt() -> Iterator[threading.Event]:
+    """The event is set by the first SIGINT; the second is Python's KeyboardInterrupt again."""
+    stop = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop_first(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        stop.set()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, stop_first)
+    try:
+        yield stop
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+
+
+@command(app, "run")
+def run(
+    bucket: ResultOverrides,
+    service: ServiceOverrides,
     sources: Sources,
-    sending: Sending,
-    reading: SourceOptions,
-    limits: Limits,
+    to: Target,
+    submission: SubmitOptions,
+    limits: SendingLimits,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Submit, wait and fetch, all at the same time."""
+    settings, batch = read_settings(bucket, service), submission.batch()
+    items = find_items(sources, submission.reading(settings, sys.stdin))
+    with (
+        planned(items, batch, naming=opening.naming(settings)) as plan,
+        opening.deployment(settings) as deployment,
+        opening.journal(settings, batch.job, create=True) as journal,
+    ):
+        journal.plan(plan)
+        with shown_progress(as_json=as_json) as progress, _stopped_by_interrupt() as stop:
+            done = run_job(
+                journal,
+                to,
+                deployment=deployment,
+                timeout_seconds=timeout,
+                progress=progress,
+                limits=limits,
+                stop=stop,
+            )
+        document = rendering.account_answer(done.account, now=SYSTEM_CLOCK.now())
+        lines = rendering.account_lines(done.account)
+        fetched = rendering.fetch_lines(done.fetched, to=str(to))
+        rendering.answer(
+            as_json, document | rendering.fetch_document(done.fetched), [*lines, *fetched]
+        )
+    rendering.finish(failed=not done.account.succeeded or bool(done.fetched.problems))
+
+
+@command(app, "submit")
+def submit(
+    bucket: ResultOverrides,
+    service: ServiceOverrides,
+    sources: Sources,
+    submission: SubmitOptions,
+    limits: SendingLimits,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Send documents. Sending a job again is harmless: each result is made once."""
-    settings, batch = read_settings(connection, os.environ), sending.batch()
-    items = find_items(sources, reading.reading(settings, sys.stdin))
+    settings, batch = read_settings(bucket, service), submission.batch()
+    items = find_items(sources, submission.reading(settings, sys.stdin))
     with planned(items, batch, naming=opening.naming(settings)) as plan:
         if dry_run:
             _show(plan, as_json=as_json)
@@ -59,37 +119,57 @@ def submit(
             opening.journal(settings, batch.job, create=True) as journal,
         ):
             journal.plan(plan)
-            send(journal, deployment, limits, as_json=as_json)
+            _send(journal, deployment, limits, as_json=as_json)
 
 
-@app.command("resume", epilog=exit_codes.EXPLANATION)
-@expanded
-def resume(connection: Overrides, job: JobName, limits: Limits, as_json: Json = False) -> None:
+@command(app, "resume")
+def resume(
+    bucket: ResultOverrides,
+    service: ServiceOverrides,
+    job: JobName,
+    limits: SendingLimits,
+    as_json: Json = False,
+) -> None:
     """Send what is left of a job that was stopped, killed or cut off. The sources are not read
     again: all is in the job's journal."""
-    settings = read_settings(connection, os.environ)
-    with (
-        opening.journal(settings, job) as journal,
-        opening.deployment(settings) as deployment,
-    ):
-        send(journal, deployment, limits, as_json=as_json)
+    settings = read_settings(bucket, service)
+    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
+        _send(journal, deployment, limits, as_json=as_json)
 
 
-def send(journal: Journal, deployment: Deployment, limits: Limits, *, as_json: bool) -> None:
-    """What is planned; answers how it went, and ends the command."""
-    with shown_progress(as_json=as_json) as progress, stopped_by_interrupt() as stop:
+@command(app, "retry")
+def retry(
+    bucket: ResultOverrides,
+    service: ServiceOverrides,
+    job: JobName,
+    limits: SendingLimits,
+    items: Items = None,
+    as_json: Json = False,
+) -> None:
+    """Send again what failed and may succeed now; or the given items, whatever their reason."""
+    settings = read_settings(bucket, service)
+    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
+        plan_again(journal, items or ())
+        _send(journal, deployment, limits, as_json=as_json)
+
+
+def _send(
+    journal: Journal, deployment: Deployment, limits: SendingLimits, *, as_json: bool
+) -> None:
+    """Send what is planned, answer how it went, and end the command."""
+    with shown_progress(as_json=as_json) as progress, _stopped_by_interrupt() as stop:
         submission = send_planned(
             journal, deployment=deployment, progress=progress, limits=limits, stop=stop
         )
     sent = accepted(journal, submission) if as_json else ()
     document = rendering.submission_document(submission, sent)
-    answer(as_json, document, rendering.submission_lines(submission))
-    finish(failed=bool(submission.refused))
+    rendering.answer(as_json, document, rendering.submission_lines(submission))
+    rendering.finish(failed=bool(submission.refused))
 
 
 def _show(plan: Plan, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(rendering.as_json(rendering.plan_document(plan)))
+        typer.echo(rendering.json_text(rendering.plan_document(plan)))
         return
     for line in rendering.plan_lines(plan):
         typer.echo(line)

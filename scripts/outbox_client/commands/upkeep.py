@@ -1,7 +1,7 @@
 """The companion's commands for whoever runs the bucket: doctor, policy, sweep, presign."""
 
-import os
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,7 +14,14 @@ from .. import opening
 from ..clock import SYSTEM_CLOCK
 from ..policies import Purpose, Workload
 from ..policies import policy as policy_for
-from ..settings import Overrides, Settings, read_settings
+from ..settings import (
+    BucketOverrides,
+    ClientSettings,
+    ResultOverrides,
+    RootOverrides,
+    ServiceOverrides,
+    read_settings,
+)
 from ..text import printable
 from ..upkeep.bucket_checks import check_clock, check_inputs, check_listing, check_reading
 from ..upkeep.checks import Check, Finding, wrong
@@ -23,22 +30,19 @@ from ..upkeep.presign import presign as links_of
 from ..upkeep.sign import signer
 from ..upkeep.sweep import sweep as swept
 from ..upkeep.unfinished_uploads import open_uploads
-from . import exit_codes
-from .answering import Items, JobName, Json, answer, finish
-from .options import expanded, parse_duration
+from .options import Items, JobName, Json, command, parse_duration
 from .rendering import answers as rendering
 from .rendering import upkeep as upkeep_answers
 
 app = typer.Typer()
 
 
-@app.command("doctor", epilog=exit_codes.EXPLANATION)
-@expanded
-def doctor(connection: Overrides, as_json: Json = False) -> None:
+@command(app, "doctor")
+def doctor(bucket: ResultOverrides, service: ServiceOverrides, as_json: Json = False) -> None:
     """Look at key, model, bucket, clock and settings; one line each, with the remedy in it."""
     checks: list[Check] = []
     try:
-        for check in _checks(read_settings(connection, os.environ)):
+        for check in _checks(read_settings(bucket, service)):
             checks.append(check)
             if not as_json:
                 typer.echo(upkeep_answers.check_line(check))
@@ -47,11 +51,11 @@ def doctor(connection: Overrides, as_json: Json = False) -> None:
         if not as_json:
             typer.echo(upkeep_answers.check_line(checks[-1]))
     if as_json:
-        typer.echo(rendering.as_json(upkeep_answers.checks_document(checks)))
-    finish(failed=any(check.finding is Finding.WRONG for check in checks))
+        typer.echo(rendering.json_text(upkeep_answers.checks_document(checks)))
+    rendering.finish(failed=any(check.finding is Finding.WRONG for check in checks))
 
 
-def _checks(settings: Settings) -> Iterator[Check]:
+def _checks(settings: ClientSettings) -> Iterator[Check]:
     """Check after check, as they come; what is wrong is a finding, not an error."""
     naming, version = opening.naming(settings), settings.model_version
     yield check_config(settings.root, naming=naming, model_version=version)
@@ -64,7 +68,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield from _bucket_checks(settings)
 
 
-def _bucket_checks(settings: Settings) -> Iterator[Check]:
+def _bucket_checks(settings: ClientSettings) -> Iterator[Check]:
     naming, version = opening.naming(settings), settings.model_version
     try:
         yield check_clock(
@@ -83,48 +87,59 @@ def _bucket_checks(settings: Settings) -> Iterator[Check]:
         yield wrong("bucket", error)
 
 
-@app.command("policy", epilog=exit_codes.EXPLANATION)
-@expanded
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkloadOptions:
+    """Whom a trust policy lets in; what is not named may be any."""
+
+    org: str | None = field(default=None, metadata={"help": "Trust: the organisation on Baseten."})
+    team: str | None = field(default=None, metadata={"help": "Trust: the team in it; else any."})
+    model: str | None = field(
+        default=None,
+        metadata={
+            "option": "--model-id",
+            "envvar": "OUTBOX_MODEL_ID",
+            "help": "Trust: the model; else any.",
+        },
+    )
+    environment: str | None = field(
+        default=None, metadata={"help": "Trust: the model's environment; else any."}
+    )
+
+
+@command(app, "policy")
 def policy(
-    connection: Overrides,
+    where: RootOverrides,
     purpose: Annotated[Purpose, typer.Option("--for", help="Whose rights, or which rules.")],
+    trusted: WorkloadOptions,
     principal: Annotated[
         str | None, typer.Option(help="Who gets a GCS role; for trust, the AWS account's id.")
     ] = None,
-    org: Annotated[str | None, typer.Option(help="Trust: the organisation on Baseten.")] = None,
-    team: Annotated[str | None, typer.Option(help="Trust: the team in it; else any.")] = None,
     kms_key: Annotated[str | None, typer.Option(help="ARN of the key S3 encrypts with.")] = None,
     tags: Annotated[bool, typer.Option("--tags", help="The model sets object tags.")] = False,
 ) -> None:
-    """Print the least that a side needs, as JSON in the form of the bucket's cloud.
-
-    For trust, --model-id and --environment narrow it further.
-    """
-    settings = read_settings(connection, os.environ)
+    """Print the least that a side needs, as JSON in the form of the bucket's cloud."""
+    settings = read_settings(where)
     document = policy_for(
         purpose,
         Root.parse(settings.require_root()),
-        workload=Workload(
-            org=org, team=team, model=settings.model_id, environment=connection.environment
-        ),
+        workload=Workload(**asdict(trusted)),
         principal=principal,
         kms_key=kms_key,
         tags=tags,
     )
-    typer.echo(rendering.as_json(document))
+    typer.echo(rendering.json_text(document))
 
 
-@app.command("sweep", epilog=exit_codes.EXPLANATION)
-@expanded
+@command(app, "sweep")
 def sweep(
-    connection: Overrides,
+    where: BucketOverrides,
     older_than: Annotated[str, typer.Option(metavar="TIME", help="90m, 24h, 7d.")] = "24h",
     delete: Annotated[bool, typer.Option("--delete", help="Else it only shows them.")] = False,
     as_json: Json = False,
 ) -> None:
     """Find artifacts that no manifest names, unfinished uploads, and what trials left behind."""
     grace = parse_duration(older_than, option="--older-than")
-    settings, now, found = read_settings(connection, os.environ), datetime.now(UTC), []
+    settings, now, found = read_settings(where), datetime.now(UTC), []
     bucket = opening.bucket(settings)
     uploads = open_uploads(bucket.root, endpoint_url=settings.endpoint_url, region=settings.region)
     for one in swept(bucket, uploads, grace=grace, delete=delete, now=now):
@@ -132,13 +147,12 @@ def sweep(
         if not as_json:
             typer.echo(upkeep_answers.sweep_line(one))
     document = upkeep_answers.sweep_document(found, deleted=delete)
-    answer(as_json, document, [upkeep_answers.sweep_sum(found, deleted=delete)])
+    rendering.answer(as_json, document, [upkeep_answers.sweep_sum(found, deleted=delete)])
 
 
-@app.command("presign", epilog=exit_codes.EXPLANATION)
-@expanded
+@command(app, "presign")
 def presign(
-    connection: Overrides,
+    where: ResultOverrides,
     job: JobName,
     items: Items = None,
     expires: Annotated[str, typer.Option(metavar="TIME", help="90m, 24h; at most 7d.")] = "1h",
@@ -146,13 +160,13 @@ def presign(
 ) -> None:
     """Print links to the artifacts of results; whoever has a link may read its artifact."""
     life, now = parse_duration(expires, option="--expires"), datetime.now(UTC)
-    settings = read_settings(connection, os.environ)
-    bucket, naming = opening.bucket(settings), opening.naming(settings)
+    settings = read_settings(where)
+    bucket, naming = opening.bucket(settings), opening.result_naming(settings)
     sign = signer(bucket, region=settings.region, life=life, now=now)
     report = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
     if not as_json:  # apart from the links, which a program may read line by line
         for problem in report.problems:
             typer.echo(printable(f"{problem.key}: {problem.problem}"), err=True)
     document = upkeep_answers.links_document(job, report, expires_at=now + life)
-    answer(as_json, document, upkeep_answers.links_lines(report.links))
-    finish(failed=bool(report.problems) or not report.links)
+    rendering.answer(as_json, document, upkeep_answers.links_lines(report.links))
+    rendering.finish(failed=bool(report.problems) or not report.links)

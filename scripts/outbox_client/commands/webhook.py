@@ -1,28 +1,32 @@
-"""Webhooks: a receiver for them."""
+"""Webhooks: a receiver for them, and the secrets that the stand-in signs them with."""
 
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 
 from ..text import printable
-from . import exit_codes, webhook_secrets
-from .answering import timestamp
+from .options import Json, command
+from .rendering.answers import answer, timestamp
 
 if TYPE_CHECKING:
     from baseten_webhooks.receiver.application import ReceivedDelivery
+    from local_baseten.webhooks.secret_file import WebhookSecret, WebhookSecrets
 
-app = typer.Typer(no_args_is_help=True, help="Receive webhooks; sign the stand-in's.")
-app.add_typer(webhook_secrets.app, name="secrets")
+app = typer.Typer(
+    name="webhook", no_args_is_help=True, help="Receive webhooks; sign the stand-in's."
+)
+secrets = typer.Typer(no_args_is_help=True, help="The stand-in's webhook secrets: one, or two.")
+app.add_typer(secrets, name="secrets")
 
 
-@app.command("listen", epilog=exit_codes.EXPLANATION)
+@command(app, "listen")
 def listen(
     to: Annotated[Path, typer.Option("--to", help="The directory the events go into.")],
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 8400,
@@ -99,3 +103,62 @@ def _line(delivery: "ReceivedDelivery") -> str:
     if delivery.problem:
         words += [str(delivery.status), delivery.problem]
     return "  ".join(printable(word) for word in words)
+
+
+State = Annotated[Path, typer.Option(help="Where `outbox serve` keeps its queue.")]
+
+
+@command(secrets, "add")
+def add(state: State = Path(".outbox"), as_json: Json = False) -> None:
+    """Make a secret and print it, this once; the former signs beside it for 24 hours."""
+    with _secret_file(state) as kept:
+        added = kept.add()
+    answer(as_json, _secret_document(added) | {"secret": added.secret}, [added.secret])
+
+
+@command(secrets, "list")
+def list_secrets(state: State = Path(".outbox"), as_json: Json = False) -> None:
+    """What webhooks are signed with now, the newest first; never the secrets themselves."""
+    with _secret_file(state) as kept:
+        active = kept.active()
+    lines = [_secret_line(one) for one in active] or ["no secret: webhooks are not signed"]
+    answer(as_json, {"secrets": [_secret_document(one) for one in active]}, lines)
+
+
+@command(secrets, "expire")
+def expire(
+    secret_id: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    state: State = Path(".outbox"),
+    as_json: Json = False,
+) -> None:
+    """End a secret at once."""
+    with _secret_file(state) as kept:
+        expired = kept.expire(secret_id)
+    answer(as_json, {"expired": expired.id}, [f"{expired.id} signs nothing any more"])
+
+
+@contextlib.contextmanager
+def _secret_file(state: Path) -> "Iterator[WebhookSecrets]":
+    from local_baseten.errors import LocalBasetenError  # noqa: PLC0415
+    from local_baseten.state_directory import StateDirectory  # noqa: PLC0415
+    from local_baseten.webhooks.secret_file import WebhookSecrets  # noqa: PLC0415
+
+    try:
+        yield WebhookSecrets(StateDirectory(state).webhook_secrets)
+    except LocalBasetenError as error:
+        raise InvalidInputError("webhook secrets", str(error)) from error
+    except OSError as error:
+        raise ConfigurationError("--state", str(error)) from error
+
+
+def _secret_document(secret: "WebhookSecret") -> dict[str, Any]:
+    return {
+        "id": secret.id,
+        "created_at": timestamp(secret.created_at),
+        "expires_at": secret.expires_at and timestamp(secret.expires_at),
+    }
+
+
+def _secret_line(secret: "WebhookSecret") -> str:
+    end = "no end" if secret.expires_at is None else f"until {timestamp(secret.expires_at)}"
+    return f"{secret.id}  since {timestamp(secret.created_at)}  {end}"

@@ -10,7 +10,7 @@ from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..errors import TargetError
 from ..local_files import ready_directory
-from ..progress import Event, Progress, silent
+from ..progress import Progress, ProgressEvent, silent
 from ..threads import in_threads
 from .download import ArtifactDownloader
 from .layout import EVERYTHING, Selection, TakenPaths
@@ -65,7 +65,7 @@ def fetch(
         digests=digests or {},
     )
     tally = _Tally(FetchReport(job=job), total=len(paths) if isinstance(paths, Sized) else 0)
-    progress(Event(phase="fetch", done=0, total=tally.total))
+    progress(ProgressEvent(phase="fetch", done=0, total=tally.total))
     try:
         for result in in_threads(fetcher.fetch, paths, workers=_WORKERS, halt=downloader.stop):
             if (event := tally.add(result)) is not None:
@@ -88,7 +88,7 @@ class _Tally:
         self._done = 0
         self._not_given = 0
 
-    def add(self, result: Fetched | None) -> Event | None:
+    def add(self, result: Fetched | None) -> ProgressEvent | None:
         """None for what was not asked for. Raises the bucket's error when it comes too often."""
         self._done += 1
         self.total = max(self.total, self._done)
@@ -99,7 +99,7 @@ class _Tally:
         self._not_given = self._not_given + 1 if _is_the_buckets(result.error) else 0
         if result.error is not None and self._not_given >= _MOST_REFUSED:
             raise result.error
-        return Event(
+        return ProgressEvent(
             phase="fetch",
             done=self._done,
             total=self.total,

@@ -13,7 +13,7 @@ from ..bucket.records import account_key
 from ..clock import Clock
 from ..journal.entries import Entry, State
 from ..journal.journal import Journal
-from ..progress import Event, Progress
+from ..progress import Progress, ProgressEvent
 
 SCHEMA = "outbox.job/v1"
 _ENDS = (State.FAILED, State.EXPIRED, State.CANCELED, State.UNKNOWN)
@@ -21,7 +21,7 @@ _ENDS = (State.FAILED, State.EXPIRED, State.CANCELED, State.UNKNOWN)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """How a job stands by its journal, which must stay open: iterating reads the entries anew."""
+    """A job's counts by state, and its entries, which iterating reads from the open journal."""
 
     journal: Journal
     counts: dict[State, int]
@@ -50,9 +50,9 @@ class Account:
 
 
 def write_account(account: Account, bucket: Bucket, *, clock: Clock, progress: Progress) -> None:
-    """Once the job has ended, into the bucket, in place of an earlier account.
+    """Store the account of a job that has ended in the bucket, over an earlier one.
 
-    A bucket that does not take it is only told of: the results are what counts.
+    Where the bucket refuses it, that is reported as progress and no error: every result is there.
     """
     if not account.has_ended:
         return
@@ -63,7 +63,7 @@ def write_account(account: Account, bucket: Bucket, *, clock: Clock, progress: P
     except StoreError as error:
         total = sum(account.counts.values())
         note = f"the job's account could not be stored: {error}"
-        progress(Event(phase="wait", done=total, total=total, note=note))
+        progress(ProgressEvent(phase="wait", done=total, total=total, note=note))
 
 
 def account_document(account: Account, *, now: float) -> dict[str, Any]:

@@ -1,22 +1,20 @@
-"""Ending what has not begun."""
+"""Canceling requests that have not begun."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import UnknownRequestError
-from ..journal import queries
 from ..journal.entries import Entry, Settlement, State
-from ..journal.journal import Journal, entries_named
-from ..progress import Event, Progress, silent
+from ..journal.journal import Journal
+from ..progress import Progress, ProgressEvent, silent
 from ..service.api import AsyncApi
 from ..threads import in_threads
-from .open_requests import OpenRequests
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cancellation:
-    """Items by what became of the wish; `too_late` ones run or have ended."""
+    """The items that were canceled, and those that run already or have ended."""
 
     canceled: list[str] = field(default_factory=list)
     too_late: list[str] = field(default_factory=list)
@@ -32,21 +30,23 @@ def cancel(
 ) -> Cancellation:
     """Cancel the given items, or all that have not ended; what runs already goes on.
 
-    What is planned is not sent any more. The latest requests go first: the service comes to them
+    Planned items are not sent any more. The latest requests go first: the service comes to them
     last. Raises InvalidInputError for an item the job does not have, ServiceError and JournalError;
     canceling again then goes on.
     """
     result, canceler = Cancellation(), _Canceler(journal, api, clock)
-    named = entries_named(journal, items)
+    named = journal.entries_named(items)
     planned = named if items else journal.entries(states=[State.PLANNED])
     result.canceled.extend(canceler.cancel_planned(planned))
-    opened = named if items else OpenRequests(journal).latest_first()
+    opened = named if items else journal.latest_sent()
     total = len(named) or sum(n for state, n in journal.counts().items() if state.is_open)
     sent = (entry for entry in opened if entry.state is not State.PLANNED)
     for done, (entry, is_canceled) in enumerate(in_threads(canceler.cancel, sent), start=1):
         (result.canceled if is_canceled else result.too_late).append(entry.item)
         state = State.CANCELED if is_canceled else entry.state
-        progress(Event(phase="cancel", done=done, total=total, item=entry.item, state=state))
+        progress(
+            ProgressEvent(phase="cancel", done=done, total=total, item=entry.item, state=state)
+        )
     return result
 
 
@@ -60,8 +60,7 @@ class _Canceler:
 
     def cancel_planned(self, entries: Iterable[Entry]) -> list[str]:
         items = [entry.item for entry in entries if entry.state is State.PLANNED]
-        now = self._clock.now()
-        self._journal.write(queries.CANCEL_PLANNED, ({"item": item, "now": now} for item in items))
+        self._journal.cancel_planned(items, now=self._clock.now())
         return items
 
     def cancel(self, entry: Entry) -> tuple[Entry, bool]:
@@ -72,20 +71,14 @@ class _Canceler:
         except UnknownRequestError:
             is_canceled = False
         if is_canceled:
-            self._note(entry, entry.request_id)
+            settlement = Settlement(
+                item=entry.item,
+                state=State.CANCELED,
+                request_id=entry.request_id,
+                code="CANCELED",
+                message="you canceled it",
+                retryable=False,
+                ended_at=self._clock.now(),
+            )
+            self._journal.settle_many([settlement])
         return entry, is_canceled
-
-    def _note(self, entry: Entry, request_id: str) -> None:
-        self._journal.settle_many(
-            [
-                Settlement(
-                    item=entry.item,
-                    state=State.CANCELED,
-                    request_id=request_id,
-                    code="CANCELED",
-                    message="you canceled it",
-                    retryable=False,
-                    ended_at=self._clock.now(),
-                )
-            ]
-        )

@@ -1,4 +1,4 @@
-"""Noting how items ended: in the journal, and to whoever watches."""
+"""Recording how items ended: in the journal, and as progress."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,19 +6,27 @@ from collections.abc import Callable, Sequence
 from truss_outbox.contract.keys import manifest_key
 
 from ..clock import Clock
-from ..journal import queries
-from ..journal.entries import Entry, Settlement, State
+from ..journal.entries import Entry, OpenRequest, Settlement, State, StoredResult
 from ..journal.journal import Journal
-from ..progress import Event, Progress
-from .open_requests import OpenRequest
-from .seen_in_bucket import Seen
-from .verdicts import may_be_retried
+from ..progress import Progress, ProgressEvent
+
+_HOPELESS = frozenset(
+    {
+        "ASYNC_REQUEST_NOT_SUPPORTED",
+        "INVALID_INPUT",
+        "KEY_CONFLICT",
+        "MODEL_DOES_NOT_EXIST",
+        "MODEL_INVALID_INPUT",
+        "REFUSED",
+    }
+)
+"""Codes of failures that the same request meets every time."""
 
 
 class Settler:
     """Safe to use from several threads. All raise JournalError.
 
-    `committed` is told the manifests' paths of the results that were found, some at a time.
+    `committed` is called with the manifests' paths of the results that were found.
     """
 
     def __init__(
@@ -40,37 +48,32 @@ class Settler:
         self._trouble = ""
 
     def refresh(self) -> None:
-        """Others may have sent, and settled, more."""
+        """Count anew: other processes may have sent, and settled, more."""
         with self._lock:
             counts = self._journal.counts()
-            is_news, self._counts = counts != self._counts, counts
+            has_changed, self._counts = counts != self._counts, counts
             self.planned = counts.get(State.PLANNED, 0)
             self.open = sum(count for state, count in counts.items() if state.is_open)
             self.done = sum(count for state, count in counts.items() if state.is_final)
             self._failed = self.done - counts.get(State.SUCCEEDED, 0)
-            if is_news:
-                self._tell()
+            if has_changed:
+                self._report()
 
-    def succeed(self, seen: Sequence[Seen]) -> None:
-        """Their results are there."""
-        rows = (
-            {"item": one.item, "request_id": one.request_id, "ended_at": committed_at}
-            for one, committed_at in seen
-        )
-        self._journal.write(queries.SUCCEED, rows)
-        self._committed([manifest_key(one.key) for one, _ in seen])
+    def succeed(self, results: Sequence[StoredResult]) -> None:
+        self._journal.succeed(results)
+        self._committed([manifest_key(request.key) for request, _ in results])
         with self._lock:
-            for one, _ in seen:
+            for request, _ in results:
                 self._count()
-                self._tell(item=one.item, state=State.SUCCEEDED)
+                self._report(item=request.item, state=State.SUCCEEDED)
 
     def end(
         self,
         one: Entry | OpenRequest,
         state: State,
         *,
-        code: str | None,
-        message: str | None,
+        code: str,
+        message: str,
         retryable: bool | None = None,
     ) -> None:
         """Without a result. `retryable` is None where no record in the bucket says it."""
@@ -80,30 +83,30 @@ class Settler:
             request_id=one.request_id,
             code=code,
             message=message,
-            retryable=may_be_retried(state, code) if retryable is None else retryable,
+            retryable=_is_retryable(state, code) if retryable is None else retryable,
             ended_at=self._clock.now(),
         )
         self._journal.settle_many([settlement])
         with self._lock:
             self._count()
             self._failed += 1
-            self._tell(item=one.item, state=state, code=code or "", note=message or "")
+            self._report(item=one.item, state=state, code=code, note=message)
 
     def report_trouble(self, note: str) -> None:
-        """Once, however long it lasts; an empty note ends it."""
+        """Report a problem once, however long it lasts."""
         with self._lock:
-            if note and note != self._trouble:
-                self._tell(note=note)
+            if note != self._trouble:
+                self._report(note=note)
             self._trouble = note
 
     def _count(self) -> None:
         self.open -= 1
         self.done += 1
 
-    def _tell(
+    def _report(
         self, *, item: str | None = None, state: str = "", code: str = "", note: str = ""
     ) -> None:
-        event = Event(
+        event = ProgressEvent(
             phase="wait",
             done=self.done,
             total=self.planned + self.open + self.done,
@@ -115,3 +118,14 @@ class Settler:
             in_flight=self.open,
         )
         self._progress(event)
+
+
+def _is_retryable(state: State, code: str) -> bool:
+    """Whether sending it again may help, where no failure record says so."""
+    match state:
+        case State.FAILED:
+            return code not in _HOPELESS
+        case State.EXPIRED | State.UNKNOWN:
+            return True
+        case _:
+            return False

@@ -1,11 +1,10 @@
-"""How a job stands right now."""
+"""How far a job is right now."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..deployment import Deployment
-from ..journal import queries
 from ..journal.journal import Journal
 from ..progress import silent
 from ..service.api import QueueStatus
@@ -18,8 +17,8 @@ _RATE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
-    """The item whose request is the oldest without an end; `service` is the service's word."""
+class OldestRequest:
+    """The open request that was sent first; `service` is the status the service gave it."""
 
     item: str
     seconds: float
@@ -36,7 +35,7 @@ class JobStatus:
     account: Account
     rate: float
     queue: QueueStatus | None
-    oldest: Waiting | None
+    oldest: OldestRequest | None
     failures: dict[str, int] = field(default_factory=dict)
     retryable: int = 0
 
@@ -51,15 +50,15 @@ class JobStatus:
 
 
 def status(journal: Journal, *, deployment: Deployment, clock: Clock = SYSTEM_CLOCK) -> JobStatus:
-    """A look at the bucket, and at the service for what it does not explain.
+    """Looks at the bucket, and asks the service about what it does not show.
 
     Raises ServiceError, StoreError, JournalError.
     """
-    return Standing(journal, deployment=deployment, clock=clock).look()
+    return StatusReader(journal, deployment=deployment, clock=clock).read()
 
 
-class Standing:
-    """A job's status, again and again."""
+class StatusReader:
+    """Reads one job's status again and again."""
 
     def __init__(
         self, journal: Journal, *, deployment: Deployment, clock: Clock = SYSTEM_CLOCK
@@ -69,42 +68,41 @@ class Standing:
         self._clock = clock
         self._tracker = Tracker(journal, deployment=deployment, clock=clock)
 
-    def looks(self) -> Iterator[JobStatus]:
+    def until_end(self) -> Iterator[JobStatus]:
         """One after the other, until nothing is pending."""
-        while (stands := self.look()).pending:
-            yield stands
+        while (status := self.read()).pending:
+            yield status
             self._clock.sleep(_PAUSE_SECONDS)
-        yield stands
+        yield status
 
-    def look(self) -> JobStatus:
+    def read(self) -> JobStatus:
         """Raises ServiceError, StoreError, JournalError."""
         for _ in range(_LOOKS):
             self._tracker.look()
             # Where the service has nothing left to do, what is open has ended without a result.
-            if not self._tracker.settler.open or not self._tracker.questions.is_idle:
+            if not self._tracker.settler.open or not self._tracker.poller.is_idle:
                 break
-        account = Account.of(self._journal)
-        failures = self._journal.rows(queries.COUNT_CODES, {})
+        account, failures = Account.of(self._journal), self._journal.failure_counts()
         write_account(account, self._deployment.bucket, clock=self._clock, progress=silent)
         return JobStatus(
             account=account,
             rate=self._rate(),
             queue=None if account.has_ended else self._deployment.api.queue_status(),
             oldest=self._oldest(),
-            failures={row["code"]: row["count"] for row in failures},
-            retryable=sum(row["retryable"] for row in failures),
+            failures={failure.code: failure.items for failure in failures},
+            retryable=sum(failure.retryable for failure in failures),
         )
 
     def _rate(self) -> float:
+        """Since the first submit, where that is less than a minute ago."""
         now = self._clock.now()
-        values = {"since": now - _RATE_SECONDS}
-        ((count, first),) = self._journal.rows(queries.COUNT_LATE_RESULTS, values)
-        return count / min(_RATE_SECONDS, max(1.0, now - first)) if count else 0.0
+        count, first_submit = self._journal.results_since(now - _RATE_SECONDS)
+        return count / min(_RATE_SECONDS, max(1.0, now - first_submit)) if count else 0.0
 
-    def _oldest(self) -> Waiting | None:
+    def _oldest(self) -> OldestRequest | None:
         now = self._clock.now()
-        for entry in self._tracker.requests.longest_sent(before=now, now=now, limit=1):
-            answer = self._tracker.questions.answers.get(entry.item)
-            service = answer.status if answer else None
-            return Waiting(item=entry.item, seconds=now - entry.submitted_at, service=service)
+        for entry in self._journal.longest_sent(before=now, now=now, limit=1):
+            polled = self._tracker.poller.answers.get(entry.item)
+            service = polled.status if polled else None
+            return OldestRequest(item=entry.item, seconds=now - entry.submitted_at, service=service)
         return None

@@ -1,32 +1,32 @@
-"""Finding out what became of a job's items: from the bucket, and where it is silent, by asking."""
+"""Following a job's open requests: by listing the bucket, and by asking where it shows nothing."""
 
+import math
 from collections.abc import Callable, Sequence
 
-from truss_outbox.contract import Failure
-from truss_outbox.contract.errors import KeyConflictError
+from truss_outbox.contract.errors import KeyConflictError, StoreUnavailableError
+from truss_outbox.contract.manifest import Failure
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..deployment import Deployment
-from ..errors import ServiceUnavailableError
-from ..journal.entries import Entry, State
+from ..errors import ServiceUnavailableError, WaitTimeoutError
+from ..journal.entries import Entry, OpenRequest, State, StoredResult
 from ..journal.journal import Journal
 from ..progress import Progress, silent
 from ..threads import in_threads
-from .asked_of_service import Asked, Questions
-from .open_requests import OpenRequest, OpenRequests, Span
-from .seen_in_bucket import Seen, Sightings
+from .listing import JobListing, Span
+from .polling import PolledStatus, StatusPoller
 from .settle import Settler
-from .verdicts import NOT_SENT, final_state, same_request
 
 _LISTINGS_AT_ONCE = 4
 _UNANSWERED_SECONDS = 60.0
+_NOT_SENT = "NOT_SENT"
 
 
 class Tracker:
-    """Each `look` settles in the journal the open items whose end shows.
+    """Each `look` settles in the journal the open items whose end can be seen.
 
-    `committed` is told the manifests' paths of the results that were found, in any thread. While
-    `is_sending`, what has no answer yet is not given up.
+    `committed` is called, in any thread, with the manifests' paths of the results that were found.
+    While `is_sending`, a submit without an answer is not given up.
     """
 
     def __init__(
@@ -40,71 +40,71 @@ class Tracker:
         is_sending: Callable[[], bool] = lambda: False,
     ) -> None:
         self.settler = Settler(journal, progress=progress, clock=clock, committed=committed)
-        self.requests = OpenRequests(journal)
-        self.questions = Questions(self.requests, api=deployment.api, clock=clock)
+        self.poller = StatusPoller(journal, api=deployment.api, clock=clock)
+        self.is_sending = is_sending
         self._journal = journal
         self._clock = clock
-        self.is_sending = is_sending
-        self._conflicts: set[str] = set()
-        self._reasons: dict[str, Failure] = {}
-        self._sightings = Sightings(
+        self._listing = JobListing(
             deployment.bucket,
-            self.requests,
+            journal,
             naming=deployment.naming,
-            job=journal.job,
             model_version=deployment.model_version,
         )
+        # By item: whose key holds another input's result, and why an attempt failed.
+        self._conflicts: set[str] = set()
+        self._reasons: dict[str, Failure] = {}
 
     def look(self) -> None:
-        """List, then judge by what the service said before the listing, then ask it again.
+        """List, settle by what the service said before that listing, then ask it again.
 
-        Raises StoreError, ServiceError (but not where the service is merely unavailable).
+        In this order, because a result may be committed at any moment: only a listing that began
+        after the service's final answer shows that there is none. Raises StoreError and
+        ServiceError, but not where the service is merely unavailable.
         """
         self.settler.refresh()
-        self._see_results()
+        self._find_results()
         if self.settler.open:
-            self._see_failures()
-            self._judge()
+            self._find_failures()
+            self._settle_by_answers()
             self._give_up_unanswered()
-            self._ask()
+            self._poll()
 
-    def _see_results(self) -> None:
-        for doubtful in in_threads(
-            self._see_results_of, self._sightings.spans(), workers=_LISTINGS_AT_ONCE
-        ):
-            for seen, matches in in_threads(self._compare, doubtful):
+    def _find_results(self) -> None:
+        spans = self._listing.spans()
+        for doubtful in in_threads(self._find_results_in, spans, workers=_LISTINGS_AT_ONCE):
+            for result, matches in in_threads(self._compare, doubtful):
                 if matches:
-                    self._succeed([seen])
+                    self._succeed([result])
                 else:
-                    self._conflicts.add(seen.request.item)
+                    self._conflicts.add(result.request.item)
 
-    def _see_results_of(self, span: Span) -> list[Seen]:
+    def _find_results_in(self, span: Span) -> list[StoredResult]:
         """Settles what is certain; returns those that may be another input's result."""
         doubtful = []
-        for some in self._sightings.results(span):
-            self._succeed([seen for seen in some if not seen.request.existed])
-            doubtful += [seen for seen in some if self._is_doubtful(seen.request)]
+        for some in self._listing.results(span):
+            self._succeed([result for result in some if not result.request.existed])
+            doubtful += [result for result in some if self._is_doubtful(result.request)]
         return doubtful
 
     def _is_doubtful(self, request: OpenRequest) -> bool:
-        """A conflict is looked at again only when the service claims success all the same."""
+        """A known conflict is compared again only when the service reports a final status."""
         return bool(request.existed) and (
-            request.item not in self._conflicts or self._has_verdict(request)
+            request.item not in self._conflicts or self._has_final_status(request)
         )
 
-    def _compare(self, seen: Seen) -> tuple[Seen, bool]:
-        # The service's success is the word of the version that is really deployed.
-        said_so = self._has_verdict(seen.request)
-        return seen, self._sightings.is_result_of(seen.request, of_any_version=said_so)
+    def _compare(self, result: StoredResult) -> tuple[StoredResult, bool]:
+        # If the service says that it succeeded, whatever version is deployed wrote this result.
+        of_any_version = self._has_final_status(result.request)
+        return result, self._listing.is_result_of(result.request, of_any_version=of_any_version)
 
-    def _has_verdict(self, request: OpenRequest) -> bool:
-        asked = self.questions.answers.get(request.item)
-        return asked is not None and asked.verdict is not None
+    def _has_final_status(self, request: OpenRequest) -> bool:
+        polled = self.poller.answers.get(request.item)
+        return polled is not None and polled.final is not None
 
-    def _see_failures(self) -> None:
-        for request, failure in self._sightings.new_failures():
-            if not same_request(failure.request_id, request.request_id):
-                continue  # it tells of an earlier request
+    def _find_failures(self) -> None:
+        for request, failure in self._listing.new_failures():
+            if not _is_same_request(failure.request_id, request.request_id):
+                continue  # of an earlier submit
             if not failure.retryable:
                 self._end(request, State.FAILED, failure.code, failure.message, retryable=False)
                 continue
@@ -112,60 +112,60 @@ class Tracker:
             if known is None or failure.created_at > known.created_at:
                 self._reasons[request.item] = failure
 
-    def _judge(self) -> None:
-        """Settle those on whom the service gave its last word before the listing."""
-        asked = self.questions.answers
-        told = [item for item, answer in asked.items() if answer.verdict is not None]
-        for entry in self._journal.entries_of_items(told):
-            answer = asked[entry.item]
-            if not entry.state.is_open or answer.request_id != entry.request_id:
-                self.questions.forget(entry.item)
+    def _settle_by_answers(self) -> None:
+        """Settle the items whose final status was known before the listing."""
+        answers = self.poller.answers
+        items = [item for item, polled in answers.items() if polled.final is not None]
+        for entry in self._journal.entries_of_items(items):
+            polled = answers[entry.item]
+            if not entry.state.is_open or polled.request_id != entry.request_id:
+                self.poller.forget(entry.item)
             else:
-                self._judge_by(answer, entry)
+                self._settle_by(polled, entry)
 
-    def _judge_by(self, answer: Asked, entry: Entry) -> None:
-        assert answer.verdict is not None
-        state = final_state(answer.verdict, now=self._clock.elapsed())
+    def _settle_by(self, polled: PolledStatus, entry: Entry) -> None:
+        assert polled.final is not None
+        state = polled.final.state_without_result(now=self._clock.elapsed())
         if state is None:
             return
         reason = self._reasons.get(entry.item)
         if entry.item in self._conflicts and state in {State.FAILED, State.UNKNOWN}:
             conflict = KeyConflictError(entry.key or "", request_id="unknown")
             self._end(entry, State.FAILED, conflict.code, str(conflict))
-        elif reason is not None and same_request(reason.request_id, entry.request_id):
+        elif reason is not None and _is_same_request(reason.request_id, entry.request_id):
             self._end(entry, state, reason.code, reason.message)
         else:
-            self._end(entry, state, answer.verdict.code, answer.verdict.message)
+            self._end(entry, state, polled.final.code, polled.final.message)
 
     def _give_up_unanswered(self) -> None:
         if self.is_sending():
             return
         now = self._clock.now()
         message = "it is not known whether the request arrived: submit the job again"
-        for entry in self.requests.unanswered(before=now - _UNANSWERED_SECONDS, now=now):
-            self._end(entry, State.UNKNOWN, NOT_SENT, message)
+        for entry in self._journal.unanswered(before=now - _UNANSWERED_SECONDS, now=now):
+            self._end(entry, State.UNKNOWN, _NOT_SENT, message)
 
-    def _ask(self) -> None:
+    def _poll(self) -> None:
         try:
-            self.questions.ask()
-            self.questions.look_at_queue()
+            self.poller.poll()
+            self.poller.poll_queue()
         except ServiceUnavailableError as error:
             self.settler.report_trouble(f"{error}; still watching the bucket")
 
-    def _succeed(self, seen: Sequence[Seen]) -> None:
-        if not seen:
+    def _succeed(self, results: Sequence[StoredResult]) -> None:
+        if not results:
             return
-        self.questions.note_durations((request.submitted_at, at) for request, at in seen)
-        for request, _ in seen:
+        self.poller.note_durations((request.submitted_at, at) for request, at in results)
+        for request, _ in results:
             self._forget(request.item)
-        self.settler.succeed(seen)
+        self.settler.succeed(results)
 
     def _end(
         self,
         one: Entry | OpenRequest,
         state: State,
-        code: str | None,
-        message: str | None,
+        code: str,
+        message: str,
         *,
         retryable: bool | None = None,
     ) -> None:
@@ -173,6 +173,75 @@ class Tracker:
         self.settler.end(one, state, code=code, message=message, retryable=retryable)
 
     def _forget(self, item: str) -> None:
-        self.questions.forget(item)
+        self.poller.forget(item)
         self._conflicts.discard(item)
         self._reasons.pop(item, None)
+
+
+def _is_same_request(first: str, second: str | None) -> bool:
+    """Some routes append `:…` to an id."""
+    return second is not None and _bare(first) == _bare(second)
+
+
+def _bare(request_id: str) -> str:
+    return request_id.split(":", maxsplit=1)[0]
+
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 2.0
+_BUCKET_AWAY_SECONDS = 300.0
+_NOBODY_SENDS_SECONDS = 60.0
+
+
+class Watch:
+    """Repeats a tracker's `look` until the end of every item is known."""
+
+    def __init__(
+        self, tracker: Tracker, *, job: str, clock: Clock, timeout_seconds: float | None = None
+    ) -> None:
+        now = clock.elapsed()
+        self._tracker = tracker
+        self._job = job
+        self._clock = clock
+        self._deadline = math.inf if timeout_seconds is None else now + timeout_seconds
+        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._look_seconds = 0.0
+        self._answered_at = now
+        self._planned = 0
+        self._planned_since = now
+
+    def look(self) -> bool:
+        """Whether nothing is left to wait for. Raises StoreError, ServiceError, JournalError.
+
+        StoreUnavailableError is raised only once the bucket has been away for minutes.
+        """
+        settler, began = self._tracker.settler, self._clock.elapsed()
+        # Before the look: what is sent in the middle of it is not seen by it.
+        is_sending, done = self._tracker.is_sending(), settler.done
+        try:
+            self._tracker.look()
+            self._answered_at = self._clock.elapsed()
+        except StoreUnavailableError:
+            if began - self._answered_at >= _BUCKET_AWAY_SECONDS:
+                raise
+            settler.report_trouble("the bucket does not answer; still trying")
+        self._look_seconds = self._clock.elapsed() - began
+        if settler.done > done:
+            self._pause_seconds = _FIRST_PAUSE_SECONDS
+        return not is_sending and not settler.open and self._nothing_is_planned()
+
+    def pause(self) -> None:
+        """Longer and longer while nothing happens. Raises WaitTimeoutError."""
+        settler, remaining = self._tracker.settler, self._deadline - self._clock.elapsed()
+        if remaining <= 0:
+            raise WaitTimeoutError(self._job, pending=settler.open + settler.planned)
+        # Pause as long as a look takes: a long listing is not begun again at once.
+        self._clock.sleep(min(max(self._pause_seconds, self._look_seconds), remaining))
+        self._pause_seconds = min(self._pause_seconds * 1.3, _LONGEST_PAUSE_SECONDS)
+
+    def _nothing_is_planned(self) -> bool:
+        """Also where planned items are left, and no process has sent any for a minute."""
+        planned, now = self._tracker.settler.planned, self._clock.elapsed()
+        if planned != self._planned:
+            self._planned, self._planned_since = planned, now
+        return not planned or now - self._planned_since >= _NOBODY_SENDS_SECONDS

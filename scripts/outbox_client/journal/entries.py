@@ -1,4 +1,4 @@
-"""What the journal holds, and what is told to it."""
+"""The journal's records: what it holds, and what its methods take and return."""
 
 import json
 import sqlite3
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from ..sources.batch import Batch
 from ..sources.items import Item
@@ -36,10 +36,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One item as it stands. `existed`: its key may hold an earlier result, so compare.
+    """One item. `existed`: its key may hold an earlier result, so compare fingerprints.
 
-    `attempts` counts its submits, `submitted_at` is the latest (0: none); `digest` is None before.
-    `retryable`, `ended_at`: of the end it came to; meaningless while its state is not final.
+    `attempts` counts its submits; `submitted_at` is the time of the latest, 0 before the first;
+    `digest` is None until then. `retryable` and `ended_at` have a meaning in final states alone.
     """
 
     item: str
@@ -64,9 +64,53 @@ class Entry:
         return cls(**values)
 
 
+class OpenRequest(NamedTuple):
+    """As much of an entry as a listing needs. A tuple, because a sweep may make very many."""
+
+    item: str
+    key: str
+    request_id: str | None
+    digest: str | None
+    submitted_at: float
+    state: str
+    existed: bool
+
+
+class StoredResult(NamedTuple):
+    """The result of an open request; `committed_at` is by the bucket's clock."""
+
+    request: OpenRequest
+    committed_at: float
+
+
+class ListingPage(NamedTuple):
+    """Neighbouring keys of a job, as many as one LIST call returns; `until` is the last of them."""
+
+    until: str
+    is_open: bool
+
+
+class FailureCount(NamedTuple):
+    """Items that ended without a result, by their code; `retryable` of them may be sent again."""
+
+    code: str
+    items: int
+    retryable: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobSummary:
+    """A job that was submitted from this machine; `last_submit` in seconds since the epoch."""
+
+    job: str
+    root: str
+    counts: dict[State, int]
+    last_submit: float | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """An item that is to be sent, and its key, as far as it is known before."""
+    """An item to send; `key` is None where it depends on the request id."""
 
     item: Item
     batch: Batch
@@ -91,7 +135,7 @@ class Planned:
         return {"item": item.name, "key": self.key, "path": path, "size": item.size}
 
     def source_row(self) -> dict[str, object] | None:
-        """None where the item is a file and nothing else: then its entry says it all."""
+        """None where the item is a file and nothing else: its entry has all of that."""
         item = self.item
         if item.path is not None and not item.inputs and not item.labels:
             return None
@@ -121,7 +165,7 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settlement:
-    """What has become of an item's request; it counts while that request is the latest.
+    """How an item's request ended; ignored once the item was submitted again.
 
     `retryable`: whether sending it again may help. `ended_at` in seconds since the epoch.
     """

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,17 +14,32 @@ from truss_outbox.contract.errors import InvalidInputError
 
 from ..errors import UnknownJobError
 from . import queries
-from .entries import Accepted, Begun, Entry, Planned, Settlement, State, as_row
+from .entries import (
+    Accepted,
+    Begun,
+    Entry,
+    FailureCount,
+    JobSummary,
+    ListingPage,
+    OpenRequest,
+    Planned,
+    Settlement,
+    State,
+    StoredResult,
+    as_row,
+)
 from .file import committed, connected, journal_path, make_tables, translated
 
 _PAGE = 500
 _PLANNED_AT_A_TIME = 2000
+_SENT_AT_A_TIME = 5000
 
 
 class Journal:
     """The journal of one job. Several threads and processes may share it.
 
-    What is written together is one transaction. All methods raise JournalError.
+    What one call writes is one transaction. All methods raise JournalError. What returns an
+    iterator reads a page at a time, so that any number of entries fits into memory.
     """
 
     def __init__(self, connection: sqlite3.Connection, *, job: str, root: str) -> None:
@@ -46,9 +62,9 @@ class Journal:
             yield cls(connection, job=job, root=root)
 
     def plan(self, planned: Iterable[Planned]) -> None:
-        """Note what is to be sent, before any of it is; an item noted before is to be sent again.
+        """Record what is to be sent, before any of it is; an item recorded before is sent again.
 
-        All of it or nothing: whoever resumes has no other list. A part is in memory at a time.
+        All or nothing: `resume` has no other list of what is missing.
         """
         planned, batches = iter(planned), dict[str, int]()
         with self._transaction() as connection:
@@ -67,21 +83,33 @@ class Journal:
             (batches[options],) = found.fetchone()
         return planned.entry_row() | {"batch": batches[options]}
 
+    def plan_again(self, items: Iterable[str]) -> None:
+        """These items are to be sent again; those that succeeded or are under way are left."""
+        self._write(queries.PLAN_AGAIN, ({"item": item} for item in items))
+
+    def plan_retryable_again(self) -> None:
+        """Every item is to be sent again that ended without a result and may succeed now."""
+        self._write(queries.PLAN_RETRYABLE_AGAIN, [{}])
+
+    def cancel_planned(self, items: Iterable[str], *, now: float) -> None:
+        """These items, as far as they are planned, are not sent."""
+        self._write(queries.CANCEL_PLANNED, ({"item": item, "now": now} for item in items))
+
     def mark_existing(self, keys: Iterable[str]) -> None:
-        """These keys hold results already; what is planned for them is to be compared."""
-        self.write(queries.MARK_EXISTING, [{"key": key} for key in keys])
+        """These keys hold results already: compare fingerprints of what is planned for them."""
+        self._write(queries.MARK_EXISTING, ({"key": key} for key in keys))
 
     def begin_submits(self, begun: Iterable[Begun]) -> None:
-        """Before requests are sent: from here on they may have been."""
-        self.write(queries.BEGIN_SUBMIT, map(as_row, begun))
+        """Call it before requests are sent: from here on they may have been."""
+        self._write(queries.BEGIN_SUBMIT, map(as_row, begun))
 
     def end_submits(self, accepted: Iterable[Accepted]) -> None:
         """The service has taken the requests."""
-        self.write(queries.END_SUBMIT, map(as_row, accepted))
+        self._write(queries.END_SUBMIT, map(as_row, accepted))
 
     def settle_many(self, settlements: Iterable[Settlement]) -> None:
-        """What has become of requests; nothing where one is no longer its item's latest."""
-        self.write(queries.SETTLE, map(as_row, settlements))
+        """How requests ended. One that is no longer its item's latest changes nothing."""
+        self._write(queries.SETTLE, map(as_row, settlements))
 
     def settle(
         self,
@@ -97,61 +125,112 @@ class Journal:
             [Settlement(item=item, state=state, request_id=request_id, code=code, message=message)]
         )
 
-    def entries(self, *, states: Collection[State] | None = None) -> Iterator[Entry]:
-        """In the order of their names, a page at a time, each as it stands when its page is read.
+    def succeed(self, results: Iterable[StoredResult]) -> None:
+        """The results of these requests are in the bucket."""
+        rows = (
+            {"item": request.item, "request_id": request.request_id, "ended_at": committed_at}
+            for request, committed_at in results
+        )
+        self._write(queries.SUCCEED, rows)
 
-        Only those in one of the states, where any are given.
-        """
+    def reopen_unknown(self) -> None:
+        """Items whose end could not be found out are open again."""
+        self._write(queries.REOPEN_UNKNOWN, [{}])
+
+    def entries(self, *, states: Collection[State] | None = None) -> Iterator[Entry]:
+        """By name, each as it is when its page is read; only those in `states`, if given."""
         if states is None:
             return map(Entry.of, self._pages(queries.SELECT_ENTRIES, {}))
         if not states:
             return iter(())
         values = {f"state{number}": state.value for number, state in enumerate(states)}
-        return map(Entry.of, self._pages(queries.select_entries_of(len(states)), values))
+        walks = (queries.SELECT_ENTRIES_OF_STATE.format(number=n) for n in range(len(states)))
+        query = f"{' UNION ALL '.join(walks)} ORDER BY item LIMIT :page"
+        return map(Entry.of, self._pages(query, values))
 
     def entries_of_keys(self, keys: Iterable[str]) -> list[Entry]:
         """The entries under these keys, as many as fit a listing's page."""
-        return self._found(queries.SELECT_ENTRIES_OF_KEYS, keys)
+        return self._entries(queries.SELECT_ENTRIES_OF_KEYS, values=json.dumps(list(keys)))
 
     def entries_of_items(self, items: Iterable[str]) -> list[Entry]:
         """The entries of these items; names the job does not have are left out."""
-        return self._found(queries.SELECT_ENTRIES_OF_ITEMS, items)
+        return self._entries(queries.SELECT_ENTRIES_OF_ITEMS, values=json.dumps(list(items)))
+
+    def entries_named(self, items: Sequence[str]) -> list[Entry]:
+        """`entries_of_items`, which raises InvalidInputError for a name the job does not have."""
+        entries = self.entries_of_items(items)
+        for item in set(items) - {entry.item for entry in entries}:
+            raise InvalidInputError("ITEM", f"job {self.job!r} has no item {item!r}")
+        return entries
 
     def unsent(self) -> Iterator[Planned]:
-        """What is to be sent, a page at a time: planned, or begun and never answered."""
+        """What is to be sent: planned, or begun and never answered."""
         return map(Planned.of, self._pages(queries.SELECT_UNSENT, {}))
 
     def unsent_count(self) -> int:
-        with translated(), self._lock:
-            (count,) = self._connection.execute(queries.COUNT_UNSENT).fetchone()
-            return int(count)
+        return int(self._rows(queries.COUNT_UNSENT)[0][0])
 
     def counts(self) -> dict[State, int]:
         """How many items are in each state that occurs."""
-        with translated(), self._lock:
-            return {State(state): n for state, n in self._connection.execute(queries.COUNT_STATES)}
+        return {State(state): count for state, count in self._rows(queries.COUNT_STATES)}
+
+    def failure_counts(self) -> list[FailureCount]:
+        """What ended without a result, by code; the most frequent first."""
+        return [FailureCount(*row) for row in self._rows(queries.COUNT_CODES)]
+
+    def results_since(self, moment: float) -> tuple[int, float]:
+        """How many results were committed after it, and when the job's first request was sent."""
+        ((count, first),) = self._rows(queries.COUNT_LATE_RESULTS, since=moment)
+        return count, first or 0.0
+
+    def listing_pages(self, keys: int) -> Iterator[ListingPage]:
+        """The job's keys in the bucket's order, so many to a page."""
+        for until, is_open in self._rows(queries.SELECT_LISTING_PAGES, page=keys):
+            yield ListingPage(until, bool(is_open))
+
+    def open_requests(self, keys: Iterable[str]) -> Iterator[OpenRequest]:
+        """The open requests under these keys, as many as fit a listing's page."""
+        rows = self._rows(queries.SELECT_OPEN_OF_KEYS, values=json.dumps(list(keys)))
+        return map(OpenRequest._make, rows)
+
+    def longest_sent(self, *, before: float, now: float, limit: int) -> list[Entry]:
+        """The open entries that were sent at `before` or earlier, the oldest first."""
+        return self._entries(queries.SELECT_LONGEST_SENT, before=before, now=now, limit=limit)
+
+    def latest_sent(self) -> Iterator[Entry]:
+        """What was sent and has not ended, the latest first; each comes once, though it ends
+        meanwhile."""
+        before, item = math.inf, ""
+        while True:
+            values = {"before": before, "item": item, "limit": _SENT_AT_A_TIME}
+            some = self._entries(queries.SELECT_LATEST_SENT, **values)
+            yield from some
+            if len(some) < _SENT_AT_A_TIME:
+                return
+            before, item = some[-1].submitted_at, some[-1].item
+
+    def unanswered(self, *, before: float, now: float) -> list[Entry]:
+        """Many of those whose submit began at `before` or earlier and was never answered."""
+        values = {"before": before, "now": now, "limit": _SENT_AT_A_TIME}
+        return self._entries(queries.SELECT_UNANSWERED, **values)
 
     def _pages(self, query: str, values: Mapping[str, object]) -> Iterator[sqlite3.Row]:
         start = ""
         while True:
-            row = {**values, "start": start, "page": _PAGE}
-            with translated(), self._lock:
-                page = self._connection.execute(query, row).fetchall()
+            page = self._rows(query, **values, start=start, page=_PAGE)
             yield from page
             if len(page) < _PAGE:
                 return
             start = page[-1]["item"] + "\0"  # the next name there can be
 
-    def _found(self, query: str, values: Iterable[str]) -> list[Entry]:
-        return [Entry.of(row) for row in self.rows(query, {"values": json.dumps(list(values))})]
+    def _entries(self, query: str, **values: object) -> list[Entry]:
+        return [Entry.of(row) for row in self._rows(query, **values)]
 
-    def rows(self, query: str, values: Mapping[str, object]) -> list[sqlite3.Row]:
-        """What a query of `queries` finds, all at once."""
+    def _rows(self, query: str, **values: object) -> list[sqlite3.Row]:
         with translated(), self._lock:
             return self._connection.execute(query, values).fetchall()
 
-    def write(self, query: str, rows: Iterable[Mapping[str, object]]) -> None:
-        """One statement of `queries` for each of the rows, in one transaction."""
+    def _write(self, query: str, rows: Iterable[Mapping[str, object]]) -> None:
         with self._transaction() as connection:
             connection.executemany(query, rows)
 
@@ -161,9 +240,20 @@ class Journal:
             yield self._connection
 
 
-def entries_named(journal: Journal, items: Sequence[str]) -> list[Entry]:
-    """Raises InvalidInputError for an item the job does not have."""
-    entries = journal.entries_of_items(items)
-    for item in set(items) - {entry.item for entry in entries}:
-        raise InvalidInputError("ITEM", f"job {journal.job!r} has no item {item!r}")
-    return entries
+def list_jobs(home: Path) -> list[JobSummary]:
+    """Every job submitted from this machine, the latest first."""
+    jobs = [_summary(path) for path in (home / "jobs").glob("*.sqlite3")]
+    return sorted(jobs, key=lambda job: job.last_submit or 0, reverse=True)
+
+
+def _summary(path: Path) -> JobSummary:
+    with connected(path) as connection:
+        job, root = connection.execute(queries.SELECT_ABOUT).fetchone()
+        counts = connection.execute(queries.COUNT_STATES)
+        (last,) = connection.execute(queries.LAST_SUBMIT).fetchone()
+        return JobSummary(
+            job=job,
+            root=root,
+            counts={State(state): count for state, count in counts},
+            last_submit=last,
+        )

@@ -97,18 +97,12 @@ SELECT_ENTRIES = """
 SELECT * FROM entries WHERE item >= :start ORDER BY item LIMIT :page
 """
 
-_OF_STATE = """
+# One for each state, joined: a walk along the index each, so that other states cost nothing.
+SELECT_ENTRIES_OF_STATE = """
 SELECT * FROM (
     SELECT * FROM entries WHERE state = :state{number} AND item >= :start ORDER BY item LIMIT :page
 )
 """
-
-
-def select_entries_of(states: int) -> str:
-    """One walk along the index per state, so that what is not asked for costs nothing."""
-    walks = (_OF_STATE.format(number=number) for number in range(states))
-    return f"{' UNION ALL '.join(walks)} ORDER BY item LIMIT :page"
-
 
 SELECT_ENTRIES_OF_KEYS = """
 SELECT * FROM entries WHERE key IN (SELECT value FROM json_each(:values)) ORDER BY item
@@ -134,31 +128,6 @@ LAST_SUBMIT = "SELECT max(nullif(submitted_at, 0)) FROM entries"
 COUNT_UNSENT = """
 SELECT count(*) FROM entries WHERE state IN ('planned', 'sending') OR code = 'NOT_SENT'
 """
-
-CREATE_STAGE = """
-CREATE TABLE stage (
-    number INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, key TEXT UNIQUE, path TEXT NOT NULL,
-    size INTEGER NOT NULL, stored TEXT, inputs TEXT, labels TEXT, place TEXT NOT NULL
-)
-"""
-
-STAGE = """
-INSERT OR IGNORE INTO stage (item, key, path, size, stored, inputs, labels, place)
-VALUES (:item, :key, :path, :size, :stored, :inputs, :labels, :place)
-"""
-
-FIND_STAGED = "SELECT 1 FROM stage WHERE item = :item"
-
-FIND_RIVAL = """
-SELECT item, place FROM stage WHERE item = :item OR key = :key ORDER BY item <> :item LIMIT 1
-"""
-
-SELECT_PLANNED = """
-SELECT item, key, path, size, stored, inputs, labels, :options AS options FROM stage ORDER BY number
-"""
-
-SUM_PLANNED = "SELECT coalesce(sum(size), 0) FROM stage"
-
 
 SUCCEED = """
 UPDATE entries SET state = 'succeeded', code = NULL, message = NULL, ended_at = :ended_at

@@ -11,7 +11,7 @@ from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..bucket.records import UnreadableManifest, read_failure, read_listed
 from ..errors import UnknownJobError
-from ..progress import Event, Progress, silent
+from ..progress import Progress, ProgressEvent, silent
 from ..text import in_utc
 from ..threads import in_threads
 from .account import read_account
@@ -71,7 +71,7 @@ class _Records:
     def _counted(self, records: Iterable[T]) -> Iterator[T]:
         for record in records:
             self._done += 1
-            self._progress(Event(phase="read", done=self._done, total=0))
+            self._progress(ProgressEvent(phase="read", done=self._done, total=0))
             yield record
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from truss_outbox.contract import input_digest
 from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.contract.fingerprint import input_digest
 
 from ..bucket.bucket import Bucket
 from ..service.api import MAX_BODY_BYTES

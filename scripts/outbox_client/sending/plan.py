@@ -1,4 +1,4 @@
-"""What is to be sent, looked at as a whole before anything is: names, keys, sizes, duplicates."""
+"""A job is checked as a whole before anything is sent: names, keys, sizes, duplicates."""
 
 import contextlib
 import sqlite3
@@ -7,21 +7,45 @@ from collections.abc import Iterable, Iterator, Sequence
 from truss_outbox.contract.errors import InvalidInputError
 
 from ..bucket.naming import Naming
-from ..journal import queries
 from ..journal.entries import Planned, State
-from ..journal.journal import Journal, entries_named
+from ..journal.journal import Journal
 from ..sources.batch import Batch
 from ..sources.items import Item
 from .body import check_body
 
 _SHOWN = 10
 
+# The plan's own table, in a file that SQLite makes and removes: no part of the journal.
+_CREATE_STAGE = """
+CREATE TABLE stage (
+    number INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, key TEXT UNIQUE, path TEXT NOT NULL,
+    size INTEGER NOT NULL, stored TEXT, inputs TEXT, labels TEXT, place TEXT NOT NULL
+)
+"""
+
+_STAGE = """
+INSERT OR IGNORE INTO stage (item, key, path, size, stored, inputs, labels, place)
+VALUES (:item, :key, :path, :size, :stored, :inputs, :labels, :place)
+"""
+
+_FIND_STAGED = "SELECT 1 FROM stage WHERE item = :item"
+
+_FIND_RIVAL = """
+SELECT item, place FROM stage WHERE item = :item OR key = :key ORDER BY item <> :item LIMIT 1
+"""
+
+_SELECT_PLANNED = """
+SELECT item, key, path, size, stored, inputs, labels, :options AS options FROM stage ORDER BY number
+"""
+
+_SUM_PLANNED = "SELECT coalesce(sum(size), 0) FROM stage"
+
 
 class Plan:
     """The items of a batch, each once, in the order of their sources; any number of them.
 
-    They are kept in a file that SQLite makes and removes. `repeated` are those left out because
-    they are the same as another (named by content).
+    They are kept on disk, not in memory. `repeated` counts the items that were left out because
+    another, named by its content too, is the same.
     """
 
     def __init__(self, connection: sqlite3.Connection, batch: Batch, naming: Naming) -> None:
@@ -33,24 +57,24 @@ class Plan:
 
     def __iter__(self) -> Iterator[Planned]:
         options = self.batch.to_json()
-        for row in self._connection.execute(queries.SELECT_PLANNED, {"options": options}):
+        for row in self._connection.execute(_SELECT_PLANNED, {"options": options}):
             yield Planned.of(row)
 
     @property
     def size_bytes(self) -> int:
         """Of the documents, as far as it is known."""
-        (size,) = self._connection.execute(queries.SUM_PLANNED).fetchone()
+        (size,) = self._connection.execute(_SUM_PLANNED).fetchone()
         return int(size)
 
     def fill(self, items: Iterable[Item]) -> None:
         """Raises InvalidInputError for whatever can be seen to be wrong now."""
         duplicates, more = list[str](), 0
         for item in items:
-            told = self._add(item)
-            if told is None:
+            duplicate = self._add(item)
+            if duplicate is None:
                 continue
             if len(duplicates) < _SHOWN:
-                duplicates.append(told)
+                duplicates.append(duplicate)
             else:
                 more += 1
         if duplicates:
@@ -58,13 +82,13 @@ class Plan:
             raise InvalidInputError("PATH", "; ".join(duplicates) + rest)
 
     def _add(self, item: Item) -> str | None:
-        """What is wrong where it meets another."""
+        """What is wrong, where its name or key is another's too."""
         check_body(self.batch, item)
         key = self._naming.key(self.batch.metadata(item))
         planned = Planned(item=item, batch=self.batch, key=key)
         row = planned.entry_row() | (planned.source_row() or _NO_SOURCE)
         row |= {"place": item.place}
-        if self._connection.execute(queries.STAGE, row).rowcount:
+        if self._connection.execute(_STAGE, row).rowcount:
             self.count += 1
             return None
         if item.named_by_content and self._has(item.name):
@@ -73,11 +97,11 @@ class Plan:
         return self._collision(item, key)
 
     def _has(self, name: str) -> bool:
-        return self._connection.execute(queries.FIND_STAGED, {"item": name}).fetchone() is not None
+        return self._connection.execute(_FIND_STAGED, {"item": name}).fetchone() is not None
 
     def _collision(self, item: Item, key: str | None) -> str:
         row = {"item": item.name, "key": key}
-        other, place = self._connection.execute(queries.FIND_RIVAL, row).fetchone()
+        other, place = self._connection.execute(_FIND_RIVAL, row).fetchone()
         if other == item.name:
             return (
                 f"{place} and {item.place} would both be item {item.name!r};"
@@ -94,7 +118,7 @@ def planned(items: Iterable[Item], batch: Batch, *, naming: Naming) -> Iterator[
     """Raises InvalidInputError for whatever can be seen to be wrong before anything is sent."""
     with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
-        connection.execute(queries.CREATE_STAGE)
+        connection.execute(_CREATE_STAGE)
         connection.execute("BEGIN")
         plan = Plan(connection, batch, naming)
         plan.fill(items)
@@ -102,16 +126,15 @@ def planned(items: Iterable[Item], batch: Batch, *, naming: Naming) -> Iterator[
 
 
 def plan_again(journal: Journal, items: Sequence[str] = ()) -> int:
-    """What did not succeed where a repetition may help, or the given items whatever the reason.
+    """Plan what did not succeed and may now, or the given items whatever their failure.
 
-    Returns how many are planned now; `resume` sends them. Whether it may help is said by the
-    failure's record, or its code: input the model refused stays as it is. Raises InvalidInputError
-    for an item the job does not have, and JournalError.
+    Whether an item may succeed now is in its failure record, or follows from the code: input that
+    the model refused is left. Returns how many are planned now; `resume` sends them. Raises
+    InvalidInputError for an item the job does not have, and JournalError.
     """
     before = journal.counts().get(State.PLANNED, 0)
     if items:
-        named = [{"item": entry.item} for entry in entries_named(journal, items)]
-        journal.write(queries.PLAN_AGAIN, named)
+        journal.plan_again([entry.item for entry in journal.entries_named(items)])
     else:
-        journal.write(queries.PLAN_RETRYABLE_AGAIN, [{}])
+        journal.plan_retryable_again()
     return journal.counts().get(State.PLANNED, 0) - before

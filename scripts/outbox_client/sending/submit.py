@@ -1,4 +1,4 @@
-"""Sending a job: all of it is noted first, then sent; what is cut short is resumed."""
+"""Sending a job: all of it is recorded first, then sent; what is interrupted can be resumed."""
 
 import contextlib
 import threading
@@ -6,20 +6,176 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
-from truss_outbox.contract.errors import OutboxError
+from truss_outbox.contract.errors import InvalidInputError, OutboxError
+from truss_outbox.contract.keys import key_of_manifest
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..deployment import Deployment
-from ..errors import SendingStoppedError, UnknownJobError
-from ..journal.entries import Entry, State
+from ..errors import (
+    RefusedRequestError,
+    SendingStoppedError,
+    ServiceUnavailableError,
+    UnknownJobError,
+)
+from ..journal.entries import Accepted, Begun, Entry, Planned, State
 from ..journal.journal import Journal
-from ..progress import Event, Progress, silent
+from ..progress import Progress, ProgressEvent, silent
+from ..service.limits import (
+    DEFAULT_LIMITS,
+    OutageLimit,
+    Pace,
+    SendingLimits,
+    Window,
+    pause_seconds,
+)
 from ..sources.batch import Batch
 from ..sources.items import Item
 from ..threads import in_threads
-from .limits import DEFAULT_LIMITS, Limits
+from .body import Body, make_body
 from .plan import planned
-from .sender import Receipt, Sender
+
+_CONTACT_ATTEMPTS = 6
+_SLICE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """The service's answer for one item; `problem` where the request was refused."""
+
+    item: str
+    key: str | None = None
+    request_id: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ready:
+    """An item with its body, or what is wrong with it."""
+
+    planned: Planned
+    body: Body | None
+    problem: InvalidInputError | None = None
+
+
+class _HaltedError(Exception):
+    """Sending is to stop."""
+
+
+class Sender:
+    """Sends items, from several threads at a time; `halt` ends what they wait for."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        deployment: Deployment,
+        limits: SendingLimits,
+        clock: Clock,
+        stop: threading.Event,
+    ) -> None:
+        self._journal = journal
+        self._deployment = deployment
+        self._clock = clock
+        self._stop = stop
+        self._halted = threading.Event()
+        self._pace = Pace(limits.submits_per_second, clock)
+        self._window = Window(limits.in_flight, deployment.api, clock=clock, pause=self._pause)
+        self._outage = OutageLimit(limits.give_up_after, clock)
+
+    @property
+    def halted(self) -> bool:
+        return self._stop.is_set() or self._halted.is_set()
+
+    def halt(self) -> None:
+        self._halted.set()
+
+    def make_contact(self) -> None:
+        """Ask how full the queue is. Raises ServiceError after a minute without an answer."""
+        import stamina  # noqa: PLC0415  # 0.05 seconds that only who sends need pay
+
+        for attempt in stamina.retry_context(
+            on=ServiceUnavailableError, attempts=_CONTACT_ATTEMPTS, timeout=60.0
+        ):
+            with attempt:
+                self._window.ask()
+
+    def prepare(self, planned: Planned) -> Ready:
+        """Raises StoreError where the document cannot be put into the bucket."""
+        if self.halted:
+            return Ready(planned=planned, body=None)
+        try:
+            body = make_body(planned.batch, planned.item, self._deployment.bucket)
+        except InvalidInputError as error:
+            return Ready(planned=planned, body=None, problem=error)
+        return Ready(planned=planned, body=body)
+
+    def send(self, ready: Ready) -> Receipt | None:
+        """None where sending has stopped before. A refusal of this one request is a receipt.
+
+        Raises ServiceError where the next request would fail too, and JournalError.
+        """
+        try:
+            if ready.problem is not None:
+                return self._refused(ready, ready.problem)
+            return self._deliver(ready, ready.body) if ready.body else None
+        except _HaltedError:
+            return None
+        except BaseException:
+            self.halt()
+            raise
+
+    def _deliver(self, ready: Ready, body: Body) -> Receipt:
+        failures, failing_since = 0, 0.0
+        while True:
+            try:
+                return self._attempt(ready.planned, body)
+            except RefusedRequestError as error:
+                return self._refused(ready, error)
+            except ServiceUnavailableError as error:
+                failing_since = failing_since if failures else self._clock.elapsed()
+                failures += 1
+                if self._outage.is_exceeded(error, since=failing_since):
+                    return self._refused(ready, error)
+            self._pause(pause_seconds(failures))
+
+    def _attempt(self, planned: Planned, body: Body) -> Receipt:
+        with self._window.place(), self._pace.turn():
+            if self.halted:
+                raise _HaltedError
+            self._journal.begin_submits([self._begun(planned, body)])
+            request_id = self._deployment.api.submit(body.content)
+        self._outage.note_accepted()
+        item, key = planned.item, planned.key
+        if key is None:
+            metadata = planned.batch.metadata(item)
+            key = self._deployment.naming.key(metadata, request_id=request_id)
+        assert key is not None
+        self._journal.end_submits([Accepted(item=item.name, key=key, request_id=request_id)])
+        return Receipt(item=item.name, key=key, request_id=request_id)
+
+    def _begun(self, planned: Planned, body: Body) -> Begun:
+        return Begun(
+            item=planned.item.name,
+            key=planned.key,
+            digest=body.digest,
+            size=body.document_bytes,
+            submitted_at=self._clock.now(),
+        )
+
+    def _refused(self, ready: Ready, error: OutboxError) -> Receipt:
+        item = ready.planned.item.name
+        self._journal.settle(
+            item, State.FAILED, request_id=None, code=error.code, message=str(error)
+        )
+        return Receipt(item=item, problem=str(error))
+
+    def _pause(self, seconds: float) -> None:
+        end = self._clock.elapsed() + seconds
+        while (left := end - self._clock.elapsed()) > 0:
+            if self.halted:
+                raise _HaltedError
+            self._clock.sleep(min(left, _SLICE_SECONDS))
+
 
 _STAGERS = 16
 _SENDERS = 64
@@ -29,7 +185,7 @@ _KEYS_AT_A_TIME = 1_000
 
 @dataclass(kw_only=True, slots=True)
 class Submission:
-    """What one call has sent: how many since when, and what was refused; the journal has more."""
+    """What one call has sent, and what was refused; the journal has the rest."""
 
     job: str
     began_at: float
@@ -45,12 +201,12 @@ def submit(
     journal: Journal,
     progress: Progress = silent,
     clock: Clock = SYSTEM_CLOCK,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: SendingLimits = DEFAULT_LIMITS,
     stop: threading.Event | None = None,
 ) -> Submission:
-    """Send every item once; whoever does it again gets the same results.
+    """Send every item once; submitting a job again gives the same results.
 
-    Raises InvalidInputError before anything is sent or noted, and on the way what `resume` raises.
+    Raises InvalidInputError before anything is sent or recorded, later what `resume` raises.
     """
     with planned(items, batch, naming=deployment.naming) as plan:
         journal.plan(plan)
@@ -65,7 +221,7 @@ def resume(
     deployment: Deployment,
     progress: Progress = silent,
     clock: Clock = SYSTEM_CLOCK,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: SendingLimits = DEFAULT_LIMITS,
     stop: threading.Event | None = None,
 ) -> Submission:
     """Send what the journal has planned, and again what was begun without an answer.
@@ -74,17 +230,11 @@ def resume(
     after what is under way; then resume again.
     """
     if not journal.counts():
-        raise UnknownJobError(f"nothing of job {journal.job!r} was noted yet: submit it again")
+        raise UnknownJobError(f"nothing of job {journal.job!r} was recorded yet: submit it again")
     stop = stop or threading.Event()
     submission, total = Submission(job=journal.job, began_at=clock.now()), journal.unsent_count()
-    progress(Event(phase="submit", done=0, total=total))
-    sender = Sender(
-        journal,
-        deployment=deployment,
-        limits=limits,
-        clock=clock,
-        stop=stop,
-    )
+    progress(ProgressEvent(phase="submit", done=0, total=total))
+    sender = Sender(journal, deployment=deployment, limits=limits, clock=clock, stop=stop)
     try:
         for done, receipt in enumerate(_sent(sender, journal, deployment), start=1):
             if receipt.problem is None:
@@ -123,16 +273,14 @@ def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[
 
 
 def _mark_existing(journal: Journal, deployment: Deployment) -> None:
-    """What is committed already may be another input's: it is to be compared."""
+    """A result under a key of this job may belong to a different input: compare fingerprints."""
     listed = deployment.bucket.keys(f"manifests/{deployment.naming.prefix(journal.job)}")
     while some := list(islice(listed, _KEYS_AT_A_TIME)):
-        journal.mark_existing(
-            path.removeprefix("manifests/").removesuffix(".json") for path in some
-        )
+        journal.mark_existing(map(key_of_manifest, some))
 
 
-def _event(receipt: Receipt, *, done: int, total: int) -> Event:
-    return Event(
+def _event(receipt: Receipt, *, done: int, total: int) -> ProgressEvent:
+    return ProgressEvent(
         phase="submit",
         done=done,
         total=total,

@@ -27,7 +27,7 @@ from ..errors import (
     UnknownRequestError,
 )
 from .api import QueueStatus, RequestStatus
-from .pace import Pace
+from .limits import Pace
 
 _CALLS_PER_SECOND = 20  # status, cancel and the queue's own
 _CONNECTIONS = 96

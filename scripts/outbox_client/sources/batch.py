@@ -7,8 +7,8 @@ from typing import Self
 
 from pydantic import JsonValue, ValidationError
 
-from truss_outbox.contract import RequestMetadata
 from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.contract.metadata import RequestMetadata
 
 from .items import Item
 

@@ -10,8 +10,8 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from truss_outbox.contract import input_digest
 from truss_outbox.contract.errors import InvalidInputError, OutboxError
+from truss_outbox.contract.fingerprint import input_digest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

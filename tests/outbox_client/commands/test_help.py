@@ -1,14 +1,15 @@
 """What a newcomer reads, and what the shell completes."""
 
+import importlib
 import shlex
 from importlib.metadata import version
 
 import pytest
 import typer
 
-from outbox_client.commands.answering import known_jobs
-from outbox_client.commands.app import app
+from outbox_client.commands.app import HOMES, app
 from outbox_client.commands.command_help import EXAMPLES, GROUPS
+from outbox_client.commands.options import known_jobs
 from outbox_client.journal.journal import Journal
 
 GROUP = typer.main.get_command(app)
@@ -17,9 +18,16 @@ COMMANDS = {
 }
 
 
-def test_every_command_has_its_group():
-    grouped = {name for names in GROUPS.values() for name in names}
-    assert set(GROUP.commands) - grouped == set()
+def test_every_command_is_listed_with_its_first_sentence():
+    listed = {name: said for commands in GROUPS.values() for name, said in commands.items()}
+    sentences = {name: one.get_short_help_str(200) for name, one in GROUP.commands.items()}
+    assert listed == sentences
+
+
+def test_every_command_of_a_module_can_be_called():
+    modules = {importlib.import_module(f"outbox_client.commands.{home}") for home in HOMES.values()}
+    named = {one.name for module in modules for one in module.app.registered_commands}
+    assert named - {"listen"} | {"webhook"} == set(HOMES)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -7,11 +7,10 @@ import re
 import pytest
 
 from outbox_client.commands.progress.display import shown_progress
-from outbox_client.commands.progress.lines import AsJson, AsText, Lines
+from outbox_client.commands.progress.lines import AsJson, AsText, Lines, summary
 from outbox_client.commands.progress.tally import Tally
-from outbox_client.commands.progress.words import summary
 from outbox_client.commands.rendering.problems import grouped_lines
-from outbox_client.progress import Event
+from outbox_client.progress import ProgressEvent
 from outbox_client.text import printable
 
 
@@ -30,7 +29,7 @@ def lines(tally, stream, time):
     """Everything that happens, shown as lines; the clock is looked at after each event."""
     view = Lines(tally, stream, AsText())
 
-    def take(event: Event) -> None:
+    def take(event: ProgressEvent) -> None:
         if tally.take(event):
             view.tell(event)
         view.tick()
@@ -39,12 +38,14 @@ def lines(tally, stream, time):
     return take
 
 
-def wait(done: int, total: int, *, state: str = "succeeded", **more) -> Event:
-    return Event(phase="wait", done=done, total=total, item=f"{done}.pdf", state=state, **more)
+def wait(done: int, total: int, *, state: str = "succeeded", **more) -> ProgressEvent:
+    return ProgressEvent(
+        phase="wait", done=done, total=total, item=f"{done}.pdf", state=state, **more
+    )
 
 
 def test_rates_and_the_time_left_come_from_the_last_half_minute(tally, time):
-    tally.take(Event(phase="wait", done=0, total=1000))
+    tally.take(ProgressEvent(phase="wait", done=0, total=1000))
     for done in range(1, 101):  # ten a second, then one a second
         time.now += 0.1
         tally.take(wait(done, 1000))
@@ -56,13 +57,15 @@ def test_rates_and_the_time_left_come_from_the_last_half_minute(tally, time):
 
 
 def test_phases_that_run_at_once_are_one_line_and_the_slowest_says_how_long(tally, time):
-    tally.take(Event(phase="wait", done=0, total=50))
-    tally.take(Event(phase="submit", done=0, total=50))
+    tally.take(ProgressEvent(phase="wait", done=0, total=50))
+    tally.take(ProgressEvent(phase="submit", done=0, total=50))
     time.now += 10
-    refused = Event(phase="submit", done=50, total=50, item="x", state="failed", code="REFUSED")
+    refused = ProgressEvent(
+        phase="submit", done=50, total=50, item="x", state="failed", code="REFUSED"
+    )
     tally.take(refused)
     tally.take(wait(10, 50))
-    tally.take(Event(phase="fetch", done=0, total=10))
+    tally.take(ProgressEvent(phase="fetch", done=0, total=10))
     assert summary(tally) == (
         "0:00:10 sent 49/50, stored 10/50, fetched 0/50, 39 in flight, 1 failed, 1.0/s,"
         " 0:00:40 left"
@@ -70,17 +73,17 @@ def test_phases_that_run_at_once_are_one_line_and_the_slowest_says_how_long(tall
 
 
 def test_fetching_ends_with_the_results_there_are(tally, time):
-    tally.take(Event(phase="fetch", done=2, total=2, item="a", state="fetched"))
-    tally.take(Event(phase="wait", done=2, total=3, failed=0, in_flight=1))
+    tally.take(ProgressEvent(phase="fetch", done=2, total=2, item="a", state="fetched"))
+    tally.take(ProgressEvent(phase="wait", done=2, total=3, failed=0, in_flight=1))
     assert summary(tally) == "0:00:00 stored 2/3, fetched 2/3, 1 in flight"
-    tally.take(Event(phase="wait", done=3, total=3, failed=1, in_flight=0))
+    tally.take(ProgressEvent(phase="wait", done=3, total=3, failed=1, in_flight=0))
     assert summary(tally) == "0:00:00 stored 2/3, fetched 2/2, 1 failed"
 
 
 def test_what_was_refused_is_counted_once(tally):
     refused = {"item": "x", "state": "failed", "code": "REFUSED"}
-    tally.take(Event(phase="submit", done=2, total=2, **refused))
-    tally.take(Event(phase="wait", done=1, total=2, failed=1, in_flight=1))
+    tally.take(ProgressEvent(phase="submit", done=2, total=2, **refused))
+    tally.take(ProgressEvent(phase="wait", done=1, total=2, failed=1, in_flight=1))
     assert summary(tally) == "0:00:00 sent 1/2, stored 0/2, 1 in flight, 1 failed"
 
 
@@ -113,18 +116,20 @@ def test_problems_are_grouped_by_kind(lines, stream):
 
 
 def test_what_was_canceled_on_purpose_is_no_problem(lines, stream):
-    lines(Event(phase="cancel", done=1, total=1, item="a", state="canceled"))
+    lines(ProgressEvent(phase="cancel", done=1, total=1, item="a", state="canceled"))
     lines.close()
     assert stream.getvalue() == "0:00:00 canceled 1/1\n"
 
 
 def test_trouble_of_the_service_is_told_at_once(lines, stream):
-    lines(Event(phase="wait", done=0, total=3, note="no answer; still watching the bucket"))
+    lines(ProgressEvent(phase="wait", done=0, total=3, note="no answer; still watching the bucket"))
     assert stream.getvalue() == "wait: no answer; still watching the bucket\n"
 
 
 def test_a_name_cannot_move_the_cursor(lines, stream):
-    event = Event(phase="fetch", done=1, total=1, item="\x1b[2Jx\n", state="failed", note="\x07")
+    event = ProgressEvent(
+        phase="fetch", done=1, total=1, item="\x1b[2Jx\n", state="failed", note="\x07"
+    )
     lines(event)
     assert stream.getvalue() == "fetch: \\x1b[2Jx\\n: failed: \\x07\n"
     assert printable("é 中") == "é 中"
@@ -133,7 +138,7 @@ def test_a_name_cannot_move_the_cursor(lines, stream):
 def test_json_lines_say_the_same_to_a_program(tally, stream, time):
     view = Lines(tally, stream, AsJson())
     failed = wait(5, 20, state="failed", code="INVALID_INPUT", note="pages: none")
-    tally.take(Event(phase="wait", done=0, total=20))
+    tally.take(ProgressEvent(phase="wait", done=0, total=20))
     time.now += 2
     assert tally.take(failed)
     view.tell(failed)

@@ -11,17 +11,17 @@ from rich.console import Console
 
 from outbox_client.commands.progress.bars import Bars
 from outbox_client.commands.progress.tally import Tally
-from outbox_client.progress import Event
+from outbox_client.progress import ProgressEvent
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 MESSAGE = "pages: nothing of the document is left, because its only page is not there"
 PROGRAM = """
-from outbox_client.progress import Event
+from outbox_client.progress import ProgressEvent
 from outbox_client.commands.progress.display import shown_progress
 
 with shown_progress(as_json=False) as progress:
-    progress(Event(phase="wait", done=3, total=3))
+    progress(ProgressEvent(phase="wait", done=3, total=3))
 """
 
 
@@ -33,11 +33,13 @@ def drawn(time, *, width: int, no_color: bool = False) -> str:
     )
     tally = Tally(lambda: time.now)
     bars = Bars(tally, console, locked=lambda draw: draw())
-    tally.take(Event(phase="submit", done=0, total=1234))
-    tally.take(Event(phase="wait", done=0, total=1234))
+    tally.take(ProgressEvent(phase="submit", done=0, total=1234))
+    tally.take(ProgressEvent(phase="wait", done=0, total=1234))
     time.now += 10
-    tally.take(Event(phase="submit", done=1234, total=1234))
-    failed = Event(phase="wait", done=100, total=1234, item="a", state="failed", note=MESSAGE)
+    tally.take(ProgressEvent(phase="submit", done=1234, total=1234))
+    failed = ProgressEvent(
+        phase="wait", done=100, total=1234, item="a", state="failed", note=MESSAGE
+    )
     tally.take(failed)
     bars.tell(failed)
     bars.close()

@@ -102,7 +102,7 @@ def test_status_tells_rate_rest_and_failures(journal, deployment, service, bucke
         service.statuses[f"r-{item}"] = RequestStatus(status="QUEUED")
     committed = datetime.datetime.now(datetime.UTC).timestamp()
     time.now = committed + 2
-    journal.write("UPDATE entries SET submitted_at = :at", [{"at": committed - 28}])
+    journal._write("UPDATE entries SET submitted_at = :at", [{"at": committed - 28}])
 
     stands = status(journal, deployment=deployment, clock=time.clock)
 
@@ -160,11 +160,11 @@ def test_many_are_canceled_the_latest_first_and_what_is_planned_without_a_call(
 ):
     items = [f"i{number:04d}" for number in range(600)]
     fill_journal(journal, items, submitted_at=time.now)
-    journal.write(
+    journal._write(
         "UPDATE entries SET submitted_at = submitted_at + :n WHERE item = :item",
         [{"n": number, "item": item} for number, item in enumerate(items)],
     )
-    journal.write(
+    journal._write(
         "UPDATE entries SET state = 'planned', request_id = NULL WHERE item = :item",
         [{"item": item} for item in items[500:]],
     )

@@ -11,9 +11,9 @@ from outbox_client import Batch, Deployment, Item, Naming, State, submit, wait
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.errors import UnauthorizedError
-from outbox_client.following.open_requests import OpenRequests, Page, Span, spans
+from outbox_client.following.listing import PAGE_KEYS, Span, spans
 from outbox_client.following.tracker import Tracker
-from outbox_client.journal.entries import Accepted, Settlement
+from outbox_client.journal.entries import Accepted, ListingPage, Settlement
 from outbox_client.service.api import RequestStatus
 from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.filling import fill_bucket, fill_journal, manifests
@@ -62,7 +62,7 @@ def test_stretches_of_a_listing_cut_it_without_loss_or_overlap(any_bucket):
 
 def test_only_pages_with_something_open_are_listed_a_few_at_a_time():
     is_open = [True, False, False, True, True] + [True] * 6
-    pages = [Page(until=f"{n:02d}", is_open=one) for n, one in enumerate(is_open)]
+    pages = [ListingPage(until=f"{n:02d}", is_open=one) for n, one in enumerate(is_open)]
     assert list(spans(pages)) == [
         Span(after=None, until="00"),
         Span(after="02", until="07"),
@@ -72,10 +72,9 @@ def test_only_pages_with_something_open_are_listed_a_few_at_a_time():
 
 def test_the_pages_follow_the_order_of_the_bucket(journal, time):
     fill_journal(journal, AWKWARD, submitted_at=time.now)
-    requests = OpenRequests(journal)
-    (page,) = requests.listing_pages()
+    (page,) = journal.listing_pages(PAGE_KEYS)
     last = max(manifests(journal, AWKWARD)).removeprefix("manifests/")
-    assert page == Page(until=last, is_open=True)
+    assert page == ListingPage(until=last, is_open=True)
 
 
 def test_a_sweep_costs_a_call_per_thousand_open_results(
@@ -204,7 +203,7 @@ def test_a_result_that_is_seen_before_the_submits_answer_is_seen_once(
     journal, deployment, bucket, time
 ):
     fill_journal(journal, ["a"], submitted_at=time.now)
-    journal.write("UPDATE entries SET state = 'sending', request_id = NULL", [{}])
+    journal._write("UPDATE entries SET state = 'sending', request_id = NULL", [{}])
     fill_bucket(bucket, manifests(journal, ["a"]))
     seen = []
     tracker = Tracker(journal, deployment=deployment, clock=time.clock, committed=seen.extend)

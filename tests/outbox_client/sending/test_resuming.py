@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from outbox_client import Batch, Item, Limits, State, find_items, resume, submit
+from outbox_client import Batch, Item, SendingLimits, State, find_items, resume, submit
 from outbox_client.errors import (
     SendingStoppedError,
     ServiceUnavailableError,
@@ -137,7 +137,7 @@ def test_an_answer_that_is_lost_leaves_one_result_and_no_second_inference(
         Batch(job=journal.job),
         deployment=deployment,
         journal=journal,
-        limits=Limits(submits_per_second=1000),
+        limits=SendingLimits(submits_per_second=1000),
     )
     assert submission.sent == 200
     assert len(service.bodies) >= 210, "the lost ones were sent again"
@@ -223,7 +223,7 @@ def test_a_request_that_alone_fails_for_long_does_not_hold_up_the_others(
         deployment=deployment,
         journal=journal,
         clock=time.clock,
-        limits=Limits(patience=10),
+        limits=SendingLimits(give_up_after=10),
     )
     assert [receipt.item for receipt in submission.refused] == ["0003"]
     assert submission.sent == 29

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from outbox_client import Batch, Limits, State, find_items
+from outbox_client import Batch, SendingLimits, State, find_items
 from outbox_client.bucket.records import account_key
 from outbox_client.errors import SendingStoppedError, UnauthorizedError, WaitTimeoutError
 from outbox_client.running import run
@@ -89,7 +89,7 @@ def test_stopping_while_something_is_unsent_says_how_to_go_on(start, many, servi
 
     service.submit = stop_after_some
     with pytest.raises(SendingStoppedError) as stopped:
-        start(many, stop=stop, limits=Limits(submits_per_second=50))
+        start(many, stop=stop, limits=SendingLimits(submits_per_second=50))
     assert f"`outbox resume {journal.job}` goes on" in stopped.value.__notes__[0]
     service.held = False
     service.run_queued()

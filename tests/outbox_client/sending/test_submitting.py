@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from outbox_client import Batch, Item, Limits, Naming, State, find_items, resume, submit
+from outbox_client import Batch, Item, Naming, SendingLimits, State, find_items, resume, submit
 from outbox_client.errors import ServiceUnavailableError
 from outbox_client.journal.journal import journal_path
 from outbox_client.sending.body import check_body, make_body
@@ -138,7 +138,7 @@ def test_a_service_that_goes_away_leaves_a_journal_to_go_on_with(
                 deployment=deployment,
                 journal=journal,
                 clock=time.clock,
-                limits=Limits(patience=60),
+                limits=SendingLimits(give_up_after=60),
             )
     note = f"0 of 3 were sent; `outbox resume {journal.job}` goes on"
     assert caught.value.__notes__ == [note]

@@ -2,10 +2,9 @@
 
 import pytest
 
-from outbox_client import Batch, Deployment, Item, Limits, State, submit
-from outbox_client.sending.limits import pause_seconds
+from outbox_client import Batch, Deployment, Item, SendingLimits, State, submit
 from outbox_client.service.baseten import connected
-from outbox_client.service.pace import Pace
+from outbox_client.service.limits import Pace, pause_seconds
 from tests.outbox_client.counting_service import counting_service
 
 
@@ -26,7 +25,7 @@ def send(bucket, naming, journal):
                 Batch(job=journal.job),
                 deployment=Deployment(api=api, bucket=bucket, naming=naming),
                 journal=journal,
-                limits=limits or Limits(),
+                limits=limits or SendingLimits(),
             )
             return counting.counted()
 
@@ -52,7 +51,7 @@ def test_the_mean_rate_is_close_to_the_limit_where_the_service_keeps_up(send, la
 
 
 def test_a_short_queue_is_never_overfilled_and_is_asked_within_the_limit(send):
-    counted = send(100, run=0.3, cap=20, limits=Limits(in_flight=20))
+    counted = send(100, run=0.3, cap=20, limits=SendingLimits(in_flight=20))
     assert counted["most_in_flight"] <= 20
     assert counted["refused"] == 0
     assert counted["calls"]["most"] <= 20

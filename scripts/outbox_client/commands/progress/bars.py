@@ -8,10 +8,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ...progress import Event, Phase
+from ...progress import Phase, ProgressEvent
 from ...text import clock_text
+from .lines import DONE, left_out, notes, problem_line, rate_text, step_count
 from .tally import Tally
-from .words import DONE, left_out, notes, problem_line, rate_text, step_count
 
 _WIDEST = 100
 _NARROW = 50
@@ -37,7 +37,7 @@ class Bars:
         )
         self._live.start()
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: ProgressEvent) -> None:
         self._console.print(Text(problem_line(event), "red" if event.item is not None else ""))
 
     def tick(self) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TextIO, TypeVar
 
-from ...progress import Event, Progress
+from ...progress import Progress, ProgressEvent
 from .lines import AsJson, AsText, Lines
 from .tally import Tally
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class _View(Protocol):
-    def tell(self, event: Event) -> None:
+    def tell(self, event: ProgressEvent) -> None:
         """Show an event that is worth telling by itself."""
 
     def tick(self) -> None:
@@ -52,7 +52,7 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
     else:
         view = Lines(tally, sys.stderr, AsText())
 
-    def progress(event: Event) -> None:
+    def progress(event: ProgressEvent) -> None:
         # Told outside the lock: the terminal's own lock is held while the tally is drawn.
         if locked(lambda: tally.take(event)):
             view.tell(event)

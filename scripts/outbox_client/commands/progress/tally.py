@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ...progress import Event, Phase
+from ...progress import Phase, ProgressEvent
 from ..rendering.problems import Problems, kind_of
 
 _WINDOW_SECONDS = 30.0
@@ -14,7 +14,7 @@ _ORDER: tuple[Phase, ...] = ("submit", "wait", "fetch", "cancel", "read")
 _PROBLEMS = frozenset({"failed", "expired", "canceled", "unknown"})
 
 
-def _is_problem(event: Event) -> bool:
+def _is_problem(event: ProgressEvent) -> bool:
     is_wish = event.phase == "cancel" and event.state == "canceled"
     return event.item is not None and event.state in _PROBLEMS and not is_wish
 
@@ -32,7 +32,7 @@ class Step:
     ended_at: float | None = None
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def move(self, event: Event, now: float) -> None:
+    def move(self, event: ProgressEvent, now: float) -> None:
         self.done, self.known = event.done, event.total
         self.expect(event.total, now)
         if not self.samples or now - self.samples[-1][0] >= _SAMPLE_SECONDS:
@@ -67,12 +67,12 @@ class Tally:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.steps: dict[Phase, Step] = {}
-        self.problems = Problems[Event](shown=_TOLD)
+        self.problems = Problems[ProgressEvent](shown=_TOLD)
         self._now = now
         self._began_at = now()
         self._in_flight: int | None = None
 
-    def take(self, event: Event) -> bool:
+    def take(self, event: ProgressEvent) -> bool:
         """Whether the event is worth telling by itself."""
         now = self._now()
         step = self.steps.get(event.phase)

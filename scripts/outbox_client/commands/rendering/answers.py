@@ -4,19 +4,37 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
+
+import typer
 
 from ...fetching.fetch import FetchReport
+from ...following.account import Account, account_document
+from ...following.cancel import Cancellation
+from ...following.status import JobStatus
 from ...indexing.build import IndexReport
-from ...journal.entries import Entry
-from ...journal.jobs import JobSummary
+from ...journal.entries import Entry, JobSummary, State
 from ...sending.plan import Plan
 from ...sending.submit import Submission
-from ...text import printable
+from ...text import duration_text, printable
+from .. import exit_codes
 from .problems import grouped_lines, kind_of
 
 
-def as_json(document: dict[str, Any]) -> str:
+def answer(as_json: bool, document: dict[str, Any], lines: Iterable[str]) -> None:
+    """Print a command's answer: the document as JSON, or the lines."""
+    typer.echo(json_text(document) if as_json else "\n".join(lines))
+
+
+def finish(*, failed: bool) -> NoReturn:
+    raise typer.Exit(exit_codes.SOME_FAILED if failed else exit_codes.OK)
+
+
+def timestamp(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def json_text(document: dict[str, Any]) -> str:
     """ASCII, so that no terminal or pipe can spoil it."""
     return json.dumps(document, indent=1)
 
@@ -114,7 +132,7 @@ def counted(counts: Mapping[Any, int]) -> str:
 
 
 def _time(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return "-" if seconds is None else timestamp(seconds)
 
 
 def index_document(report: IndexReport) -> dict[str, Any]:
@@ -128,3 +146,78 @@ def index_lines(report: IndexReport) -> list[str]:
         *(f"{printable(one.key)}: {one.problem}" for one in report.problems),
         f"job {printable(report.job)}: {added}, {report.known} were there{wrong}",
     ]
+
+
+def account_answer(account: Account, *, now: float) -> dict[str, Any]:
+    """The account as it is stored, with the counts of what has not ended too."""
+    return account_document(account, now=now) | {"counts": _counts(account)}
+
+
+def account_lines(account: Account) -> Iterator[str]:
+    """What did not succeed, some of each kind, and the counts."""
+    yield from grouped_lines(
+        (kind_of(entry.state.value, entry.code), _entry_line(entry))
+        for entry in account.not_succeeded()
+        if entry.state is not State.PLANNED
+    )
+    yield f"job {printable(account.job)}: {counted(account.counts)}"
+    if planned := account.counts.get(State.PLANNED):
+        yield f"{planned} not sent: `outbox resume {printable(account.job)}` sends them"
+
+
+def status_document(status: JobStatus) -> dict[str, Any]:
+    queue, oldest = status.queue, status.oldest
+    return {
+        "job": status.account.job,
+        "counts": _counts(status.account),
+        "rate_per_second": round(status.rate, 3),
+        "seconds_left": None if status.seconds_left is None else round(status.seconds_left),
+        "queue": queue and {"queued": queue.queued, "in_progress": queue.in_progress},
+        "oldest": oldest
+        and {
+            "item": oldest.item,
+            "seconds": round(oldest.seconds, 1),
+            "service": oldest.service,
+        },
+        "failures": status.failures,
+    }
+
+
+def status_lines(status: JobStatus) -> Iterator[str]:
+    job = printable(status.account.job)
+    yield f"job {job}: {counted(status.account.counts)}"
+    if status.pending:
+        left = status.seconds_left
+        ends = "" if left is None else f", about {duration_text(1000 * left)} to go"
+        yield f"rate: {status.rate:.1f} results/s{ends}"
+    if status.queue is not None:
+        queue = status.queue
+        yield f"queue of the model: {queue.queued} waiting, {queue.in_progress} running"
+    if status.oldest is not None:
+        said = f", {status.oldest.service}" if status.oldest.service else ""
+        item = printable(status.oldest.item)
+        ago = duration_text(1000 * max(0, status.oldest.seconds))  # clocks may differ
+        yield f"oldest without a result: {item}, sent {ago} ago{said}"
+    for code, count in status.failures.items():
+        yield f"{count} {printable(code)}"
+    if status.retryable:
+        yield f"{status.retryable} may succeed if sent again: `outbox retry {job}`"
+
+
+def cancellation_document(job: str, cancellation: Cancellation) -> dict[str, Any]:
+    canceled, too_late = sorted(cancellation.canceled), sorted(cancellation.too_late)
+    return {"job": job, "canceled": canceled, "too_late": too_late}
+
+
+def cancellation_lines(cancellation: Cancellation) -> list[str]:
+    late = f", {len(cancellation.too_late)} already run or ended" if cancellation.too_late else ""
+    return [f"{len(cancellation.canceled)} canceled{late}"]
+
+
+def _counts(account: Account) -> Mapping[str, int]:
+    return {state.value: count for state, count in account.counts.items()}
+
+
+def _entry_line(entry: Entry) -> str:
+    why = f" ({entry.code}) {printable(entry.message or '')}" if entry.code else ""
+    return f"{printable(entry.item)}: {entry.state.value}{why}"

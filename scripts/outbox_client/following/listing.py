@@ -1,73 +1,94 @@
-"""What the bucket shows of a job's open requests."""
+"""What listing the bucket shows of a job's open requests."""
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
-from truss_outbox.contract import Failure, fingerprint
 from truss_outbox.contract.errors import ManifestError, NotFoundError
+from truss_outbox.contract.fingerprint import fingerprint
 from truss_outbox.contract.keys import key_of_failure, key_of_manifest, manifest_key
+from truss_outbox.contract.manifest import Failure
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..bucket.records import read_failure, read_manifest
+from ..journal.entries import ListingPage, OpenRequest, StoredResult
+from ..journal.journal import Journal
 from ..threads import in_threads
-from .open_requests import EVERYTHING, PAGE_KEYS, OpenRequest, OpenRequests, Span, spans
 
+PAGE_KEYS = 1000
+"""How many keys S3 and GCS answer one LIST call with."""
+
+_PAGES_PER_SPAN = 5
 _MANIFESTS = "manifests/"
 _FAILURES = "failures/"
 
 T = TypeVar("T")
 
 
-class Seen(NamedTuple):
-    """There is a result under the key of an open request; since when, by the bucket's clock."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """The keys after `after` up to and including `until`, in byte order; None is no bound."""
 
-    request: OpenRequest
-    committed_at: float
+    after: str | None = None
+    until: str | None = None
 
 
-class Sightings:
+EVERYTHING = Span()
+
+
+def spans(pages: Iterable[ListingPage]) -> Iterator[Span]:
+    """The pages with open requests, a few neighbours to a span, so that several can be listed at
+    the same time.
+
+    Spans begin and end where pages do: together they cost no more calls than one whole listing.
+    """
+    after: str | None = None
+    for is_open, run in itertools.groupby(pages, key=lambda page: page.is_open):
+        for some in _batched(run, _PAGES_PER_SPAN):
+            if is_open:
+                yield Span(after=after, until=some[-1].until)
+            after = some[-1].until
+
+
+class JobListing:
     """The records below a job's prefix. All methods read from the bucket and raise StoreError."""
 
     def __init__(
-        self,
-        bucket: Bucket,
-        requests: OpenRequests,
-        *,
-        naming: Naming,
-        job: str,
-        model_version: str | None,
+        self, bucket: Bucket, journal: Journal, *, naming: Naming, model_version: str | None
     ) -> None:
         self._bucket = bucket
-        self._requests = requests
-        self._prefix = naming.prefix(job)
+        self._journal = journal
+        self._prefix = naming.prefix(journal.job)
         # Below a flat prefix every store agrees on the order, folders or not.
-        self._in_order = bucket.lists_in_order and naming.is_flat(job)
+        self._in_order = bucket.lists_in_order and naming.is_flat(journal.job)
         self._model_version = model_version
+        # Of the paths that were read. Hashes, because a job may have very many failures.
         self._read: set[int] = set()
 
     def spans(self) -> list[Span]:
-        """What has to be listed to see every new result; empty where no request is open."""
-        pages = list(self._requests.listing_pages())
+        """What to list to see every new result; empty where no request is open."""
+        pages = list(self._journal.listing_pages(PAGE_KEYS))
         if not any(page.is_open for page in pages):
             return []
         return list(spans(pages)) if self._in_order else [EVERYTHING]
 
-    def results(self, span: Span) -> Iterator[list[Seen]]:
-        """The results of open requests in a stretch of the listing, some at a time."""
+    def results(self, span: Span) -> Iterator[list[StoredResult]]:
+        """The results of open requests in a span of the listing, some at a time."""
         listed = self._bucket.objects_between(
             _MANIFESTS + self._prefix, after=_manifest(span.after), until=_manifest(span.until)
         )
-        for some in _batched(listed):
+        for some in _batched(listed, PAGE_KEYS):
             times = {key_of_manifest(found.key): found.modified_at for found in some}
-            there = self._requests.of_keys(times)
-            yield [Seen(request, times[request.key].timestamp()) for request in there]
+            requests = self._journal.open_requests(times)
+            yield [StoredResult(one, times[one.key].timestamp()) for one in requests]
 
     def is_result_of(self, request: OpenRequest, *, of_any_version: bool) -> bool:
-        """Whether the result under the request's key is that of its input.
+        """Whether the result under the request's key belongs to its input.
 
-        And of the deployed model's version, as far as that is known, unless any will do.
+        It must also come from the deployed version of the model, where that is known, unless
+        `of_any_version`.
         """
         try:
             manifest, _ = read_manifest(self._bucket, manifest_key(request.key))
@@ -80,10 +101,10 @@ class Sightings:
 
     def new_failures(self) -> Iterator[tuple[OpenRequest, Failure]]:
         """The failure records under open requests' keys, each of them once."""
-        for some in _batched(self._bucket.keys(_FAILURES + self._prefix)):
+        for some in _batched(self._bucket.keys(_FAILURES + self._prefix), PAGE_KEYS):
             fresh = [path for path in some if hash(path) not in self._read]
             keys = {key_of_failure(path) for path in fresh}
-            by_key = {request.key: request for request in self._requests.of_keys(keys)}
+            by_key = {request.key: request for request in self._journal.open_requests(keys)}
             of_open = [path for path in fresh if key_of_failure(path) in by_key]
             for path, failure in in_threads(self._failure, of_open):
                 request = by_key[key_of_failure(path)]
@@ -100,7 +121,7 @@ def _manifest(bound: str | None) -> str | None:
     return None if bound is None else _MANIFESTS + bound
 
 
-def _batched(found: Iterable[T]) -> Iterator[list[T]]:
+def _batched(found: Iterable[T], size: int) -> Iterator[list[T]]:
     found = iter(found)
-    while some := list(itertools.islice(found, PAGE_KEYS)):
+    while some := list(itertools.islice(found, size)):
         yield some

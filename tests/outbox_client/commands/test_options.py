@@ -1,0 +1,66 @@
+"""A command takes exactly the connection options that reach something."""
+
+import pytest
+import typer
+
+from outbox_client import ClientSettings
+from outbox_client.commands.app import HOMES, app
+from outbox_client.commands.command_help import CONNECTION
+
+SETTINGS = {
+    "root": "root",
+    "endpoint_url": "endpoint_url",
+    "region": "region",
+    "key_template": "template",
+    "model_id": "model_id",
+    "chain_id": "chain_id",
+    "environment": "environment",
+    "base_url": "base_url",
+    "api_key_file": "api_key",
+}
+"""The setting that each option goes into; `config` goes into all of them."""
+
+LINES = {
+    "cancel": ["JOB"],
+    "doctor": [],
+    "fetch": ["JOB", "--to", "out"],
+    "index": ["JOB"],
+    "jobs": [],
+    "policy": ["--for", "writer"],
+    "presign": ["JOB"],
+    "report": ["JOB"],
+    "resume": ["JOB"],
+    "retry": ["JOB"],
+    "run": ["documents", "--job", "JOB", "--to", "out"],
+    "status": ["JOB"],
+    "submit": ["documents", "--job", "JOB"],
+    "sweep": [],
+    "wait": ["JOB"],
+}
+
+
+def test_no_command_that_reads_settings_is_left_out():
+    assert HOMES.keys() - LINES.keys() == {"serve", "webhook"}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_every_connection_option_is_read_and_all_that_is_read_has_its_option(
+    name, outbox, documents, job, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    outbox("submit", documents, "--job", job)
+    read = set()
+
+    class Recording(ClientSettings):
+        def __getattribute__(self, name):
+            read.add(name)
+            return super().__getattribute__(name)
+
+    monkeypatch.setattr("outbox_client.settings.ClientSettings", Recording)
+    result = outbox(name, *(job if word == "JOB" else word for word in LINES[name]))
+    assert result.exit_code in {0, 1}, result.output  # doctor finds that no config.yaml is here
+
+    parameters = typer.main.get_command(app).commands[name].params
+    offered = {one.name for one in parameters if getattr(one, "rich_help_panel", "") == CONNECTION}
+    reached = {option for option, setting in SETTINGS.items() if setting in read}
+    assert offered == (reached | {"config"} if reached else set())
