@@ -10,7 +10,8 @@ import yaml
 from ..errors import TrussError
 
 _COPIED = {"bundled_packages_dir": "packages", "model_module_dir": "model", "data_dir": "data"}
-"""Each setting's folder, and what it is called in `/app`."""
+"""Each setting's folder, and its name here. In the image the first is `/packages`, which Truss puts
+on the import path; a folder of that name cannot be had here, so the launcher does it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +30,8 @@ class TrussLayout:
 def lay_out_truss(truss_directory: Path, target: Path) -> TrussLayout:
     """Replace `target` by what the image of `truss_directory` would hold in `/app`.
 
-    Truss builds the context of the image; its Dockerfile copies `server/` to `/app` and the rest
-    beneath. Raises TrussError.
+    Truss builds the context of the image; its Dockerfile copies `server/` to `/app`, and the
+    settings' folders as in `_COPIED`. Raises TrussError.
     """
     # It takes a second to import, and only this needs it.
     from truss.contexts.image_builder.serving_image_builder import (  # noqa: PLC0415
@@ -49,13 +50,16 @@ def lay_out_truss(truss_directory: Path, target: Path) -> TrussLayout:
         shutil.move(context / "server", target)
         settings = yaml.safe_load((context / "config.yaml").read_text())
         for setting, name in _COPIED.items():
-            _copy(context, target, name=settings[setting], to=name)
+            _copy(context / settings[setting], target / name)
+        # `truss push` gathers them before it uploads the Truss; a conflict is its author's.
+        for directory in settings["external_package_dirs"]:
+            _copy(truss_directory / directory, target / "packages")
         shutil.move(context / "config.yaml", target / "config.yaml")
     environment = {name: str(value) for name, value in settings["environment_variables"].items()}
     model_name = str(settings.get("model_name") or "model")
     return TrussLayout(directory=target, environment=environment, model_name=model_name)
 
 
-def _copy(context: Path, target: Path, *, name: str, to: str) -> None:
-    if (context / name).exists():
-        shutil.copytree(context / name, target / to)
+def _copy(source: Path, target: Path) -> None:
+    if source.exists():
+        shutil.copytree(source, target, dirs_exist_ok=True)

@@ -1,10 +1,13 @@
+import os
 import shutil
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
 from local_baseten.errors import TrussError
+from local_baseten.running import running_locally
 from local_baseten.trusses.layout import lay_out_truss
 from tests.local_baseten.conftest import TRUSSES
 
@@ -29,6 +32,66 @@ def test_a_truss_is_laid_out_as_in_its_image(truss: Path, tmp_path: Path):
     assert not {".git", "tests", "server"} & found
     settings = yaml.safe_load((layout.directory / "config.yaml").read_text())
     assert settings["model_name"] == "obedient"
+
+
+def bundle(truss: Path, *, external: Path, **settings: str) -> str:
+    """Adds a module to the bundled packages and one to a directory outside; where the first is."""
+    config = yaml.safe_load((truss / "config.yaml").read_text()) | settings
+    directory = config.get("bundled_packages_dir", "packages")
+    for path in (truss / directory / "bundled.py", external / "shared" / "__init__.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"NAME = {path.parent.name!r}\n")
+    config["external_package_dirs"] = [os.path.relpath(external, truss)]
+    (truss / "config.yaml").write_text(yaml.safe_dump(config))
+    return directory
+
+
+@pytest.mark.parametrize("settings", [{}, {"bundled_packages_dir": "model/packages"}])
+def test_packages_are_one_folder_wherever_they_come_from(tmp_path: Path, settings):
+    truss = shutil.copytree(TRUSSES / "obedient", tmp_path / "truss")
+    directory = bundle(truss, external=tmp_path / "outside", **settings)
+
+    app = lay_out_truss(truss, tmp_path / "app").directory
+
+    assert (app / "packages" / "bundled.py").is_file()
+    assert (app / "packages" / "shared" / "__init__.py").is_file()
+    # Truss copies the model's folder as a whole, so that they are there once more.
+    assert (app / directory / "bundled.py").is_file()
+
+
+def test_the_model_finds_its_packages_last_and_nothing_of_this_checkout(tmp_path: Path):
+    truss = shutil.copytree(TRUSSES / "obedient", tmp_path / "truss")
+    bundle(truss, external=tmp_path / "outside", bundled_packages_dir="model/packages")
+    (truss / "model" / "model.py").write_text(LOOKING_AROUND)
+    with running_locally(truss, state_directory=tmp_path / "state") as local:
+        answer = httpx.post(
+            f"{local.base_url}/production/predict",
+            headers={"authorization": f"Api-Key {local.api_key}"},
+            json={},
+            timeout=60,
+        ).json()
+
+    assert answer["bundled"] == ["packages", "shared"]
+    assert answer["found"] == []
+    app = tmp_path / "state" / "truss"
+    assert [answer["path"][0], answer["path"][-1]] == [str(app), str(app / "packages")]
+
+
+LOOKING_AROUND = """
+import importlib.util
+import sys
+
+import bundled
+import shared
+
+OTHERS = ("local_baseten", "outbox_client", "baseten_webhooks", "truss_outbox", "scripts", "tests")
+
+
+class Model:
+    def predict(self, model_input):
+        found = [name for name in OTHERS if importlib.util.find_spec(name)]
+        return {"path": sys.path, "found": found, "bundled": [bundled.NAME, shared.NAME]}
+"""
 
 
 def test_it_may_lie_in_the_truss_itself_and_replaces_the_earlier_one(truss: Path):
