@@ -1,1 +1,5 @@
 """Measurements: `python -m scripts.bench`."""
+
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]

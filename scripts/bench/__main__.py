@@ -3,7 +3,11 @@
 import sys
 from collections.abc import Callable
 
-from . import client, cold_start, memory, ocr, slot, stand_in, store, store_memory
+from .client import measure as client
+from .server import memory, ocr, slot, stand_in
+from .store import cold_start
+from .store import measure as store
+from .store import memory as store_memory
 
 USAGE = """usage: python -m scripts.bench NAME
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.bench import memory
+from scripts.bench.server import memory
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from local_baseten.trusses.client import Answer, ModelLostError
 from tests.baseten_webhooks.scripted_receiver import receiving
 from tests.local_baseten.caller import calling
 from tests.local_baseten.conftest import TRUSSES
+from tests.tiny_truss import PROJECT
 from tests.waiting import until
 
 
@@ -26,6 +27,13 @@ def test_a_seed_settles_what_happens():
         return [faults.happens(fault) for fault in [Fault.MODEL_SLOW, Fault.MODEL_ERROR] * 20]
 
     assert decisions(1) == decisions(1) != decisions(2)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_is_explained(fault):
+    readme = PROJECT / "scripts" / "local_baseten" / "README.md"
+
+    assert f"| `{fault}` | " in readme.read_text()
 
 
 def test_one_fault_does_not_settle_another():

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from outbox_client.sending.large_inputs import IN_MEMORY_BYTES, stage_files
-from scripts.bench.timed import timed
+from scripts.bench.client.timed import timed
 
 PROJECT = Path(__file__).parents[3]
 
@@ -27,7 +27,7 @@ def test_many_large_files_at_once_hold_little_memory(seaweedfs, root, tmp_path):
             file.write(os.urandom(16))
             file.truncate(48 << 20)
     run = timed(
-        [[sys.executable, "-m", "scripts.bench.client_objects", "stage", str(tmp_path)]],
+        [[sys.executable, "-m", "scripts.bench.client.objects", "stage", str(tmp_path)]],
         directory=PROJECT,
         environment={**os.environ, **seaweedfs.environment, "OUTBOX_ROOT": root},
     )

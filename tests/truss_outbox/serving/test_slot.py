@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.bench import slot
+from scripts.bench.server import slot
 
 
 @pytest.mark.slow

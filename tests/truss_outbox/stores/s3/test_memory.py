@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.bench.store_memory import MIB, peak_bytes
+from scripts.bench.store.memory import MIB, peak_bytes
 
 
 @pytest.mark.slow

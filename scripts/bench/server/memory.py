@@ -12,7 +12,8 @@ import pypdfium2
 
 from local_baseten.running import LocalBaseten, running_locally
 
-PROJECT = Path(__file__).parent.parent.parent
+from .. import PROJECT
+
 SHORT, LONG = 4, 200
 ARTIFACTS = ["document.json", "text.txt", "lines.csv", "searchable.pdf", "pages"]
 

@@ -15,7 +15,9 @@ from model.inference.reading.reading import Pixels
 from model.inference.settings import InferenceSettings
 from truss_outbox.serving.request import DOCUMENT
 
-DATA = Path(__file__).parent.parent.parent / "data"
+from .. import PROJECT
+
+DATA = PROJECT / "data"
 DOCUMENTS = ("minutes.pdf", "scanned-letter.pdf", "rechnung.pdf", "notice-zh.png", "photo.png")
 REPETITIONS = 5
 LIMIT = 1.1

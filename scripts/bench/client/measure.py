@@ -14,22 +14,22 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 from local_baseten.buckets.s3 import BucketServer, running_bucket
 
-from .client_objects import Case, fresh_inputs
-from .client_peers import Peer, installed_peers
-from .timed import Run, timed
+from .. import PROJECT
+from .objects import TransferCase, fresh_inputs
+from .peers import Peer, installed_peers
+from .timed import TimedRun, timed
 
-PROJECT = Path(__file__).parent.parent.parent
 LIMIT = 1.0
-_OBJECTS = (sys.executable, "-m", "scripts.bench.client_objects")
+_OBJECTS = (sys.executable, "-m", "scripts.bench.client.objects")
 SMALL, LARGE, INPUTS = (
-    Case("10,000 results of 16 KiB", "small", 10_000, 16 << 10),
-    Case("one result of 1 GiB", "large", 1, 1 << 30, rounds=5),
-    Case("2,000 inputs of 16 KiB", "inputs", 2_000, 16 << 10, rounds=5),
+    TransferCase("10,000 results of 16 KiB", "small", 10_000, 16 << 10),
+    TransferCase("one result of 1 GiB", "large", 1, 1 << 30, rounds=5),
+    TransferCase("2,000 inputs of 16 KiB", "inputs", 2_000, 16 << 10, rounds=5),
 )
 QUICK = (
-    Case("500 results of 16 KiB", "small", 500, 16 << 10),
-    Case("one result of 64 MiB", "large", 1, 64 << 20),
-    Case("200 inputs of 16 KiB", "inputs", 200, 16 << 10),
+    TransferCase("500 results of 16 KiB", "small", 500, 16 << 10),
+    TransferCase("one result of 64 MiB", "large", 1, 64 << 20),
+    TransferCase("200 inputs of 16 KiB", "inputs", 200, 16 << 10),
 )
 
 
@@ -54,7 +54,7 @@ class _Bench:
             "RCLONE_CONFIG": os.devnull,
         }
 
-    def fetching(self, case: Case) -> str:
+    def fetching(self, case: TransferCase) -> str:
         """Ours verifies and renames; the others copy the manifests' and artifacts' prefixes."""
         self._run([[*_OBJECTS, "fill", case.job, str(case.count), str(case.size)]])
         target = self._directory / "target"
@@ -76,7 +76,7 @@ class _Bench:
 
         return self._compared(f"fetch {case.title}", ways, prepare, case.rounds)
 
-    def uploading(self, case: Case) -> str:
+    def uploading(self, case: TransferCase) -> str:
         """New inputs each time: what is there already would not be sent again."""
         source = self._directory / "source"
         staging = [*_OBJECTS, "stage", str(source)]
@@ -93,7 +93,7 @@ class _Bench:
         prepare: Callable[[], None],
         rounds: int,
     ) -> str:
-        runs: dict[str, list[Run]] = {name: [] for name in ways}
+        runs: dict[str, list[TimedRun]] = {name: [] for name in ways}
         ours, *others = ways
         pair = [ours, *others[:1]]
         for round_ in range(rounds):
@@ -107,15 +107,15 @@ class _Bench:
             lines.append(_verdict(others[0], _ratios(runs[ours], runs[others[0]])))
         return "".join(lines)
 
-    def _run(self, commands: Sequence[Sequence[str]]) -> Run:
+    def _run(self, commands: Sequence[Sequence[str]]) -> TimedRun:
         return timed(commands, directory=PROJECT, environment=self._environment)
 
 
-def _ratios(ours: Sequence[Run], theirs: Sequence[Run]) -> list[float]:
+def _ratios(ours: Sequence[TimedRun], theirs: Sequence[TimedRun]) -> list[float]:
     return [one.seconds / other.seconds for one, other in zip(ours, theirs, strict=True)]
 
 
-def _row(name: str, runs: Sequence[Run]) -> str:
+def _row(name: str, runs: Sequence[TimedRun]) -> str:
     seconds = [run.seconds for run in runs]
     peak = max(run.peak for run in runs)
     spread = f"({min(seconds):.2f}-{max(seconds):.2f})"

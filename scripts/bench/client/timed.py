@@ -12,7 +12,7 @@ _LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TimedRun:
     """`peak` is the largest resident set of any of the commands, in mebibytes."""
 
     seconds: float
@@ -21,7 +21,7 @@ class Run:
 
 def timed(
     commands: Sequence[Sequence[str]], *, directory: Path, environment: Mapping[str, str]
-) -> Run:
+) -> TimedRun:
     """One command after the other. Raises SystemExit with what it said where one fails."""
     started, peak = time.perf_counter(), 0.0
     for command in commands:
@@ -37,7 +37,7 @@ def timed(
                 said.seek(0)
                 tail = said.read()[-2000:].decode(errors="replace")
                 raise SystemExit(f"{Path(command[0]).name}: {process.returncode}\n{tail}")
-    return Run(time.perf_counter() - started, peak)
+    return TimedRun(time.perf_counter() - started, peak)
 
 
 def _high_water_mark(pid: int) -> float:

@@ -1,6 +1,6 @@
 """The objects that the companion's benchmark fetches and uploads.
 
-`python -m scripts.bench.client_objects stage DIRECTORY` uploads a directory's files as inputs;
+`python -m scripts.bench.client.objects stage DIRECTORY` uploads a directory's files as inputs;
 `… fill JOB COUNT SIZE` stores a job's results.
 """
 
@@ -27,7 +27,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TransferCase:
     title: str
     job: str
     count: int
@@ -46,7 +46,7 @@ def _bucket() -> Bucket:
     return open_bucket(os.environ["OUTBOX_ROOT"], endpoint_url=os.environ["OUTBOX_ENDPOINT_URL"])
 
 
-def fresh_inputs(directory: Path, case: Case) -> None:
+def fresh_inputs(directory: Path, case: TransferCase) -> None:
     """Files that nobody has stored before."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()

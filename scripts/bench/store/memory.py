@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from local_baseten.buckets.s3 import BucketServer, running_bucket
 from truss_outbox.stores import S3Options, open_store
 
-PROJECT = Path(__file__).parent.parent.parent
+from .. import PROJECT
+
 MIB = 1 << 20
 SMALL_BYTES, LARGE_BYTES = MIB, 5 << 30
 

@@ -1,5 +1,7 @@
 """What storing a result costs beyond sending the same bytes with the best bare client's code."""
 
+import contextlib
+import logging
 import os
 import shutil
 import time
@@ -19,7 +21,6 @@ from truss_outbox.stores.commit import discard, find_manifest
 
 from .bare_boto3 import boto3_ways, default_client
 from .bare_gcs import gcs_ways
-from .requests_sent import requests_sent
 from .ways import Way, keys_of, new_manifest, store_as_model
 
 LIMIT = 1.15
@@ -28,7 +29,7 @@ FREE_BYTES = 40 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class StoreCase:
     count: int
     size: int
     rounds: int
@@ -68,11 +69,15 @@ def _on_gcs(directory: Path) -> Iterator[str]:
         yield f"GCS: not measured: {error}\n"
 
 
-def _cases(*, large_bytes: int) -> list[Case]:
-    return [Case(1, 16 << 10, 60), Case(20, 1 << 20, 20), Case(1, large_bytes, 5)]
+def _cases(*, large_bytes: int) -> list[StoreCase]:
+    return [
+        StoreCase(1, 16 << 10, 60),
+        StoreCase(20, 1 << 20, 20),
+        StoreCase(1, large_bytes, 5),
+    ]
 
 
-def _measured(case: Case, store: ObjectStore, bare: dict[str, Way], directory: Path) -> str:
+def _measured(case: StoreCase, store: ObjectStore, bare: dict[str, Way], directory: Path) -> str:
     if case.count == 1:  # in threads is the same again, and the luckiest of equals looks best
         bare = {name: way for name, way in bare.items() if "threads" not in name}
     files = _make_files(case, directory)
@@ -108,7 +113,7 @@ def _verdict(ratio: float) -> str:
     return "within the limit of" if ratio <= LIMIT else "ABOVE the limit of"
 
 
-def _make_files(case: Case, directory: Path) -> dict[str, Path]:
+def _make_files(case: StoreCase, directory: Path) -> dict[str, Path]:
     files = {}
     for number in range(case.count):
         path = directory / f"{case.size}-{number}.bin"
@@ -139,11 +144,32 @@ def _interleaved(
 def _requests_per_result(store: ObjectStore, files: Mapping[str, Path]) -> str:
     """What urllib3 says it sent for one result: the look for a manifest, and the storing."""
     manifest = new_manifest()
-    with requests_sent() as sent:
+    with _requests_sent() as sent:
         find_manifest(store, manifest.key)
         store_as_model(store, files, manifest)
     counts = {method: sent.count(method) for method in sorted(set(sent))}
     return ", ".join(f"{count} {method}" for method, count in counts.items())
+
+
+@contextlib.contextmanager
+def _requests_sent() -> Iterator[list[str]]:
+    """The methods of the requests sent meanwhile by any boto3 client, repetitions too."""
+    methods: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if isinstance(record.args, tuple) and len(record.args) == 8:
+                methods.append(str(record.args[3]))
+
+    logger, listener = logging.getLogger("urllib3.connectionpool"), Listener()
+    level = logger.level
+    logger.addHandler(listener)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield methods
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(listener)
 
 
 def _patient(store: ObjectStore) -> ObjectStore:

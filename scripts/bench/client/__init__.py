@@ -1,0 +1,1 @@
+"""Fetching and uploading, beside other programs."""

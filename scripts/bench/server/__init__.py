@@ -1,0 +1,1 @@
+"""Inference, the Truss server and the stand-in in front of it."""

@@ -1,0 +1,1 @@
+"""Storing a result, beside the bare clients."""
