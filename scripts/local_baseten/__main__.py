@@ -27,7 +27,7 @@ def main() -> None:
             port=arguments.port,
             state_directory=arguments.state_directory,
             bucket_directory=arguments.bucket,
-            api_key=os.environ.get("BASETEN_API_KEY"),
+            api_key=os.environ.get("BASETEN_API_KEY") or None,
             settings=ServiceSettings(**arguments.settings),
         )
     except (LocalBasetenError, OSError) as error:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import NotRunningError
-from .serve import ANY_KEY
-from .settings import ServiceSettings
+from .settings import ANY_KEY, ServiceSettings
 from .state_directory import MovableClock, Processes, StateDirectory
 
 _READY_SECONDS = 120.0
@@ -71,8 +70,8 @@ def running_locally(
 
     `source` is a Truss's directory, or the Python file with a Chain's entrypoint.
     A state directory can be used again, also after a kill -9: what it had accepted is taken up.
-    `environment` is added to this process's own, `options` are those of ServiceSettings. Raises
-    NotRunningError.
+    `environment` is added to this process's own, `options` are the fields of ServiceSettings.
+    Raises NotRunningError.
     """
     settings = ServiceSettings(**options)
     state_directory = state_directory.resolve()
@@ -83,10 +82,8 @@ def running_locally(
         f"--settings={json.dumps(asdict(settings))}",
         *([f"--bucket={bucket_directory.resolve()}"] if bucket_directory else []),
     ]
-    variables = {**os.environ, **(environment or {})}
-    variables.pop("BASETEN_API_KEY", None)
-    if api_key is not None:
-        variables["BASETEN_API_KEY"] = api_key
+    # The child takes its key from there; the caller's own must not become one by accident.
+    variables = {**os.environ, **(environment or {}), "BASETEN_API_KEY": api_key or ""}
     log = state_directory / _LOG
     stop_seconds = settings.finish_seconds + _STOP_SECONDS
     with _process(command, variables, log, stop_seconds=stop_seconds) as process:

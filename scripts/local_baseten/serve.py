@@ -14,15 +14,12 @@ import uvloop
 from .buckets.s3 import BucketServer, running_bucket
 from .faults.faults import Faults
 from .logs import log_to_stderr
-from .settings import DEFAULTS, SERVED_ID, ServiceSettings
+from .settings import ANY_KEY, DEFAULTS, SERVED_ID, ServiceSettings
 from .stand_in import StandIn
 from .state_directory import StateDirectory
 from .trusses.chain_layout import ServiceLayout, lay_out
 
 logger = logging.getLogger(__name__)
-
-ANY_KEY = "local"
-"""What the environment names as API key where none is asked for: every key is accepted."""
 
 
 def serve(
@@ -40,8 +37,7 @@ def serve(
     `source` is a Truss's directory, or the Python file with a Chain's entrypoint. Prints the base
     URL and the environment a companion needs, which is also written to `environment` in the state
     directory. `port` 0 takes a free one. Call it in the main thread.
-    Raises StateDirectoryInUseError, BucketError, FaultError, TrussError, ChainError, and OSError:
-    the port is taken.
+    Raises a LocalBasetenError, and OSError: the port is taken.
     """
     log_to_stderr()
     faults = Faults(settings.faults, seed=settings.fault_seed)
@@ -51,8 +47,8 @@ def serve(
         layout, bucket = _prepare(source, state, bucket_directory, stack)
         base_url = _base_url(host, listener.getsockname()[1])
         layout.connect(base_url)
-        companion = _companion_environment(base_url, api_key, bucket, is_chain=layout.is_chain)
-        _announce(state, companion)
+        is_chain = layout.is_chain
+        _announce(state, _companion_environment(base_url, api_key, bucket, is_chain=is_chain))
         if faults:
             logger.warning("FAULTS ARE ON, as asked for: %s", faults)
         stand_in = StandIn(
@@ -68,7 +64,8 @@ def serve(
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(stand_in.run())
-        _ignore_signals()  # The bucket still takes a second; a second Ctrl-C changes nothing.
+        # The bucket takes another second to end; Ctrl-C must not leave it running.
+        _ignore_signals()
 
 
 @contextlib.contextmanager
@@ -111,7 +108,7 @@ def _prepare(
     bucket_directory: Path | None,
     stack: contextlib.ExitStack,
 ) -> tuple[ServiceLayout, BucketServer | None]:
-    """Both take a second or so, and not the same second twice."""
+    """Each takes a second or so: at the same time."""
     with ThreadPoolExecutor(1) as executor:
         layout = executor.submit(lay_out, source, state.truss)
         bucket = stack.enter_context(running_bucket(bucket_directory)) if bucket_directory else None
@@ -130,7 +127,7 @@ def _model_environment(bucket: BucketServer | None) -> dict[str, str]:
 
 
 def _chain_secret(api_key: str | None, layout: ServiceLayout) -> dict[str, str]:
-    """With what one Chainlet calls another."""
+    """The key with which one Chainlet calls another."""
     if not layout.is_chain:
         return {}
     return {"TRUSS_SECRET_baseten_chain_api_key": api_key or ANY_KEY}

@@ -4,6 +4,7 @@ import contextlib
 import hmac
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -16,11 +17,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..page.page import StatusPage
 from . import answers
 from .answers import ApiError, error_answer
 from .async_api import AsyncEndpoints
 from .openapi import describe_api
+
+if TYPE_CHECKING:
+    from ..page.page import StatusPage
 
 
 def names_of(base_url: str) -> frozenset[str]:
@@ -59,9 +62,12 @@ def authorize(request: Request, api_key: str | None) -> None:
         raise ApiError(401, "unauthorized", "The API key is not the one this service was given.")
 
 
+# A path may name a deployment in any of these ways, or none.
 FORMS = ("", "/production", "/development", "/environments/{name}", "/deployment/{name}")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+_Guarded = tuple[str, Endpoint, str]
+"""Path, endpoint and method of a route that wants a key."""
 
 NO_CHAINLETS: Mapping[str, Endpoint] = {}
 
@@ -69,7 +75,7 @@ NO_CHAINLETS: Mapping[str, Endpoint] = {}
 def create_application(
     api: AsyncEndpoints,
     sync: Endpoint,
-    page: StatusPage,
+    page: "StatusPage",
     *,
     api_key: str | None,
     hosts: Collection[str],
@@ -80,43 +86,30 @@ def create_application(
     `api_key` None accepts every key. `chainlets` are what a Chain's Chainlets call, by name.
     """
 
-    def guarded(endpoint: Endpoint) -> Endpoint:
-        async def answer(request: Request) -> Response:
-            authorize(request, api_key)
-            return await endpoint(request)
+    def guarded(path: str, endpoint: Endpoint, method: str) -> Route:
+        async def answer(call: Request) -> Response:
+            authorize(call, api_key)
+            return await endpoint(call)
 
-        return answer
-
-    def route(path: str, endpoint: Endpoint, method: str) -> Route:
-        return Route(path, guarded(endpoint), methods=[method])
-
-    def routes(form: str) -> list[Route]:
-        return [
-            route(f"{form}/async_predict", api.submit, "POST"),
-            route(f"{form}/async_run_remote", api.submit_to_chain, "POST"),
-            route(f"{form}/async_queue_status", api.queue_status, "GET"),
-            route(f"{form}/predict", sync, "POST"),
-            route(f"{form}/run_remote", sync, "POST"),
-            route(f"{form}/wake", api.wake, "POST"),
-        ]
+        return Route(path, answer, methods=[method])
 
     return Starlette(
         routes=[
-            *(one for form in FORMS for one in routes(form)),
+            *(guarded(*one) for form in FORMS for one in _deployment_routes(form, api, sync)),
             *(
-                route(f"/chainlets/{name}/run_remote", chainlet, "POST")
+                guarded(f"/chainlets/{name}/run_remote", chainlet, "POST")
                 for name, chainlet in chainlets.items()
             ),
-            route("/async_request/{request_id}", api.status, "GET"),
-            route("/async_request/{request_id}", api.cancel, "DELETE"),
+            guarded("/async_request/{request_id}", api.status, "GET"),
+            guarded("/async_request/{request_id}", api.cancel, "DELETE"),
             Route("/openapi.json", _openapi),
-            route("/metrics", page.metrics, "GET"),
-            route("/page/state", page.state, "GET"),
-            route("/page/requests/{request_id}", page.request, "GET"),
-            route("/page/requests/{request_id}/artifacts/{number:int}", page.artifact, "GET"),
+            *(guarded(*one) for one in _page_routes(page)),
+            # These hold no data, and are loaded before the page has a key to send.
             Route("/page/access", page.access),
             *(Route(path, page.file) for path in ("/", "/page.js", "/page.css")),
         ],
+        # A page of another site could otherwise reach this service under a name of its own
+        # that leads to this machine, and so read its answers.
         middleware=[Middleware(HostCheck, hosts=hosts)],
         exception_handlers={
             ApiError: answers.api_error,
@@ -125,6 +118,26 @@ def create_application(
             Exception: answers.unexpected,
         },
     )
+
+
+def _deployment_routes(form: str, api: AsyncEndpoints, sync: Endpoint) -> list[_Guarded]:
+    return [
+        (f"{form}/async_predict", api.submit, "POST"),
+        (f"{form}/async_run_remote", api.submit_to_chain, "POST"),
+        (f"{form}/async_queue_status", api.queue_status, "GET"),
+        (f"{form}/predict", sync, "POST"),
+        (f"{form}/run_remote", sync, "POST"),
+        (f"{form}/wake", api.wake, "POST"),
+    ]
+
+
+def _page_routes(page: "StatusPage") -> list[_Guarded]:
+    return [
+        ("/metrics", page.metrics, "GET"),
+        ("/page/state", page.state, "GET"),
+        ("/page/requests/{request_id}", page.request, "GET"),
+        ("/page/requests/{request_id}/artifacts/{number:int}", page.artifact, "GET"),
+    ]
 
 
 async def _openapi(_: Request) -> Response:

@@ -1,7 +1,8 @@
 """What Baseten's metrics export says of a deployment, by its names and with its labels."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -9,6 +10,8 @@ _DEPLOYMENT = ("model_id", "model_name", "deployment_id", "environment", "rollou
 _ANSWER = (*_DEPLOYMENT, "status_code", "is_async")
 _CALL_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600)
 _QUEUE_BUCKETS = (*_CALL_BUCKETS, 4 * 3_600, 24 * 3_600, 72 * 3_600)
+
+_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
 
 
 class Metrics:
@@ -23,41 +26,38 @@ class Metrics:
             "environment": "production",
             "rollout_phase": "stable",
         }
-        self._requests = Counter(
+        self._requests = self._new(
+            Counter,
             "baseten_inference_requests",
             "Requests the model has answered; of an async one, each attempt.",
             _ANSWER,
-            registry=self._registry,
         )
-        self._response_time = Histogram(
+        self._response_time = self._new(
+            Histogram,
             "baseten_end_to_end_response_time_seconds",
             "From the call to the answer; of an async request, without its time in the queue.",
             _ANSWER,
             buckets=_CALL_BUCKETS,
-            registry=self._registry,
         )
+        # A label's metrics are looked up once: it takes longer than to count.
         self._answers = functools.cache(self._new_answers)
-        self._webhooks = Counter(
-            "baseten_async_webhook_requests",
-            "Attempts to deliver a webhook.",
-            _DEPLOYMENT,
-            registry=self._registry,
+        self._webhooks = self._new(
+            Counter, "baseten_async_webhook_requests", "Attempts to deliver a webhook."
         ).labels(**self._labels)
-        self._webhook_latency = self._histogram(
+        self._webhook_latency = self._new(
+            Histogram,
             "baseten_async_webhook_latency_seconds",
             "How long an attempt to deliver a webhook took.",
-            _CALL_BUCKETS,
-        )
-        self._time_in_queue = self._histogram(
+            buckets=_CALL_BUCKETS,
+        ).labels(**self._labels)
+        self._time_in_queue = self._new(
+            Histogram,
             "baseten_time_in_async_queue_seconds",
             "From the submission of an async request to its first attempt.",
-            _QUEUE_BUCKETS,
-        )
-        self._queue_size = Gauge(
-            "baseten_async_queue_size",
-            "Async requests that are queued.",
-            _DEPLOYMENT,
-            registry=self._registry,
+            buckets=_QUEUE_BUCKETS,
+        ).labels(**self._labels)
+        self._queue_size = self._new(
+            Gauge, "baseten_async_queue_size", "Async requests that are queued."
         ).labels(**self._labels)
 
     def queued(self, count: int) -> None:
@@ -83,8 +83,12 @@ class Metrics:
         labels = {**self._labels, "status_code": str(status), "is_async": str(is_async).lower()}
         return self._requests.labels(**labels), self._response_time.labels(**labels)
 
-    def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...]) -> Histogram:
-        histogram = Histogram(
-            name, documentation, _DEPLOYMENT, buckets=buckets, registry=self._registry
-        )
-        return histogram.labels(**self._labels)
+    def _new(
+        self,
+        kind: type[_Metric],
+        name: str,
+        documentation: str,
+        labels: Sequence[str] = _DEPLOYMENT,
+        **options: Any,
+    ) -> _Metric:
+        return kind(name, documentation, labels, registry=self._registry, **options)

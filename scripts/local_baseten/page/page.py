@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -18,7 +18,9 @@ from ..measuring.observer import Observer
 from ..request_queue.group_commit import GroupCommit
 from ..request_queue.request import AsyncRequest, Status
 from ..request_queue.requests import RequestQueue
-from .results import Results
+
+if TYPE_CHECKING:
+    from .results import Results
 
 
 def row_of(request: AsyncRequest) -> dict[str, Any]:
@@ -84,7 +86,7 @@ class StatusPage:
         self,
         queue: RequestQueue,
         commits: GroupCommit,
-        results: Results,
+        results: "Results",
         *,
         observer: Observer,
         clock: Callable[[], float],

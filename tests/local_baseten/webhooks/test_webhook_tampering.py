@@ -5,7 +5,7 @@ import time
 import pytest
 
 from baseten_webhooks import sign
-from baseten_webhooks.receiver.application import Outcome
+from baseten_webhooks.receiver.application import DeliveryOutcome
 from local_baseten.request_queue.requests import RequestQueue
 from tests.baseten_webhooks.deliveries import NEW, OLD
 from tests.baseten_webhooks.listening import Listening, listening_in
@@ -61,7 +61,7 @@ def test_a_header_changed_on_the_way(sent, tmp_path, knowing, change, status):
         answer = arrive(sent, here, header=change(sent.headers[SIGNATURE]), body=sent.body)
 
     assert answer == status
-    assert here.outcomes() == [Outcome.STORED if status == 200 else Outcome.REFUSED]
+    assert here.outcomes() == [DeliveryOutcome.STORED if status == 200 else DeliveryOutcome.REFUSED]
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,5 @@ def test_replayed_it_is_stored_once_and_later_not_at_all(sent, tmp_path):
             answers.append(arrive(sent, here, header=sent.headers[SIGNATURE], body=sent.body))
 
     assert answers == [200, 200, 400]
-    assert here.outcomes() == [Outcome.STORED, Outcome.DUPLICATE, Outcome.REFUSED]
+    assert here.outcomes() == [DeliveryOutcome.STORED, DeliveryOutcome.DUPLICATE, DeliveryOutcome.REFUSED]
     assert here.inbox.path("r").read_bytes() == sent.body
