@@ -1,4 +1,4 @@
-"""Why a delivery is not taken.
+"""Why a webhook is refused.
 
 WebhookError                    `status` is the HTTP answer; Baseten repeats none of these
 ├── MissingSignatureError       401

@@ -1,4 +1,4 @@
-"""What a webhook says, once it is verified."""
+"""The content of a webhook that was verified."""
 
 import json
 from dataclasses import dataclass, field

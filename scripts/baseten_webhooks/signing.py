@@ -19,6 +19,6 @@ def sign(body: bytes, secrets: Sequence[str]) -> str:
 
 
 def signatures(header: str) -> list[str]:
-    """Every `v1` in the header, well-formed or not; other versions are not ours to judge."""
+    """Every `v1` in the header, well-formed or not; versions that we do not know are left out."""
     versions = (part.strip().partition("=") for part in header.split(","))
     return [value for version, _, value in versions if version == "v1"]

@@ -1,4 +1,4 @@
-"""Whether a delivery is Baseten's, and fresh. Pure: no clock, no memory."""
+"""Whether a webhook was sent by Baseten, and lately. Pure: no clock, no memory."""
 
 import hmac
 from collections.abc import Iterable, Sequence
@@ -27,10 +27,9 @@ def verify(
 ) -> Event:
     """The event in `body`, the bytes as they came. `now` is in seconds since 1970.
 
-    While a secret is rotated there are two of them, here or there or on both sides: it is enough
-    that one signature fits one secret. A replay within the tolerance passes, as does the
-    service's own repetition: whoever must act once remembers `request_id`. The request id in the
-    headers is not signed, and not looked at.
+    One signature that fits one secret is enough: while a secret is rotated, each side may have two.
+    The same event may come twice within the tolerance, repeated by the service or replayed: to
+    act once, remember `request_id`. The request id in the headers is not signed, and ignored.
 
     Raises NoSecretError, and WebhookError: MissingSignatureError, WrongSignatureError,
     MalformedPayloadError, StaleEventError.
@@ -56,12 +55,13 @@ def _check_secrets(secrets: Sequence[str]) -> None:
 
 
 def _header(headers: Headers, name: str) -> str:
-    """Sent more than once, they are one list."""
+    """A header that came more than once counts as one list, as HTTP has it."""
     return ",".join(value for key, value in headers.items() if key.lower() == name.lower())
 
 
 def _any_fits(sent: Iterable[str], expected: Sequence[str]) -> bool:
-    """As bytes, for what is sent may be anything; each is compared in constant time."""
+    """Each comparison takes as long as any other, so that its time betrays nothing."""
+    # As bytes: compare_digest raises for text that is not ASCII, and a header may hold any.
     candidates = [one.encode(errors="replace") for one in sent]
     return any(
         hmac.compare_digest(candidate, one.encode()) for candidate in candidates for one in expected

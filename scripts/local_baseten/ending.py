@@ -1,4 +1,4 @@
-"""How the stand-in ends: at the first signal what runs may finish, at the second it may not."""
+"""How the stand-in ends: after the first signal what runs may finish, a second one ends it."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ Part = Coroutine[Any, Any, None]
 
 
 class Ending:
-    """What SIGINT and SIGTERM ask for."""
+    """The signals so far: `asked` is set by the first, `pressed` by the second."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -55,6 +55,7 @@ async def run_until_ended(
         finished.cancel()
         if not all(part.done() for part in to_finish):
             logger.warning("stopped; what is queued or runs is taken up at the next start")
+    # Looked at before they are cancelled: those that end by that have not failed.
     failed = [part for part in parts if part.done() and part.exception() is not None]
     for task in (*parts, asked, pressed):
         task.cancel()

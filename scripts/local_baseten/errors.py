@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 class LocalBasetenError(Exception):
-    """Base of them all; the message says what to do, as far as that is known."""
+    """Base of them all; the message names the remedy where there is one."""
 
 
 class BucketError(LocalBasetenError):

@@ -13,7 +13,7 @@ _EXTRAS = ("request_id", "status", "attempt", "code")
 
 
 class LineFormatter(logging.Formatter):
-    """`12:34:56.789 INFO  accepted  request_id=…`. Colours nothing, breaks no line of its own."""
+    """`12:34:56.789 INFO  accepted  request_id=…`, without colours, one line an event."""
 
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))

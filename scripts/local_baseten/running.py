@@ -47,10 +47,10 @@ class LocalBaseten:
         return processes
 
     def advance(self, seconds: float) -> None:
-        """Let time pass at once: requests expire, wait no longer, are forgotten.
+        """Move the stand-in's clock: requests expire, wait no longer, are forgotten.
 
-        What runs for longer than an hour is taken back, as from a server that was lost. Webhooks
-        keep the real time.
+        A request that then runs for longer than an hour is taken from its server, as from one
+        that was lost. Webhooks are dated by the real time.
         """
         MovableClock.open(StateDirectory(self.state_directory).clock).advance(seconds)
 
@@ -101,7 +101,7 @@ def running_locally(
 def _process(
     command: list[str], environment: Mapping[str, str], log: Path, *, stop_seconds: float
 ) -> Iterator[subprocess.Popen[bytes]]:
-    log.touch(mode=0o600)  # it begins with the keys
+    log.touch(mode=0o600)  # before anything is written: it begins with the keys
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -115,6 +115,7 @@ def _process(
         yield process
     finally:
         assert process.stdin is not None
+        # The child ends at this end of file, which also comes when this process is killed.
         process.stdin.close()
         try:
             process.wait(stop_seconds)

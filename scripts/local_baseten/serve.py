@@ -89,10 +89,10 @@ def _ignore_signals() -> None:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Said to be TCP: asyncio switches Nagle's delay (40 ms an answer) off only where it knows.
+    # With the protocol named: asyncio switches off Nagle's delay, 40 ms an answer, only then.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if port:
-        # Not on a free port: Linux gives that away again to whoever says so too, until we listen.
+        # Not for port 0: until we listen, Linux could give another program the same free port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     return listener

@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def acquire(lock: BinaryIO, *, seconds: float) -> bool:
-    """Lock the open file. Waits a little: the previous owner may be on its way out."""
+    """Lock the open file; waits so long for a previous owner that is just ending."""
     deadline = time.monotonic() + seconds
     while True:
         try:

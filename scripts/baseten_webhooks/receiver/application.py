@@ -1,4 +1,4 @@
-"""A small receiver: verifies, stores, and only then answers 200."""
+"""A small receiver that verifies, stores, and only then answers 200: 200 ends the repetitions."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ class DeliveryOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReceivedDelivery:
-    """One call of the receiver. `event` is None, and `problem` says why, where it was refused."""
+    """One call of the receiver. Where it was refused, `event` is None and `problem` the reason."""
 
     at: float
     outcome: DeliveryOutcome

@@ -1,4 +1,4 @@
-"""Where received events lie: one file each, the payload byte for byte."""
+"""Received events on disk: one file each, the payload byte for byte."""
 
 import os
 import re
@@ -11,7 +11,7 @@ _UNSAFE = re.compile(rb"^\.|[^A-Za-z0-9._-]")
 
 
 class Inbox:
-    """A directory. What is in it is complete, and on disk."""
+    """A directory in which every file is complete."""
 
     def __init__(self, directory: Path, *, sync: Callable[[int], None]) -> None:
         self._directory = directory
@@ -19,7 +19,7 @@ class Inbox:
 
     @classmethod
     def open(cls, directory: Path, *, sync: Callable[[int], None] = os.fsync) -> Self:
-        """Makes the directory, for its owner alone, and clears what a crash left half written."""
+        """Make the directory, for its owner alone; delete what a crash left half written."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in directory.glob(".incoming-*"):
             leftover.unlink(missing_ok=True)
@@ -37,9 +37,9 @@ class Inbox:
         return self._directory / f"{name.decode()}.json"
 
     def keep(self, request_id: str, body: bytes) -> bool:
-        """Whether this is the first event of the request; the first one is what stays.
+        """Store the request's event unless one is there; returns whether it was stored.
 
-        On disk when it returns, whoever stored it. Raises OSError.
+        Either way the event is on disk when it returns. Raises OSError.
         """
         descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=self._directory)
         try:
@@ -52,6 +52,7 @@ class Inbox:
             return False
         finally:
             Path(name).unlink(missing_ok=True)
+            # Also for a duplicate: the first one's name may not be on disk yet.
             self._sync_directory()
         return True
 

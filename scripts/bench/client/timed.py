@@ -22,7 +22,7 @@ class TimedRun:
 def timed(
     commands: Sequence[Sequence[str]], *, directory: Path, environment: Mapping[str, str]
 ) -> TimedRun:
-    """One command after the other. Raises SystemExit with what it said where one fails."""
+    """One command after the other. Raises SystemExit with its last output where one fails."""
     started, peak = time.perf_counter(), 0.0
     for command in commands:
         with TemporaryFile() as said:

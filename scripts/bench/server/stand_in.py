@@ -98,7 +98,7 @@ async def _send(client: aiohttp.ClientSession, url: str, body: bytes, count: int
 
 
 def _idle_seconds(state: Path) -> list[float]:
-    """What the queue's own account says of the last requests' time in it."""
+    """The last requests' time in the queue, by its own records."""
     with contextlib.closing(Database.open(state / "queue.sqlite3")) as database:
         requests = RequestQueue(database).latest([Status.SUCCEEDED], limit=IDLE_REQUESTS)
     return [

@@ -142,7 +142,7 @@ def _interleaved(
 
 
 def _requests_per_result(store: ObjectStore, files: Mapping[str, Path]) -> str:
-    """What urllib3 says it sent for one result: the look for a manifest, and the storing."""
+    """The requests that urllib3 logs for one result: the look for a manifest, and the storing."""
     manifest = new_manifest()
     with _requests_sent() as sent:
         find_manifest(store, manifest.key)

@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.02
 def running_fake_gcs(directory: Path) -> Iterator[str]:
     """Its URL; it has the bucket `outbox` and ends with the block or with this process.
 
-    What it gets wrong is said by the tests that meet it. Raises BucketError.
+    The tests that use it name where it differs from the service. Raises BucketError.
     """
     port = _free_port()
     address = f"127.0.0.1:{port}"

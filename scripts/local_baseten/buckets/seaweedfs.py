@@ -1,4 +1,4 @@
-"""The SeaweedFS program, told to keep to itself: loopback, named ports, no telemetry."""
+"""The SeaweedFS program, on loopback and chosen ports, without telemetry."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ LOG = "weed.log"
 
 @dataclass(frozen=True, slots=True)
 class SeaweedPorts:
-    """Every port it would otherwise take from a fixed number."""
+    """Every port that it would otherwise take by a fixed number, which may be in use."""
 
     s3: int
     s3_grpc: int
@@ -96,7 +96,7 @@ def _program() -> str:
 
 
 def _remove_sockets(ports: SeaweedPorts) -> None:
-    """It leaves some of them behind, in a place that cannot be chosen."""
+    """It leaves some of them behind, in a folder that no option changes."""
     for port in astuple(ports):
         for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108
             path.unlink(missing_ok=True)

@@ -50,7 +50,7 @@ def http_exception(_: Request, error: Exception) -> JSONResponse:
 
 
 def disconnected(_: Request, __: Exception) -> JSONResponse:
-    """Nobody reads it."""
+    """For the log and the metrics: the caller is gone."""
     return error_answer(499, "client_error", "The caller hung up.")
 
 

@@ -116,6 +116,7 @@ class AsyncEndpoints:
         self._queue.add(request)
 
     async def _find(self, call: Request) -> AsyncRequest:
+        # A Chain's id may come with what its submit answer appended, or without.
         request_id, _, _ = str(call.path_params["request_id"]).partition(":")
         request = await self._commits(self._queue.find, request_id)
         if request is None:
@@ -125,7 +126,7 @@ class AsyncEndpoints:
 
 
 class _RateLimit:
-    """So many calls a second, and as many at once after a second without any."""
+    """`per_second` calls each second; unused ones are kept for one second, not longer."""
 
     def __init__(self, per_second: float, *, clock: Callable[[], float]) -> None:
         self._per_second = per_second

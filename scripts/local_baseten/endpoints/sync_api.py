@@ -1,4 +1,4 @@
-"""Synchronous predictions: straight to the model, before all that is queued."""
+"""Synchronous predictions: sent straight to the model, before all queued requests."""
 
 import asyncio
 import uuid
@@ -17,9 +17,9 @@ READY_SECONDS = 60.0
 
 
 class SyncPredict:
-    """Forwards bodies as they are, and the model's answers as they come.
+    """Forwards bodies and the model's answers unchanged.
 
-    With `keeps_id`, under the id that the call comes with: one Chainlet calls another.
+    With `keeps_id`, under the id that the call brings: for one Chainlet that calls another.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class SyncPredict:
         self._keeps_id = keeps_id
 
     async def answer(self, request: Request) -> Response:
-        """Raises ApiError 503 and 504. A caller who hangs up is gone for the model too."""
+        """Raises ApiError 503 and 504. When the caller hangs up, so does the call of the model."""
         body = await request.body()
         forwarded = asyncio.create_task(self._forward(request, body))
         gone = asyncio.create_task(_hang_up(request))
@@ -83,7 +83,7 @@ class SyncPredict:
             raise
 
     async def _await_turn(self, turn: asyncio.Task[ModelServer]) -> None:
-        """For as long as the model is up and busy; for one that is not up, not so long."""
+        """Waits without limit for a model that is busy; READY_SECONDS for one that is not up."""
         while not turn.done():
             await asyncio.wait({turn}, timeout=READY_SECONDS)
             if not turn.done() and not self._slots.is_up:

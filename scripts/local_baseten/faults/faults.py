@@ -1,4 +1,4 @@
-"""Faults on request: what can go wrong with the service, made to happen as often as asked."""
+"""What can go wrong with the service, made to happen as often as asked."""
 
 import logging
 import random
@@ -33,7 +33,10 @@ class Fault(StrEnum):
 
 
 class Faults:
-    """What happens is settled by the seed: of each fault, the n-th decision is always the same."""
+    """A seed repeats the faults: the n-th decision about each fault is always the same.
+
+    Each fault has a random source of its own, so that one more fault does not change the others.
+    """
 
     def __init__(self, probabilities: Mapping[str, float], *, seed: int | None = None) -> None:
         """`seed` None draws one. Raises FaultError."""

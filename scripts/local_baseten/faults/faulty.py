@@ -51,7 +51,7 @@ class FaultyModel:
         return Answer(status=status, body=body, content_type="application/json")
 
     async def _hang_up(self, ask: _Ask) -> None:
-        """Whether it has answered by then or not: nobody hears it."""
+        """After a random while. The model may have answered by then: its answer is dropped."""
         seconds = self._faults.choose(Fault.MODEL_DISCONNECT, _HANG_UP_SECONDS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -69,6 +69,7 @@ async def _twice(ask: _Ask) -> Answer:
         other.cancel()
         raise
     finally:
+        # Until it ends, the slot is in use: the caller gives it back after this.
         await asyncio.gather(other, return_exceptions=True)
 
 

@@ -1,4 +1,4 @@
-"""What went on lately, second by second: what the page draws."""
+"""The last hour, second by second, for the page to draw."""
 
 import random
 import time
@@ -23,7 +23,7 @@ class CallKind(StrEnum):
 
 @dataclass(slots=True)
 class _Values:
-    """All are counted, and a fair sample of them is kept."""
+    """Counts all values and keeps a fair sample: each has the same chance to be in it."""
 
     count: int = 0
     sample: list[float] = field(default_factory=list)
@@ -96,7 +96,7 @@ def _most(counts: Iterable[int | None]) -> int | None:
 
 
 def _quantiles(values: Sequence[_Values]) -> dict[str, float]:
-    """A second counts by its sample: one with a thousand values no more than one with 12."""
+    """Over the samples: a second with a thousand values counts no more than one with 12."""
     ordered = sorted(value for one in values for value in one.sample)
     if not ordered:
         return {}

@@ -1,4 +1,4 @@
-"""What Baseten's metrics export says of a deployment, by its names and with its labels."""
+"""The metrics that Baseten exports of a deployment, by the same names and labels."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
 
 
 class Metrics:
-    """One deployment serves whatever deployment a path names: the labels say that one."""
+    """Of one deployment, which serves whatever deployment a path names."""
 
     def __init__(self, *, model_id: str, model_name: str) -> None:
         self._registry = CollectorRegistry()

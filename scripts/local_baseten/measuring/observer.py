@@ -1,4 +1,4 @@
-"""Everything that is measured, told once: to the metrics, and to the history the page draws."""
+"""Passes each measurement on to the metrics, and to the history that the page draws."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ class Observer:
         self._clock = clock
 
     def claimed(self, request: AsyncRequest) -> None:
-        """Only the first time has it left the queue."""
+        """Counts a request's first claim only: at a later one it has left the queue already."""
         if request.claims == 1:
             seconds = max(0.0, self._clock() - request.created_at)
             self.metrics.left_queue(seconds)
@@ -46,7 +46,7 @@ class Observer:
         return counts
 
     async def keep_counting(self, queue: RequestQueue, commits: GroupCommit) -> None:
-        """Until cancelled: what the page draws goes on where nobody looks."""
+        """Until cancelled: the page shows the last hour also where it was not open then."""
         while True:
             await self.count(queue, commits)
             await asyncio.sleep(_SAMPLE_SECONDS)
@@ -62,7 +62,7 @@ class ObservedModel:
     async def predict(
         self, url: str, body: str | bytes, *, request_id: str, content_type: str
     ) -> Answer:
-        """What could not be sent is no request; one that is given up, for whatever reason, is."""
+        """Not counted: what could not be sent. Counted as 503 or 504: what was lost or given up."""
         begun = time.monotonic()
         status = None
         try:

@@ -69,7 +69,7 @@ _PAGE_HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
-# Whatever a document holds: it is saved or shown as data, and never run.
+# A document may hold scripts: the browser saves or shows it, and runs nothing of it.
 _ARTIFACT_HEADERS = {
     "content-security-policy": "default-src 'none'; sandbox",
     "x-content-type-options": "nosniff",
@@ -80,7 +80,7 @@ _TYPES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "t
 
 
 class StatusPage:
-    """Its files are for everybody; the rest is to be guarded."""
+    """Anybody may load its files; its data wants the API key, which the routes check."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class StatusPage:
         self._clock = clock
         self._model_name = model_name
         self._wants_key = wants_key
-        # Few and of its own: a slow bucket holds up nothing but results.
+        # Not asyncio's shared threads: a slow bucket would use them up for everything else.
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="results")
 
     async def file(self, call: Request) -> Response:
@@ -109,7 +109,7 @@ class StatusPage:
         return Response(content, media_type=_TYPES[name], headers=_PAGE_HEADERS)
 
     async def access(self, _: Request) -> Response:
-        """Whether a certain key is wanted, so that the page asks for it at once."""
+        """Whether the service was given a key: then the page asks for it before its first call."""
         return JSONResponse({"key": "needed" if self._wants_key else "any"})
 
     async def metrics(self, _: Request) -> Response:
@@ -149,6 +149,7 @@ class StatusPage:
             raise ApiError(404, "client_error", "No such artifact.")
         artifact = manifest.artifacts[number]
         content = await self._read(self._results.open_artifact, manifest, number)
+        # Other types are offered for saving only: HTML or SVG would be rendered as ours.
         kind = artifact.content_type.partition(";")[0]
         headers = _ARTIFACT_HEADERS | {
             "content-length": str(artifact.size),

@@ -17,7 +17,7 @@ _WAL_BYTES = 16 << 20
 
 
 class Database:
-    """One connection, the file's only writer. Not thread-safe, and bound to no thread."""
+    """One connection, the file's only writer. Any thread may use it, one at a time."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -33,6 +33,7 @@ class Database:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded while the file is empty
         connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: NORMAL would lose the latest commits when the machine, not just we, goes down.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         database = cls(connection)
@@ -53,7 +54,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; also inside another one."""
+        """All or nothing; also inside another one, which is why it is a savepoint."""
         self._connection.execute("SAVEPOINT one")
         try:
             yield

@@ -1,4 +1,4 @@
-"""Results on their way to webhooks: each is there from the moment its request has ended."""
+"""Deliveries to webhooks: each is in the file from the moment its request has ended."""
 
 import time
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from .rows import delivery_of
 class Deliveries:
     """The deliveries of one queue's file; made by RequestQueue as requests end.
 
-    Methods are transactions like the queue's. Every claimed delivery is to end in one of
-    `succeeded`, `failed` and `retried`; one that did not when the process ended is made again.
+    Methods are transactions like the queue's. Call one of `succeeded`, `failed` and `retried` for
+    every claimed delivery; where the process ended before that, it is delivered again.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Deliveries:
         )
 
     def succeeded(self, delivery: WebhookDelivery) -> None:
-        """The result is not kept any longer; the request is known for an hour from now."""
+        """Deletes the result; the request is known for an hour from now."""
         self._end(delivery, WebhookStatus.SUCCEEDED)
 
     def failed(self, delivery: WebhookDelivery) -> None:
-        """For good: a request that had succeeded is WEBHOOK_FAILED, and its result is gone."""
+        """No attempt is left: deletes the result; a request that succeeded is WEBHOOK_FAILED."""
         self._end(delivery, WebhookStatus.FAILED)
 
     def _end(self, delivery: WebhookDelivery, status: WebhookStatus) -> None:

@@ -1,4 +1,7 @@
-"""Many small transactions in one: what is asked for while a commit runs is committed together."""
+"""Many small transactions in one: those asked for while a commit runs are committed together.
+
+A commit waits for the disk, some milliseconds; one for each request would bound the throughput.
+"""
 
 import asyncio
 import logging
@@ -36,13 +39,16 @@ class GroupCommit:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """What was asked for before is committed."""
+        """Commits what was asked for until now."""
         self._closing = True
         self._news.set()
         await self._committing
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `work(…)` returns, once what it has changed is on disk: nothing, where it raises."""
+        """Run `work(…)`; returns its result when its changes are on disk.
+
+        Where it raises, its changes are undone, and those of its neighbours are not.
+        """
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pieces.append(_Piece(lambda: work(*args, **kwargs), answer))
         self._news.set()
@@ -64,6 +70,7 @@ class GroupCommit:
             self._database.begin()
             done = [(piece.answer, *self._attempt(piece.work)) for piece in pieces]
             if self._database.changes == before:
+                # Nothing to put on disk: the way to the other thread would cost more.
                 self._database.commit()
             else:
                 await asyncio.get_running_loop().run_in_executor(thread, self._database.commit)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from .request import RequestError
 
+# Baseten repeats these; a model that answers anything else means it.
 _RETRYABLE = frozenset({500, 502, 503, 504})
 _CODES = {
     400: "MODEL_INVALID_INPUT",
@@ -18,7 +19,7 @@ _MESSAGE_CHARACTERS = 1_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """One attempt's end: no error, or one that a repetition may mend or not.
+    """How one attempt ended: without an error, or with one that may pass at the next attempt.
 
     `data` is what the model answered, where it succeeded.
     """

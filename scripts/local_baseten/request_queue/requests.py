@@ -12,7 +12,7 @@ from .request import AsyncRequest, RequestError, Status
 from .rows import request_of, values_of
 
 CLAIM_SECONDS = 3_660.0
-"""How long a claim holds: somewhat longer than a run may take."""
+"""How long a claim holds. Longer than a run may take, or a request would run twice."""
 
 _LOOKED_AT = 1_000
 
@@ -43,7 +43,8 @@ class RequestQueue:
     def claim(self) -> AsyncRequest | None:
         """The next request that is due, from now on IN_PROGRESS; None where there is none.
 
-        It is taken back when the claim has expired; what its owner then says is not heard.
+        When the claim expires, another may claim the request; the former claim can then no longer
+        end it: `succeed`, `fail`, `retry` and `put_back` change nothing and return False.
         """
         now = self._swept()
         cursor = self._database.run("claim", now=now, claimed_until=now + self._claim_seconds)
@@ -85,7 +86,7 @@ class RequestQueue:
         return cursor.rowcount > 0
 
     def succeed(self, request: AsyncRequest, *, data: str | None = None) -> bool:
-        """`data`, the model's answer, is kept for the webhook alone, but for where the result is.
+        """`data` is the model's answer; it is kept for a webhook only, the result's key always.
 
         False where the claim has expired.
         """
@@ -150,11 +151,15 @@ class RequestQueue:
         return cursor.rowcount > 0
 
     def _swept(self) -> float:
-        """Time passes between calls: what has come due by itself happens first. The time."""
+        """Apply what has come due since the last call; returns the time.
+
+        So no timer is needed: a request expires when the queue is next looked at.
+        """
         now = self._clock()
         self._database.run("expire", now=now, known_seconds=self._known_seconds)
         self._database.run("wake_delayed", now=now)
         self._database.run("take_back", now=now)
+        # Not at each call: it writes to the file even where there is nothing to give back.
         if self._database.run("forget", now=now).rowcount:
             self._database.run("vacuum").fetchall()
         return now

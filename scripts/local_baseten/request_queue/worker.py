@@ -15,6 +15,7 @@ from .requests import RequestQueue
 
 logger = logging.getLogger(__name__)
 
+# Long enough for the server's death to be noticed, so that the request goes to another one.
 _PUT_BACK_SECONDS = 0.1
 
 
@@ -80,6 +81,7 @@ class Worker(ClaimLoop):
         except ModelRefusedError:
             return None
         except TimeoutError:
+            # Not repeated: it would take as long again.
             return TIMED_OUT
         except ModelLostError:
             return CONNECTION_LOST

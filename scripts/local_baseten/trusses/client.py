@@ -28,7 +28,7 @@ class Answer:
 
 
 class ModelCaller(Protocol):
-    """Asks a model's server. Cancelled, it hangs up, which the model is told."""
+    """Calls a model's server. Cancelled, it hangs up; the model can notice that."""
 
     async def predict(
         self, url: str, body: str | bytes, *, request_id: str, content_type: str
@@ -38,9 +38,9 @@ class ModelCaller(Protocol):
 
 
 class ModelClient:
-    """Over HTTP, to servers on this machine: no proxy stands between. Use `async with`.
+    """Over HTTP, to servers on this machine, without a proxy. Use `async with`.
 
-    Chainlets are told the request's id as that of the Chain's request too.
+    A Chainlet is also sent the request's id as that of the Chain's request.
     """
 
     def __init__(self, *, is_chain: bool = False) -> None:
@@ -83,7 +83,7 @@ class ModelClient:
             raise ModelLostError(str(error)) from error
 
     async def is_ready(self, url: str) -> bool | None:
-        """Whether the model says so; None where it says nothing."""
+        """The model's own answer; None where it gives none, as one that is busy."""
         try:
             timeout = aiohttp.ClientTimeout(total=_CONNECT_SECONDS)
             async with self._session.get(f"{url}/v1/models/model", timeout=timeout) as answer:

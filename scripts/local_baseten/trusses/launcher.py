@@ -23,11 +23,15 @@ def main() -> None:
 def _end_with_parent() -> None:
     """The parent holds the other end of standard input: its end of file is the parent's end."""
     os.read(0, 1)
-    os.killpg(os.getpid(), signal.SIGKILL)  # leads its own group: whatever the model has started
+    # The group, which it leads: processes that the model has started end too.
+    os.killpg(os.getpid(), signal.SIGKILL)
 
 
 def _import_path() -> list[str]:
-    """Without this file's folder, PYTHONPATH, and what is installed for editing."""
+    """The Truss first, installed packages next, the bundled ones last, as in the image.
+
+    Left out: this file's folder, PYTHONPATH, and checkouts that are installed for editing.
+    """
     installed = [
         entry
         for entry in sys.path[1:]

@@ -17,7 +17,8 @@ from .layout import TrussLayout
 _STOP_SECONDS = 3.0
 _LINE_BYTES = 1 << 20
 
-# What reaches the model: as in its container, little of the machine's environment.
+# Of this machine's environment the model gets little, as in its container: what a model needs
+# to find its bucket, its credentials and its GPU.
 _PASSED_ON = frozenset({"PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS"})
 _PASSED_ON_PREFIXES = (
     *("OUTBOX_", "TRUSS_SECRET_", "AWS_", "GOOGLE_", "STORAGE_EMULATOR_"),

@@ -14,7 +14,7 @@ from .process import TrussProcess, running_truss
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY_SECONDS = 0.2
-_DOUBLINGS = 7  # to some 25 seconds
+_DOUBLINGS = 7  # to some 25 seconds: a model that cannot start should not keep the CPU busy
 _STARTING_SECONDS = 0.05
 _RUNNING_SECONDS = 1.0
 
@@ -88,7 +88,7 @@ class TrussServer:
             log.cancel()
 
     async def _follow_readiness(self) -> None:
-        """A model may say at any time that it is not ready; one that says nothing is busy."""
+        """A model may become unready at any time; one that does not answer is busy, not unready."""
         while True:
             await asyncio.sleep(_RUNNING_SECONDS if self.is_ready else _STARTING_SECONDS)
             answer = await self._client.is_ready(self.url)
@@ -116,6 +116,7 @@ class TrussServer:
 
     def _repeat(self, line: ModelLine) -> None:
         line.log()
-        # What is no JSON comes from outside its logging, as the traceback of a failed import does.
+        # Kept for the message about a failed start. A line that is no JSON comes from outside
+        # its logging, as the traceback of a failed import does.
         if line.level >= logging.ERROR or not line.is_structured:
             self._last_error = line.message.rpartition("\n")[2]

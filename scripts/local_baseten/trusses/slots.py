@@ -1,4 +1,4 @@
-"""How many requests each of the model's servers works on at once, and who is next."""
+"""How many requests each of the model's servers works on at once, and which is next."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ class Slots:
 
     @property
     def idle_seconds(self) -> float:
-        """For how long a server has been ready and nobody has wanted one."""
+        """How long a server has been ready without a request that runs or waits."""
         is_wanted = any(not turn.done() for turn in (*self._urgent, *self._patient))
         if is_wanted or any(self._busy.values()) or not self.is_up:
             return 0
@@ -66,7 +66,7 @@ class Slots:
             raise
 
     def take_free(self) -> list[ModelServer]:
-        """All slots that nobody waits for."""
+        """All slots that are free now, to be released one by one."""
         taken = []
         while (server := self._least_busy()) is not None:
             self._busy[server] += 1

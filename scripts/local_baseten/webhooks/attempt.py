@@ -8,6 +8,7 @@ import httpx
 
 from ..settings import DEFAULTS
 
+# As the service: a receiver that answers 4xx has decided.
 _RETRYABLE = frozenset({500, 502, 503, 504})
 
 
@@ -40,6 +41,7 @@ def webhook_client() -> httpx.AsyncClient:
         trust_env=False,
         follow_redirects=False,
         timeout=None,  # noqa: S113  # the whole attempt has one, in `post`
+        # A connection that is kept may be closed by the receiver just as it is used again.
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
     )
 

@@ -1,4 +1,4 @@
-"""Takes finished requests' results to their webhooks, many at once, each until its end."""
+"""Delivers finished requests' results to their webhooks, many at once."""
 
 import asyncio
 import json
@@ -19,6 +19,7 @@ from .attempt import DeliveryPolicy, WebhookAttempt, post
 
 logger = logging.getLogger(__name__)
 
+# A receiver that stalls holds up one of these for 10 seconds.
 _AT_ONCE = 50
 
 

@@ -1,4 +1,4 @@
-"""The secrets webhooks are signed with: one, or two for a day while it is rotated."""
+"""The secrets that webhooks are signed with: one, or two for a day while one is rotated."""
 
 import contextlib
 import fcntl
@@ -22,7 +22,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookSecret:
-    """`id` is what it is called by; `secret` is shown once. No end: `expires_at` is None."""
+    """`id` names it, `secret` is shown once; `expires_at` None is no end."""
 
     id: str
     secret: str = field(repr=False)
@@ -32,7 +32,7 @@ class WebhookSecret:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSecrets:
-    """A file that only its owner can read. Any process may change it; the next webhook knows."""
+    """A file that only its owner can read; a change by any process counts at the next webhook."""
 
     path: Path
     clock: Callable[[], float] = time.time
@@ -68,7 +68,7 @@ class WebhookSecrets:
         return added
 
     def expire(self, secret_id: str) -> WebhookSecret:
-        """At once: it signs nothing any more, and is gone. Raises UnknownSecretError."""
+        """Delete it: the next webhook is not signed with it. Raises UnknownSecretError."""
         with self._locked():
             active = self.active()
             kept = [one for one in active if one.id != secret_id]
