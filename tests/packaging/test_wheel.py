@@ -93,7 +93,7 @@ def make_environment(directory: Path, version: str, requirement: str) -> Environ
         pytest.skip(f"Python {version} is not on this machine")
     subprocess.run([python, "-m", "venv", "--without-pip", directory / "venv"], check=True)
     own_python = directory / "venv" / "bin" / "python"
-    _pip("--python", own_python, "install", requirement)
+    _pip("--python", own_python, "install", "--no-compile", requirement)
     folder = directory / "work"
     for name in ("model", "scripts"):
         (folder / name).mkdir(parents=True)
