@@ -21,7 +21,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from local_baseten.running import LocalBaseten, running_locally
+from local_baseten.running import LocalBaseten, running_locally, signals_held_back
 
 PROJECT = Path(__file__).parent.parent
 EXAMPLES = PROJECT / "data" / "examples"
@@ -115,7 +115,12 @@ def _run_companion(local: LocalBaseten, documents: list[Path], *, job: str, targ
         **local.environment,
         "OUTBOX_HOME": str(target.parent / "journal"),
     }
-    return subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode
+    with signals_held_back():
+        companion = subprocess.Popen(command, env=environment, cwd=PROJECT)
+    try:
+        return companion.wait()
+    finally:
+        companion.kill()
 
 
 def _job(documents: list[Path]) -> str:

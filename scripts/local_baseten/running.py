@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -102,26 +104,56 @@ def _process(
     command: list[str], environment: Mapping[str, str], log: Path, *, stop_seconds: float
 ) -> Iterator[subprocess.Popen[bytes]]:
     log.touch(mode=0o600)  # before anything is written: it begins with the keys
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = None
     try:
+        with log.open("ab") as output, signals_held_back():
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         yield process
     finally:
-        assert process.stdin is not None
-        # The child ends at this end of file, which also comes when this process is killed.
-        process.stdin.close()
-        try:
-            process.wait(stop_seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            _end(process, stop_seconds)
+
+
+def _end(process: subprocess.Popen[bytes], stop_seconds: float) -> None:
+    assert process.stdin is not None
+    # The child ends at this end of file, which also comes when this process is killed.
+    process.stdin.close()
+    try:
+        process.wait(stop_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def signals_held_back() -> Iterator[None]:
+    """SIGINT and SIGTERM are handled when the block has ended, in the main thread.
+
+    A process is started in such a block: an exception between its start and its being known would
+    leave nobody to end it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if callable(handler):  # a child inherits what is ignored, not what is handled
+            signal.signal(number, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
 
 
 def _wait_until_ready(
