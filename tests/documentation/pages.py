@@ -1,6 +1,7 @@
 """The project's Markdown pages and the code blocks in them."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from tests.tiny_truss import PROJECT
 
 _FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+
+_SEPARATORS = "();|&<>"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,3 +60,24 @@ def block(language: str, containing: str) -> str:
 def without_blocks(page: Path) -> str:
     """The page's prose: what is not in a fenced block."""
     return _FENCED.sub("", page.read_text())
+
+
+def command_lines(shell: str) -> list[list[str]]:
+    """The words after `outbox` of each call of it in a shell script."""
+    shell = re.sub(r"(^|\s)#.*", r"\1", shell.replace("\\\n", " "), flags=re.MULTILINE)
+    lexer = shlex.shlex(shell, posix=True, punctuation_chars=f"{_SEPARATORS}\n")
+    lexer.whitespace, lexer.commenters = " \t", ""
+    lexer.whitespace_split = True
+    called = []
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if set(word) <= {*_SEPARATORS, "\n"}:
+            called += [words[1:]] if _is_outbox(words) else []
+            words = []
+        elif words or not re.match(r"\w+=", word):
+            words.append(word)
+    return called
+
+
+def _is_outbox(words: list[str]) -> bool:
+    return bool(words) and words[0] in {"outbox", ".venv/bin/outbox"}

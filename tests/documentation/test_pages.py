@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,15 @@ import typer
 import yaml
 
 from outbox_client.commands.app import app
-from tests.documentation.pages import Block, block, blocks, pages, without_blocks
+from tests.documentation import pages as pages_module
+from tests.documentation.pages import (
+    Block,
+    block,
+    blocks,
+    command_lines,
+    pages,
+    without_blocks,
+)
 from tests.tiny_truss import PROJECT
 
 COMMAND = typer.main.get_command(app)
@@ -50,7 +57,7 @@ def blocks_in_tests() -> Iterator[tuple[str, str]]:
     """The arguments of each call of `block` in the tests."""
     for file in (PROJECT / "tests").rglob("*.py"):
         source = file.read_text()
-        if file.parent == Path(__file__).parent or "block(" not in source:
+        if file in {Path(__file__), Path(pages_module.__file__)} or "block(" not in source:
             continue
         for call in ast.walk(ast.parse(source)):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "block":
@@ -89,30 +96,6 @@ def json_documents(one: Block) -> Iterator[object]:
 
 
 # Commands
-
-
-SEPARATORS = "();|&<>"
-
-
-def command_lines(shell: str) -> list[list[str]]:
-    """The words after `outbox` of each call of it in a shell script."""
-    shell = re.sub(r"(^|\s)#.*", r"\1", shell.replace("\\\n", " "), flags=re.MULTILINE)
-    lexer = shlex.shlex(shell, posix=True, punctuation_chars=f"{SEPARATORS}\n")
-    lexer.whitespace, lexer.commenters = " \t", ""
-    lexer.whitespace_split = True
-    called = []
-    words: list[str] = []
-    for word in [*lexer, ";"]:
-        if set(word) <= {*SEPARATORS, "\n"}:
-            called += [words[1:]] if is_outbox(words) else []
-            words = []
-        elif words or not re.match(r"\w+=", word):
-            words.append(word)
-    return called
-
-
-def is_outbox(words: list[str]) -> bool:
-    return bool(words) and words[0] in {"outbox", ".venv/bin/outbox"}
 
 
 def parse(words: list[str], command=COMMAND, parent=None) -> None:

@@ -65,13 +65,22 @@ def test_the_curl_request_is_accepted_and_its_result_is_where_the_readme_says(oc
 
 def test_the_companions_commands_work_as_listed(environment, tmp_path):
     (tmp_path / "scans").mkdir()
-    shutil.copy(EXAMPLES / "notice-ja.png", tmp_path / "scans")
-    commands = block("sh", "outbox submit scans/").replace("--set pages=1-3 ", "")
-    run(["bash", "-e", "-c", commands], environment, cwd=tmp_path)
-    text = (tmp_path / "results" / "notice-ja.png" / "text.txt").read_text()
-    assert text.strip() == (EXAMPLES / "truth" / "notice-ja.txt").read_text().strip()
-    upkeep = block("sh", "outbox sweep --older-than").replace("scan-1.pdf", "notice-ja.png")
-    run(["bash", "-e", "-c", upkeep], environment, cwd=tmp_path)
+    shutil.copy(EXAMPLES / "minutes.pdf", tmp_path / "scans" / "scan-1.pdf")
+    for commands in (
+        block("sh", "outbox submit scans/"),
+        block("sh", "outbox fetch march --to results/ --include"),
+        block("sh", "outbox sweep --older-than"),
+    ):
+        run(["bash", "-e", "-c", commands], environment, cwd=tmp_path)
+    texts = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.txt")}
+    assert set(map(str, texts)) == {
+        "results/scan-1.pdf/text.txt",
+        "texts/scan-1.pdf.text.txt",
+        "texts/7/scan-1.pdf.txt",
+    }
+    for text in texts:
+        truth = (EXAMPLES / "truth" / "minutes.txt").read_text()
+        assert (tmp_path / text).read_text().strip() == truth.strip()
 
 
 @pytest.mark.usefixtures("demo_job")
