@@ -87,5 +87,9 @@ def test_replayed_it_is_stored_once_and_later_not_at_all(sent, tmp_path):
             answers.append(arrive(sent, here, header=sent.headers[SIGNATURE], body=sent.body))
 
     assert answers == [200, 200, 400]
-    assert here.outcomes() == [DeliveryOutcome.STORED, DeliveryOutcome.DUPLICATE, DeliveryOutcome.REFUSED]
+    assert here.outcomes() == [
+        DeliveryOutcome.STORED,
+        DeliveryOutcome.DUPLICATE,
+        DeliveryOutcome.REFUSED,
+    ]
     assert here.inbox.path("r").read_bytes() == sent.body
