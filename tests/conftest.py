@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterator
 
-import boto3
 import pytest
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
@@ -11,6 +10,7 @@ from local_baseten.buckets.fake_gcs import running_fake_gcs
 from local_baseten.buckets.s3 import BucketServer, running_bucket
 from tests.canaries import found, said, seed
 from truss_outbox.stores import GcsOptions, S3Options
+from truss_outbox.stores.s3.client import connect
 
 settings.register_profile("outbox", deadline=None, max_examples=60)
 settings.load_profile("outbox")
@@ -53,13 +53,7 @@ def moto_options() -> Iterator[S3Options]:
         access_key_id="moto",
         secret_access_key="moto",
     )
-    client = boto3.client(
-        "s3",
-        endpoint_url=options.endpoint_url,
-        region_name=options.region,
-        aws_access_key_id="moto",
-        aws_secret_access_key="moto",
-    )
+    client = connect(options)
     client.create_bucket(Bucket="outbox")
     client.close()
     yield options

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from truss_outbox.contract import Outputs
+from truss_outbox import Outputs
 from truss_outbox.serving.request import DOCUMENT
 
 from .files.documents import Pages, chosen_pages, open_document
@@ -18,11 +18,41 @@ from .reading.orientation import read_upright
 from .reading.reading import Page
 from .request import ArtifactName, Request
 from .settings import InferenceSettings
-from .writing.summary import Summary
 from .writing.writers import open_writer
 
 
-class Inference:
+class Summary:
+    """A result in a few numbers, counted over the pages added so far.
+
+    Each line counts once in `mean_confidence`, however long it is.
+    """
+
+    def __init__(self) -> None:
+        self._pages = 0
+        self._turned_pages = 0
+        self._lines = 0
+        self._characters = 0
+        self._confidence = 0.0
+
+    def add(self, page: Page) -> None:
+        self._pages += 1
+        self._turned_pages += page.rotation != 0
+        self._lines += len(page.lines)
+        self._characters += sum(len(line.text) for line in page.lines)
+        self._confidence += sum(line.confidence for line in page.lines)
+
+    def result(self) -> JsonValue:
+        """`mean_confidence` is null where there is no line."""
+        return {
+            "pages": self._pages,
+            "turned_pages": self._turned_pages,
+            "lines": self._lines,
+            "characters": self._characters,
+            "mean_confidence": round(self._confidence / self._lines, 4) if self._lines else None,
+        }
+
+
+class DocumentInference:
     """Safe to share between threads; neither PDFium nor the models are, so one runs at a time."""
 
     def __init__(self, engine: Engine, settings: InferenceSettings) -> None:
@@ -44,6 +74,7 @@ class Inference:
                 open_document(work_directory / DOCUMENT, request, self._settings)
             )
             numbers = chosen_pages(pages, request, self._settings)
+            # All before the first is read: page 99 being too large is said at once.
             for number in numbers:
                 pages.check(number)
             writers = [
@@ -62,6 +93,7 @@ class Inference:
         image = pages.page(number)
         rendered = time.perf_counter()
         pixels, rotation, lines = read_upright(self._engine.read, image.pixels)
+        # Arranged before they are left out: a faint piece may belong to a certain line.
         certain = [line for line in arrange(lines) if line.confidence >= min_confidence]
         return Page(
             number=number,
@@ -73,13 +105,13 @@ class Inference:
         )
 
 
-def load(settings: Mapping[str, JsonValue], data_directory: Path) -> Inference:
+def load(settings: Mapping[str, JsonValue], data_directory: Path) -> DocumentInference:
     """The inference, warm. `settings` as in config.yaml, weights below `data_directory`.
 
     Raises ConfigurationError.
     """
     parsed = InferenceSettings.parse(settings)
-    return Inference(load_engine(parsed, data_directory), parsed)
+    return DocumentInference(load_engine(parsed, data_directory), parsed)
 
 
 def _files(artifacts: Iterable[ArtifactName], directory: Path) -> dict[str, Path]:

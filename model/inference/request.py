@@ -16,6 +16,7 @@ ArtifactName = Literal["document.json", "text.txt", "lines.csv", "searchable.pdf
 
 
 def _page_ranges(text: str) -> str:
+    # Kept as text, which the request's schema can describe; parsed again when it is used.
     PageRanges.parse(text)
     return text
 
@@ -29,6 +30,7 @@ def _encodable(password: SecretStr) -> SecretStr:
 
 
 def _once_each(names: list[ArtifactName]) -> list[ArtifactName]:
+    # Two writers of one file would mix their output.
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"names {', '.join(twice)} more than once")

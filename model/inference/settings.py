@@ -6,12 +6,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 
 _MODEL_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _inside(file: str) -> str:
+    # data/ is what `truss push` ships; a path out of it would differ between machines.
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise ValueError("must be a path below data/")
@@ -27,7 +28,7 @@ class Weights(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Limits(BaseModel):
+class PageLimits(BaseModel):
     """What one document may ask for; a larger one is the caller's error."""
 
     model_config = _MODEL_CONFIG
@@ -36,8 +37,21 @@ class Limits(BaseModel):
     max_page_pixels: int = Field(default=40_000_000, ge=10_000)
     max_page_side: int = Field(default=20_000, ge=100)
 
+    def check_size(self, number: int, size: tuple[int, int], *, remedy: str) -> None:
+        """Raises InvalidInputError unless page `number` of `size` (width, height in pixels) may be
+        read. Asked before any of its pixels exist."""
+        width, height = size
+        if width * height <= self.max_page_pixels and max(size) <= self.max_page_side:
+            return
+        raise InvalidInputError(
+            "document",
+            f"page {number} has {width} x {height} pixels, more than the"
+            f" {self.max_page_pixels // 1_000_000} million, or {self.max_page_side} a side,"
+            f" that are read; {remedy}",
+        )
 
-class InferenceSettings(Limits):
+
+class InferenceSettings(PageLimits):
     """`threads` is how many one page is read with; `gpu` needs onnxruntime-gpu in the image."""
 
     threads: int = Field(default=2, ge=1, le=64)

@@ -9,7 +9,7 @@ from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import PageImage
 from ..request import Request
-from ..settings import Limits
+from ..settings import PageLimits
 from .images import IMAGE_FORMATS, open_image
 from .pdf import open_pdf
 
@@ -37,8 +37,9 @@ class Pages(Protocol):
 
 
 @contextmanager
-def open_document(path: Path, request: Request, limits: Limits) -> Iterator[Pages]:
+def open_document(path: Path, request: Request, limits: PageLimits) -> Iterator[Pages]:
     """Raises InvalidInputError: not a document, damaged, encrypted."""
+    # The content type that a caller states, and a file's name, are wrong too often.
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if not head:
@@ -57,7 +58,7 @@ def open_document(path: Path, request: Request, limits: Limits) -> Iterator[Page
         )
 
 
-def chosen_pages(pages: Pages, request: Request, limits: Limits) -> list[int]:
+def chosen_pages(pages: Pages, request: Request, limits: PageLimits) -> list[int]:
     """The numbers of the pages to read. Raises InvalidInputError: outside, or too many."""
     ranges = request.page_ranges()
     if ranges.last > pages.count:

@@ -8,14 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 import cv2
+import numpy as np
 from PIL import Image, ImageOps
 
 from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import POINTS_PER_INCH, PageImage, Pixels
-from ..settings import Limits
-from .pixels import to_pixels
-from .sizes import check_size
+from ..settings import PageLimits
 
 _ASSUMED_DPI = 150.0
 _MIN_DPI, _MAX_DPI = 50.0, 2400.0  # what an image says outside of these is a default, or wrong
@@ -34,7 +33,7 @@ IMAGE_FORMATS: Mapping[str, Callable[[bytes], bool]] = MappingProxyType(
 class ImagePages:
     """Implements `Pages`."""
 
-    def __init__(self, image: Image.Image, *, count: int, limits: Limits) -> None:
+    def __init__(self, image: Image.Image, *, count: int, limits: PageLimits) -> None:
         self._image = image
         self._limits = limits
         self.count = count
@@ -42,22 +41,22 @@ class ImagePages:
     def check(self, number: int) -> None:
         with _decoding(f"frame {number}"):
             self._image.seek(number - 1)
-            check_size(
-                number, self._image.size, self._limits, remedy="send it in fewer pixels, or parts"
-            )
+            remedy = "send it in fewer pixels, or parts"
+            self._limits.check_size(number, self._image.size, remedy=remedy)
 
     def page(self, number: int) -> PageImage:
         with _decoding(f"frame {number}"):
             self._image.seek(number - 1)
             dpi = _stated_dpi(self._image)
             upright = ImageOps.exif_transpose(self._image)
+            # The stated resolution is of the stored picture: turned by 90 degrees, it is too.
             if upright.size != self._image.size and upright.width == self._image.height:
                 dpi = (dpi[1], dpi[0])
-            return _page_image(to_pixels(upright), dpi)
+            return _page_image(_to_pixels(upright), dpi)
 
 
 @contextmanager
-def open_image(path: Path, *, limits: Limits) -> Iterator[ImagePages]:
+def open_image(path: Path, *, limits: PageLimits) -> Iterator[ImagePages]:
     """Raises InvalidInputError: damaged."""
     # The size is checked against our own limit, from the header, before anything is decoded.
     Image.MAX_IMAGE_PIXELS = None
@@ -110,3 +109,29 @@ def _page_image(pixels: Pixels, dpi: tuple[float, float]) -> PageImage:
         dpi=finer,
         dpi_source="image" if dpi[0] else "assumed",
     )
+
+
+def _to_pixels(image: Image.Image) -> Pixels:
+    """Any image as 8-bit colour on white, which is all that the models can read."""
+    if image.mode in {"I", "F"} or image.mode.startswith("I;"):
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        image = Image.new("RGBA", image.size, "white")
+        image.alpha_composite(colours)
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    darkest, brightest = _range(image.mode, float(values.min()), float(values.max()))
+    scaled = (values - darkest) * (255.0 / max(brightest - darkest, 1e-9))
+    return Image.fromarray(scaled.clip(0, 255).round().astype(np.uint8))
+
+
+def _range(mode: str, darkest: float, brightest: float) -> tuple[float, float]:
+    """What stands for black and for white: the values' own extremes where no type says it."""
+    if mode.startswith("I;16"):
+        return 0.0, 65535.0
+    usual = next((white for white in (255.0, 65535.0) if brightest <= white), brightest)
+    return (0.0, usual) if mode == "I" and darkest >= 0 else (darkest, brightest)

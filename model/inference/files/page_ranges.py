@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+# Nine digits are more than any document has pages, and quick to read.
 _RANGE = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?\Z", re.ASCII)
 
 
@@ -31,6 +32,7 @@ class PageRanges:
         """The pages of a document that has `count`: ascending, each once."""
         if not self.ranges:
             return list(range(1, count + 1))
+        # Cut to the document first: `1-999999999` must not become a list of that length.
         inside = ((first, min(last, count)) for first, last in self.ranges)
         return sorted({number for first, last in inside for number in range(first, last + 1)})
 

@@ -12,17 +12,16 @@ import pypdfium2.raw as pdfium
 from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import POINTS_PER_INCH, PageImage, Pixels
-from ..settings import Limits
-from .sizes import check_size
+from ..settings import PageLimits
 
-_TAIL_BYTES = 2048
+_TAIL_BYTES = 2048  # readers look for the end in the last 1,024, some writers pad it
 _DAMAGED = "export it again, or open it in a viewer and print it to a new PDF"
 
 
 class PdfPages:
     """Implements `Pages`."""
 
-    def __init__(self, pdf: pypdfium2.PdfDocument, *, dpi: int, limits: Limits) -> None:
+    def __init__(self, pdf: pypdfium2.PdfDocument, *, dpi: int, limits: PageLimits) -> None:
         self._pdf = pdf
         self._dpi = dpi
         self._limits = limits
@@ -40,7 +39,7 @@ class PdfPages:
             raise _damaged_page(number)
         width, height = (ceil(side * self._dpi / POINTS_PER_INCH) for side in points)
         remedy = "send a lower dpi, or leave the page out"
-        check_size(number, (width, height), self._limits, remedy=remedy)
+        self._limits.check_size(number, (width, height), remedy=remedy)
 
     def page(self, number: int) -> PageImage:
         try:
@@ -60,6 +59,7 @@ class PdfPages:
     def _render(self, page: pypdfium2.PdfPage) -> Pixels:
         bitmap = page.render(scale=self._dpi / POINTS_PER_INCH)
         try:
+            # Copied: the bitmap's memory is PDFium's, and goes when it is closed.
             pixels: Pixels = bitmap.to_numpy().copy()
         finally:
             bitmap.close()
@@ -67,7 +67,9 @@ class PdfPages:
 
 
 @contextmanager
-def open_pdf(path: Path, *, dpi: int, password: str | None, limits: Limits) -> Iterator[PdfPages]:
+def open_pdf(
+    path: Path, *, dpi: int, password: str | None, limits: PageLimits
+) -> Iterator[PdfPages]:
     """Raises InvalidInputError: cut off, damaged, encrypted with another password, no pages."""
     _check_end(path)
     try:

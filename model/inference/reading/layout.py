@@ -16,6 +16,7 @@ def arrange(lines: Sequence[Line]) -> list[Line]:
     """Rows from top to bottom, each from left to right; a line found in pieces is put together."""
     if not lines:
         return []
+    # A scan lies a little askew: rows are told apart along its slope, not along the page's edge.
     slope = median(_slope(line.quad) for line in lines)
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: _level(line, slope)):

@@ -39,6 +39,7 @@ def split_words(
 def _edges(centres: Sequence[float]) -> list[tuple[float, float]]:
     """Each character's start and end: half way to its neighbours, as far at the line's ends."""
     between = [(left + right) / 2 for left, right in pairwise(centres)]
+    # The outer characters reach as far out as half the mean distance between two.
     half = (centres[-1] - centres[0]) / (2 * max(len(centres) - 1, 1)) or centres[0]
     starts = [max(centres[0] - half, 0.0), *between]
     ends = [*between, min(centres[-1] + half, 1.0)]

@@ -21,6 +21,7 @@ def searchable_pdf(path: Path) -> Iterator[Callable[[Page], None]]:
 
     What fills a page (image and text) waits in a file beside `path` until the PDF's end is known.
     """
+    # pydyf numbers and keeps all objects until the end; what is large in them waits on disk.
     spool_path = path.with_name(f"{path.name}.spool")
     with spool_path.open("w+b") as spool:
         assembly = _Assembly(spool)

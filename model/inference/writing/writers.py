@@ -43,6 +43,7 @@ def open_writer(name: ArtifactName, path: Path) -> AbstractContextManager[Writer
 def document_json(path: Path) -> Iterator[Writer]:
     """Everything that is known, one page to a line of the file. Quads are in pixels."""
     with path.open("w", encoding="utf-8") as file:
+        # By hand: json.dump would want all pages in memory at once.
         file.write('{"schema": "outbox.document/v1", "pages": [')
         separator = "\n"
 

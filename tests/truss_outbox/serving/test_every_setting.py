@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import truss_outbox
 from model.model import Model
 from tests.gcs_door import Door, serving
 from tests.tiny_inference import Request, load
+from tests.tiny_truss import PROJECT
 from tests.truss_outbox.stores.s3.front_door import FrontDoor, Refusal, running_front_door
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.serving.open_outbox import open_outbox
@@ -264,6 +266,12 @@ SHOWS: dict[str, tuple[Any, Callable[[World, Any], Any], Any]] = {
 def test_a_setting_shows_where_it_is_used(world, setting):
     value, look, expected = SHOWS[setting]
     assert look(world, value) == expected
+
+
+@pytest.mark.parametrize("page", ["config.yaml", "model/packages/truss_outbox/README.md"])
+def test_every_setting_is_explained(page):
+    text = (PROJECT / page).read_text()
+    assert [name for name in SETTINGS if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_every_setting_is_read_by_the_code():

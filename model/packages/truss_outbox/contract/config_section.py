@@ -18,6 +18,7 @@ def outbox_section(config: Mapping[str, Any]) -> Mapping[str, Any]:
     section, path = config, ""
     for name in ("model_metadata", "outbox"):
         path = f"{path}.{name}".removeprefix(".")
+        # A key without a value (`outbox:`) is None in YAML, and sets nothing.
         inner = section.get(name) or {}
         if not isinstance(inner, Mapping):
             raise ConfigurationError(path, "must be a mapping of settings to values")

@@ -14,6 +14,7 @@ def input_digest(model_input: Mapping[str, Any]) -> str:
     Canonical: keys sorted by code point, no white space, everything outside ASCII as `\\uXXXX`.
     Raises InvalidInputError for numbers JSON does not have (NaN, Infinity).
     """
+    # The metadata say where a result lies, not what it is: other labels are no other input.
     content = {name: value for name, value in model_input.items() if name != "metadata"}
     try:
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -23,7 +23,9 @@ MAX_SEGMENT_BYTES = 250
 
 _SAFE = frozenset((string.ascii_letters + string.digits + "._-").encode())
 _EMPTY = "%FF"  # 0xFF never occurs in UTF-8, so no other value is escaped to this.
+# What a key holds as it is: no `%`, which marks what was escaped in a value.
 _LITERAL = re.compile(r"[A-Za-z0-9._/=,+@-]*\Z")
+# None of these is left by `escape`: between two fields they keep `a`+`bc` from meeting `ab`+`c`.
 _SEPARATOR = re.compile(r"[/=,+@]")
 _LABEL = re.compile(r"labels\.[A-Za-z0-9_-]+\Z")
 _FIELDS = frozenset({"job", "item", "request_id", "model", "environment"})
@@ -35,6 +37,7 @@ def escape(value: str) -> str:
     Bytes outside `A-Za-z0-9._-`, and a leading dot, become `%XX` (UTF-8).
     """
     escaped = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in value.encode())
+    # `.` and `..` would leave the prefix; readers of directories skip hidden names.
     if escaped.startswith("."):
         return f"%2E{escaped[1:]}"
     return escaped or _EMPTY
@@ -138,6 +141,7 @@ class KeyTemplate:
     def job_prefix(self, job: str) -> str:
         """What the keys of all the job's results begin with; empty where they share nothing."""
         prefix = ""
+        # Only what stands before any other field is the same for all of the job's items.
         for literal, field in self.parts:
             prefix += literal
             if field != "job":

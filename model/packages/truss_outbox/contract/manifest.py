@@ -33,6 +33,7 @@ class _Record(BaseModel):
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Raises ManifestError: not JSON, not this kind of record, or another major schema."""
+        # Before parsing, which takes many times the memory.
         if len(data) > MAX_MANIFEST_BYTES:
             raise ManifestError(
                 f"{len(data):,} bytes are more than the {MAX_MANIFEST_BYTES:,} of a {cls.kind}"
@@ -41,6 +42,7 @@ class _Record(BaseModel):
             document = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise ManifestError(f"the {cls.kind} is not JSON") from error
+        # The schema first: what breaks a newer one is not broken, and deserves another remedy.
         schema = document.get("schema") if isinstance(document, dict) else None
         expected = f"outbox.{cls.kind}/v1"
         if schema != expected:
@@ -139,8 +141,11 @@ class Manifest(_Record):
 
     @classmethod
     def at(cls, path: str, data: bytes) -> Self:
-        """The manifest read from `path` below a root. Raises ManifestError, also where its key
-        is not the one it lies under: whoever could put it there could name another's files."""
+        """The manifest read from `path` below a root.
+
+        Raises ManifestError, also if it names another key than the one it lies under: a writer of
+        one key could otherwise have readers take another key's files.
+        """
         manifest = cls.from_bytes(data)
         if path != manifest_key(manifest.key):
             raise ManifestError("the manifest lies under a key that is not its own")

@@ -1,4 +1,4 @@
-"""Who a result belongs to, as the request says it."""
+"""Whose result it is: what a request says about itself."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _encodable(text: str) -> str:
+    # JSON can spell half a surrogate pair (`"\\ud800"`); no key and no file name could hold it.
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -21,7 +22,7 @@ class RequestMetadata(BaseModel):
     """`metadata` of a request. `job` and `item` may be any text; keys escape them.
 
     `item` is the request's id where it is absent, `labels` are for the key template
-    (`{labels.NAME}`) and for whoever reads the manifests.
+    (`{labels.NAME}`) and for readers of the manifests.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)

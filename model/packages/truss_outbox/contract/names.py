@@ -6,6 +6,7 @@ from collections.abc import Collection
 MAX_ARTIFACT_NAME_BYTES = 100
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*\Z")
+# Windows opens a device for `NUL.txt`, and drops a dot at the end.
 _UNFIT = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\..*)?\Z|.*\.\Z", re.IGNORECASE)  # on Windows
 _MANIFEST = "manifest.json"
 """A fetched result keeps its manifest under this name, beside its artifacts."""
@@ -23,6 +24,7 @@ def check_artifact_names(names: Collection[str]) -> None:
     for name in names:
         if not _is_safe(name):
             raise ValueError(f"{name[:MAX_ARTIFACT_NAME_BYTES]!r} cannot be an artifact's name")
+        # macOS and Windows would write both into one file.
         other = taken.setdefault(name.casefold(), name)
         if other is not name:
             raise ValueError(f"artifacts {other!r} and {name!r}: the name is taken")

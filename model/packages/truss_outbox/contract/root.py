@@ -65,6 +65,7 @@ def _split(setting: str, text: str) -> tuple[str, str, str]:
     """Scheme, bucket and prefix."""
     if not text.isprintable() or "\\" in text:
         raise ConfigurationError(setting, "holds a backslash or an unprintable character")
+    # Some clients would read a query or a fragment out of the address, others a longer name.
     if "?" in text or "#" in text:
         raise ConfigurationError(setting, "may have no ? and no #")
     match = _URL.match(text)
@@ -74,6 +75,7 @@ def _split(setting: str, text: str) -> tuple[str, str, str]:
 
 
 def _check_segments(setting: str, prefix: str) -> None:
+    # S3 keeps such segments as they are, HTTP clients resolve them: two places for one address.
     if prefix and any(segment in {"", ".", ".."} for segment in prefix.split("/")):
         raise ConfigurationError(setting, "has an empty, . or .. segment: write it without")
 

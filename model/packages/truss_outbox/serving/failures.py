@@ -1,4 +1,4 @@
-"""From an error to its failure record and the answer Baseten decides by."""
+"""From an error to its failure record, and to the HTTP status by which Baseten repeats or not."""
 
 import hashlib
 import logging
@@ -72,6 +72,7 @@ class FailureRecorder:
         return HTTPException(_status(error), f"{failure.code}: {failure.message}")
 
     def _record(self, failure: Failure) -> None:
+        # The caller is answered all the same; what failed first counts.
         try:
             record_failure(self.store, failure)
         except StoreError as error:
@@ -114,11 +115,13 @@ def _message(error: Exception) -> str:
 
 def _frames(error: Exception) -> list[str]:
     return [
+        # The end of the path: the beginning differs from image to image.
         f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
 
 
 def _digest(error: Exception) -> str:
+    # Without the message, which may quote the input and differs where the place is the same.
     place = "\n".join([type(error).__name__, *_frames(error)])
     return hashlib.sha256(place.encode()).hexdigest()[:16]

@@ -35,6 +35,7 @@ class BoundedExecutor:
         self._pool = ThreadPoolExecutor(limit, thread_name_prefix="outbox-upload")
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        # Waits in the predict slot: Truss begins no further request, and the disk does not fill up.
         self._free.acquire()
         metrics.PENDING_RESULTS.inc()
         try:
@@ -81,6 +82,7 @@ class Outbox:
         attempt = Attempt(key=identity.key, request_id=identity.request_id)
         with self._answering(attempt), attempt.timed("preprocess"):
             request = parse_request(self.request_type, model_input, identity)
+            # Before the document is brought: a repeated request costs one read of the bucket.
             wanted = fingerprint(input_digest(model_input), model_version=self.model.version)
             committed = find_manifest(self.store, attempt.key)
             if committed is not None:
@@ -91,6 +93,7 @@ class Outbox:
 
     def run(self, execution: Execution) -> "Future[Manifest]":
         """Run the inference. What is returned is being stored, whether or not anyone waits."""
+        # From here on the work is paid for: it is stored even if nobody waits for it any more.
         try:
             with self._answering(execution.attempt), execution.attempt.timed("predict"):
                 outputs = self.inference.run(execution.request, execution.work_directory)

@@ -94,6 +94,7 @@ def parse_request(
         raise InvalidInputError("model_input", "must be a JSON object")
     if identity.problem is not None:
         raise identity.problem
+    # The metadata were parsed for the key, and are not parsed again.
     return _parse(request_type, {**model_input, "metadata": identity.metadata})
 
 
@@ -110,6 +111,7 @@ def _key_for_failure(metadata: Any, request_id: str, template: KeyTemplate) -> s
         prefix = ""
     if not 0 < len(prefix) <= MAX_SEGMENT_BYTES:
         prefix = template.job_prefix("adhoc")
+    # Cut, not refused: this is where a failure is recorded.
     return prefix + escape(request_id)[:MAX_SEGMENT_BYTES]
 
 

@@ -1,4 +1,4 @@
-"""One try at a request: what its records name it by, and what it needs while it runs."""
+"""One execution of a request: its name and times, and what it needs while it runs."""
 
 import tempfile
 import time
@@ -16,6 +16,7 @@ from .request import InferenceRequest
 class Attempt:
     key: str
     request_id: str
+    # New at every execution, also of the same request: two never write the same artifact.
     name: str = field(default_factory=new_attempt)
     milliseconds: dict[str, float] = field(default_factory=dict)
 
@@ -35,15 +36,20 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Execution:
-    """An attempt that needs the inference. Its work directory goes when it is closed, or, where
-    the caller is gone before `predict`, when it is forgotten."""
+    """An attempt that needs the inference.
+
+    Its work directory is deleted when it is closed, or, if `predict` never comes because the
+    caller hung up, when it is garbage.
+    """
 
     attempt: Attempt
     request: InferenceRequest
     fingerprint: str
     directory: tempfile.TemporaryDirectory[str] = field(
         default_factory=lambda: tempfile.TemporaryDirectory(
-            prefix="outbox-", ignore_cleanup_errors=True
+            # A file that cannot be deleted must not turn a stored result into a failure.
+            prefix="outbox-",
+            ignore_cleanup_errors=True,
         )
     )
 

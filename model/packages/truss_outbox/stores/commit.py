@@ -41,7 +41,7 @@ def upload_artifacts(
     """Store every file under the attempt's own directory; on failure, leave none of them there.
 
     A few travel at a time: a small one costs a round trip to the bucket, whatever its size.
-    Raises StoreError; and OutputsError where the names cannot stand together, or a file is missing.
+    Raises StoreError, and OutputsError for names that cannot be stored or a file that is missing.
     """
     _check_files(files)
 
@@ -97,6 +97,7 @@ def _resolve(store: ObjectStore, manifest: Manifest) -> Manifest:
 def record_failure(store: ObjectStore, failure: Failure) -> None:
     """Raises StoreError."""
     key = failure_key(failure.key, failure.attempt)
+    # Create-only too: nothing that a reader may have seen is ever overwritten.
     try:
         store.create(key, failure.to_bytes(), content_type=CONTENT_TYPE)
     except AlreadyExistsError:

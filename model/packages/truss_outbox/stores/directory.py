@@ -29,6 +29,7 @@ class DirectoryStore:
     def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:  # noqa: ARG002
         with _translated(key), path.open("rb") as source, self._unfinished(key) as target:
             copied = copy_hashed(source, target)
+            # On disk before it has its name: after a power cut a named file must be whole.
             _sync(target)
             Path(target.name).replace(self._path(key))
             _sync_directory(self._path(key).parent)
@@ -78,6 +79,7 @@ def _translated(key: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
+    # A key below another key's file, or above one: in a bucket neither would be there.
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise NotFoundError(key) from error
     except FileExistsError as error:
@@ -96,6 +98,7 @@ def _sync(file: BinaryIO) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
+    # A file's name is its directory's content, which is written back separately.
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

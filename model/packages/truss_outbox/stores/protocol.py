@@ -20,14 +20,15 @@ class ObjectStore(Protocol):
     def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
         """Store a file, streamed from disk; readers see all of it or nothing.
 
-        Returns what was stored, taken while it was read. A file that changes meanwhile raises
-        StoreError, or what is returned is all the same that of the bytes that were stored.
+        The digest is taken while the file is read. If the file changes meanwhile, either StoreError
+        is raised or the digest is that of the bytes that were stored.
         """
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         """Store `data` if nothing has this key, atomically: of several callers one succeeds.
 
-        Raises AlreadyExistsError, also where an earlier call of one's own lost its reply.
+        Raises AlreadyExistsError, also when an earlier call of the same caller stored `data` and
+        its reply was lost.
         """
 
     def get(self, key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Patience with a store: repeat what may succeed, for a bounded time."""
+"""Repeating calls to a store that may succeed the next time, for a bounded time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +32,7 @@ def patiently(
         wait_jitter=0.5,
     ):
         with attempt:
+            # stamina numbers from 1: the first is no repetition.
             if attempt.num > 1:
                 on_retry()
             return operation()
@@ -68,6 +69,7 @@ class RetryingStore:
 
     def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
         def get_anew() -> str:
+            # A download that broke off has left its first half; the store only makes new files.
             path.unlink(missing_ok=True)
             return self._store.get_file(key, path, max_bytes=max_bytes)
 

@@ -1,7 +1,7 @@
 """The settings that every kind of bucket has: names, defaults and bounds, declared here alone.
 
 A store's own settings are in `s3/options.py` and `gcs/options.py`; `serving.settings` reads them
-all from config.yaml and the environment. Whoever builds options in code needs no more than these.
+all from config.yaml and the environment.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileDigest:
-    """What bytes are known by; `sha256` is hexadecimal."""
+    """Size and SHA-256 (hexadecimal) of some bytes."""
 
     sha256: str
     size: int
@@ -39,7 +39,7 @@ def copy_hashed(source: BinaryIO, target: BinaryIO) -> FileDigest:
 
 
 class HashingReader:
-    """A file that is read once, from its beginning; `digest` is that of what was given out."""
+    """A file that is read once, from its beginning; `digest` covers the bytes read so far."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
@@ -79,6 +79,7 @@ class BoundedWriter:
                 raise
 
     def write(self, data: bytes) -> int:
+        # What the store says of an object's size may be missing or wrong: what comes is counted.
         if self._target.tell() + len(data) > self._max_bytes:
             raise ObjectTooLargeError(self._key, max_bytes=self._max_bytes)
         self._digest.update(data)

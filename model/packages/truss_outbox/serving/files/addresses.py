@@ -1,6 +1,6 @@
 """Which addresses a request may have this model fetch. Pure: nothing is looked up, nothing sent.
 
-An address that other programs could read in another way than this one is refused, not mended.
+An address that another program could understand differently is refused, never corrected.
 """
 
 import re
@@ -46,7 +46,7 @@ class Target:
 
 
 def parse_target(url: str, *, hosts: tuple[str, ...]) -> Target:
-    """Raises InvalidInputError, which quotes nothing: an address can be a signed one."""
+    """Raises InvalidInputError, which never quotes the address: a signed one is a secret."""
     if not _CHARACTERS.match(url):
         raise InvalidInputError(
             FIELD, "holds a fragment or a character that must be percent-encoded in an address"
@@ -87,8 +87,10 @@ def parse_hosts(value: Any) -> Any:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is a host's on the public internet, and not one that stands for
-    another (IPv4 in IPv6) unless that one is public too."""
+    """Whether an IP address belongs to the public internet.
+
+    An IPv6 address that only wraps an IPv4 address counts as that one (NAT64), or not at all.
+    """
     try:
         ip = ip_address(address)
     except ValueError:

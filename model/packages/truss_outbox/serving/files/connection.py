@@ -1,7 +1,7 @@
 """One HTTPS request to an address that was checked, over before its deadline.
 
-The standard library's client, because what must not happen it does not know: it follows no
-redirect, keeps no cookie, reads no proxy from the environment, decodes no body.
+The standard library's client, because it cannot do what must not happen: it follows no redirect,
+keeps no cookie, reads no proxy from the environment, decodes no body.
 """
 
 import socket
@@ -28,8 +28,10 @@ def open_socket(address: tuple[str, int], timeout_seconds: float) -> socket.sock
 
 
 class PinnedConnection(HTTPSConnection):
-    """Connects to `address` and nothing else, whatever the name of its host resolves to by now;
-    the certificate must be the host's all the same."""
+    """Connects to `address` alone, whatever the host's name resolves to by now.
+
+    The certificate must be the host's all the same.
+    """
 
     def __init__(
         self, host: str, address: str, *, deadline: float, tls: ssl.SSLContext, connect: Connect
@@ -53,14 +55,17 @@ class PinnedConnection(HTTPSConnection):
             raw, server_hostname=self.host, do_handshake_on_connect=False,
             suppress_ragged_eofs=False,
         )  # fmt: skip
+        # The timer may have run out before there was a socket to cut.
         if self._is_cut:
             raise TimeoutError
         self._tls_socket.do_handshake()
 
     @contextmanager
     def cut_at_deadline(self) -> Iterator[Self]:
-        """Whoever reads or writes at the deadline gets an OSError: no server can hold this up by
-        sending a byte now and then."""
+        """At the deadline, reading and writing raise an OSError.
+
+        A socket's own time limit starts anew with each byte that a slow server sends.
+        """
         timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self._cut)
         timer.daemon = True
         timer.start()

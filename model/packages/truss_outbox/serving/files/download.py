@@ -18,6 +18,7 @@ MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_REPEATING = frozenset({408, 425, 429})
+# Others of getaddrinfo's errors are of the resolver, and may pass.
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 _WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
@@ -32,9 +33,9 @@ def resolve_host(host: str) -> list[str]:
 class Downloader:
     """Takes documents from `hosts` (exact names, or `*.example.com`); from nowhere when empty.
 
-    A name is resolved once a request, every address it has must be allowed, and the connection
-    goes to one of these addresses: a name that means another machine a moment later changes
-    nothing. Redirects are checked like the address itself. `timeout_seconds` is for all of it.
+    A name is resolved once a request. Every address it has must be allowed, and the connection
+    goes to one of them, so a name that is changed in between gains nothing. Redirects are checked
+    like the address itself. `timeout_seconds` bounds all of it.
     """
 
     hosts: tuple[str, ...] = ()
@@ -47,8 +48,8 @@ class Downloader:
     def download(self, url: str, path: Path, *, max_bytes: int) -> str:
         """Stream the document to the new file `path`; returns its SHA-256 (hex).
 
-        Raises InvalidInputError for what a repetition will not mend, and
-        DocumentUnavailableError. Neither quotes the address.
+        Raises InvalidInputError where repeating is of no use, else DocumentUnavailableError.
+        Neither quotes the address.
         """
         if not self.hosts:
             raise InvalidInputError(
@@ -91,6 +92,7 @@ class Downloader:
 
     def _addresses(self, host: str) -> list[str]:
         addresses = self.resolve(host)
+        # All, not only the one to be used: a private address beside a public one is a trick.
         if not all(self.is_allowed(address) for address in addresses):
             raise InvalidInputError(FIELD, "its host has an address that is not a public one")
         return addresses
@@ -140,6 +142,7 @@ def _check(answer: HTTPResponse, *, max_bytes: int) -> None:
         raise InvalidInputError(
             FIELD, f"its host answered {answer.status}; a link that has expired must be made anew"
         )
+    # A link to a viewer, or a login page that is answered with 200.
     if answer.headers.get_content_type() in _WEB_PAGES:
         raise InvalidInputError(FIELD, "is a web page; give the address of the document itself")
     if answer.getheader("Content-Encoding", "identity").lower() != "identity":

@@ -12,6 +12,7 @@ from ...stores import ObjectStore
 from ..request import Document
 from .download import Downloader
 
+# Such an object's name is its content's SHA-256, so it can be checked without being told.
 _CLAIM_CHECK = re.compile(r"inputs/([0-9a-f]{64})\Z")
 _UNSAFE_SEGMENT = re.compile(r"\.{0,2}\Z|.*[\x00-\x1f\x7f\\]", re.DOTALL)
 
@@ -41,6 +42,7 @@ def place_document(
         field = "document.input"
         source = _source(document.input or "", store, input_stores)
         key = object_key(document.input or "", root=source.root)
+        # Of this root alone: elsewhere a name of that form promises nothing.
         claimed = _CLAIM_CHECK.match(key) if source is store else None
         sha256 = _fetch(key, source, path, max_bytes=max_bytes)
     if path.stat().st_size == 0:
@@ -79,6 +81,7 @@ def _decode(text: str) -> bytes:
 
 
 def _write(text: str, path: Path, *, max_bytes: int) -> str:
+    # Base64 is a third longer than what it holds; checked before that is in memory twice.
     _check_size("document.base64", len(text) * 3 // 4, max_bytes=max_bytes)
     content = _decode(text)
     path.write_bytes(content)

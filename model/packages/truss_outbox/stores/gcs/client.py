@@ -50,6 +50,7 @@ def _credentials(options: GcsOptions) -> Credentials:
         return _of_key(options.service_account)
     if options.gcp_workload_identity_provider is not None:
         return _of_workload(options)
+    # No token may travel in clear text; only emulators, which want none, speak http.
     if (options.endpoint_url or "").startswith("http://"):
         return AnonymousCredentials()
     try:

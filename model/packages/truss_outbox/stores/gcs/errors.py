@@ -40,6 +40,7 @@ _RIGHTS = {
 
 @contextlib.contextmanager
 def translated(key: str) -> Iterator[None]:
+    """Turns the SDK's errors into StoreErrors about `key`."""
     try:
         yield
     except StoreError:
@@ -61,14 +62,6 @@ def translated(key: str) -> Iterator[None]:
         raise _unanswered(key, error) from error
 
 
-def _unanswered(key: str, error: Exception) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        key,
-        f"{type(error).__name__}: the store did not answer; if it never does, check endpoint_url"
-        " and the network",
-    )
-
-
 def _from_answer(key: str, error: GoogleAPICallError) -> StoreError:
     status, name = int(error.code or 0), type(error).__name__
     method = error.response.request.method if error.response is not None else ""
@@ -81,6 +74,14 @@ def _from_answer(key: str, error: GoogleAPICallError) -> StoreError:
     if status in {401, 403}:
         return AccessDeniedError(key, f"{name} ({status}): {_remedy(error, method)}")
     return StoreError(key, f"{method} was refused: {name} ({status})")
+
+
+def _unanswered(key: str, error: Exception) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        key,
+        f"{type(error).__name__}: the store did not answer; if it never does, check endpoint_url"
+        " and the network",
+    )
 
 
 def _missing(key: str, error: GoogleAPICallError, method: str) -> StoreError:

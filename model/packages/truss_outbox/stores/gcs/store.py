@@ -55,6 +55,7 @@ class GcsStore:
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         with translated(key):
+            # Generation 0 is "no object": the condition on which the commit relies.
             self._new_blob(key).upload_from_string(
                 data,
                 content_type=content_type,
@@ -68,7 +69,7 @@ class GcsStore:
         with translated(key):
             data: bytes = self._blob(key).download_as_bytes(
                 raw_download=True, checksum="crc32c", timeout=self._timeout, retry=None
-            )
+            )  # raw: an object stored with a content encoding is not decoded on the way
             return data
 
     def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:

@@ -36,6 +36,7 @@ def connect(options: S3Options) -> "S3Client":
         client = session.client(
             "s3",
             endpoint_url=options.endpoint_url,
+            # Other servers rarely look at the region, but the signature needs one.
             region_name=options.region or ("us-east-1" if options.endpoint_url else None),
             aws_access_key_id=options.access_key_id,
             aws_secret_access_key=options.secret_access_key,
@@ -46,6 +47,7 @@ def connect(options: S3Options) -> "S3Client":
     except (NoRegionError, InvalidRegionError):
         raise ConfigurationError("region", "is missing or cannot be one: eu-west-1?") from None
     except ValueError:
+        # Without its cause, which quotes the address: it may hold a password.
         raise ConfigurationError("endpoint_url", "is not a URL: write https://host:port") from None
     client.meta.events.register("before-call.s3", _follow_no_redirect)
     return client
@@ -78,6 +80,7 @@ def _config(options: S3Options) -> Config:
 
 
 def _bounds(options: S3Options) -> Config:
+    # One attempt: the SDK's own repetitions would multiply with RetryingStore's.
     return Config(
         connect_timeout=options.store_connect_timeout_seconds,
         read_timeout=options.store_read_timeout_seconds,
@@ -99,6 +102,7 @@ def _session(options: S3Options) -> boto3.Session:
                 },
             ).fetch_credentials
         )
+        # In place of the whole default chain: no other credentials may sign by accident.
         core.register_component("credential_provider", CredentialResolver([provider]))
     return boto3.Session(botocore_session=core)
 

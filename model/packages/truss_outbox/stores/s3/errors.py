@@ -89,11 +89,7 @@ def translated(key: str) -> Iterator[None]:
             key, "the store's TLS certificate is not trusted: set s3_ca_bundle"
         ) from error
     except BotoCoreError as error:
-        raise StoreUnavailableError(
-            key,
-            f"{type(error).__name__}: the store did not answer; if it never does, check"
-            " endpoint_url, region and the network",
-        ) from error
+        raise _unanswered(key, error) from error
 
 
 def _from_answer(key: str, error: ClientError) -> StoreError:
@@ -114,6 +110,14 @@ def _from_answer(key: str, error: ClientError) -> StoreError:
             key, f"{code}: the credentials do not allow {operation}{_and(remedy)}"
         )
     return StoreError(key, f"{operation} was refused: {code} ({status}){_and(_remedy(code))}")
+
+
+def _unanswered(key: str, error: Exception) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        key,
+        f"{type(error).__name__}: the store did not answer; if it never does, check endpoint_url,"
+        " region and the network",
+    )
 
 
 def _in_another_region(code: str, status: int, error: ClientError) -> str:

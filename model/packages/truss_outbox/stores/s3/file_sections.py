@@ -1,4 +1,4 @@
-"""Stretches of one open file, each read at a place of its own."""
+"""Sections of one open file, each read independently of the others."""
 
 import io
 import os
@@ -16,7 +16,7 @@ def open_section(descriptor: int, start: int, length: int) -> BinaryIO:
 
 
 class FileSection(io.RawIOBase):
-    """Unbuffered; the descriptor's own place is neither used nor moved."""
+    """Unbuffered; the descriptor's own position is neither used nor moved."""
 
     def __init__(self, descriptor: int, start: int, length: int) -> None:
         super().__init__()
@@ -41,6 +41,7 @@ class FileSection(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         with memoryview(buffer) as view, view[: max(0, self._length - self._place)] as room:
+            # At a place of its own: several threads read one descriptor at a time.
             count = os.preadv(self._descriptor, [room], self._start + self._place)
         self._place += count
         return count

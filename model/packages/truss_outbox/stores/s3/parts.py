@@ -58,17 +58,19 @@ class PartedUpload:
         try:
             parts, sha256 = self._send_parts(file.fileno(), size, upload)
             is_complete = self._patiently(lambda: self._complete(upload, parts, size))
+        # Of any kind: parts that no upload completes are paid for, and no listing shows them.
         except BaseException:
             self._abort(upload)
             raise
         if not is_complete:
-            raise StoreUnavailableError(self.key, "the upload is gone: it is to begin anew")
+            raise StoreUnavailableError(self.key, "the upload is gone: it has to begin anew")
         return FileDigest(sha256=sha256, size=size)
 
     def _send_parts(
         self, descriptor: int, size: int, upload: dict[str, Any]
     ) -> tuple[list["CompletedPartTypeDef"], str]:
-        """What was sent, and the SHA-256 of it all."""
+        """The parts sent, and the SHA-256 of the whole file."""
+        # S3 takes no more parts than this: a very large file has larger ones.
         part_bytes = max(self.options.s3_part_bytes, -(-size // MAX_PARTS))
         digest = hashlib.sha256()
         pending: deque[Future[CompletedPartTypeDef]] = deque()
@@ -84,6 +86,7 @@ class PartedUpload:
                     pending.append(pool.submit(self._send_part, upload, number, part, checksum))
                 sent.extend(future.result() for future in pending)
             finally:
+                # Threads that wait to repeat a part would hold up the error of another one.
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
         return sent, digest.hexdigest()
@@ -105,7 +108,7 @@ class PartedUpload:
     def _complete(
         self, upload: dict[str, Any], parts: list["CompletedPartTypeDef"], size: int
     ) -> bool:
-        """False where the upload has gone, and not by becoming the object as far as one sees."""
+        """Whether the object is complete: False if the upload is gone and no object can be seen."""
         try:
             self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except ClientError as error:

@@ -19,7 +19,7 @@ from .parts import PartedUpload
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_SMALL_BYTES = 1 << 20
+_SMALL_BYTES = 1 << 20  # below it a round trip costs more than the memory
 
 
 def open_s3(bucket: str, prefix: str, options: S3Options) -> "S3Store":
@@ -62,6 +62,7 @@ class S3Store:
         with translated(key):
             answer = self._client.get_object(**self._target(key))
             with contextlib.closing(answer["Body"]) as body:
+                # Before the first byte is written. botocore reads no more than this length.
                 if answer["ContentLength"] > max_bytes:
                     raise ObjectTooLargeError(key, max_bytes=max_bytes)
                 with path.open("xb") as target:
@@ -75,7 +76,7 @@ class S3Store:
             self._client.delete_object(**self._target(key))
 
     def _put(self, key: str, body: bytes | BufferedReader, headers: dict[str, Any]) -> FileDigest:
-        """The store compares what arrives with what is returned."""
+        """Sends the digest along: the store refuses a body that does not match it."""
         digest = FileDigest.of(body) if isinstance(body, bytes) else _digest(body)
         checksum = base64.b64encode(bytes.fromhex(digest.sha256)).decode()
         with translated(key):
@@ -98,7 +99,7 @@ class S3Store:
 
 
 def _digest(file: BufferedReader) -> FileDigest:
-    """Of all of an open file, which is then at its beginning again."""
+    """Of the whole file; it is rewound afterwards."""
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     size = file.tell()
     file.seek(0)
