@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from ...contract.errors import ObjectTooLargeError
-from ..streams import CHUNK_BYTES, FileDigest
+from ..streams import CHUNK_BYTES, BoundedWriter, FileDigest
 from .client import connect
 from .errors import translated
 from .options import S3Options
@@ -58,18 +58,15 @@ class S3Store:
                 return body.read()
 
     def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
-        digest = hashlib.sha256()
-        with translated(key):
+        with translated(key), BoundedWriter.created(path, key=key, max_bytes=max_bytes) as target:
             answer = self._client.get_object(**self._target(key))
             with contextlib.closing(answer["Body"]) as body:
-                # Before the first byte is written. botocore reads no more than this length.
+                # Before anything is read; the length that is stated is all that will be read.
                 if answer["ContentLength"] > max_bytes:
                     raise ObjectTooLargeError(key, max_bytes=max_bytes)
-                with path.open("xb") as target:
-                    for chunk in body.iter_chunks(CHUNK_BYTES):
-                        digest.update(chunk)
-                        target.write(chunk)
-        return digest.hexdigest()
+                for chunk in body.iter_chunks(CHUNK_BYTES):
+                    target.write(chunk)
+            return target.sha256
 
     def delete(self, key: str) -> None:
         with translated(key):
