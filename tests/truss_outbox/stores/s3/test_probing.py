@@ -147,15 +147,21 @@ def what_probing_says(options: S3Options, root: str = ROOT) -> str:
     return str(caught.value)
 
 
+def is_enough(options: S3Options) -> None:
+    """Raises where a right is missing. That moto lets two of eight creators succeed when they come
+    at once (it looks, then writes) is no matter here."""
+    probe(open_store(ROOT, s3=options), allow_unsafe_commit=True)
+
+
 def test_the_printed_policy_is_enough(strict):
-    assert probe(open_store(ROOT, s3=strict.user(WRITER)))
+    is_enough(strict.user(WRITER))
 
 
 @pytest.mark.parametrize("action", actions(WRITER))
 def test_with_one_action_less_the_missing_right_is_named(strict, action, door, through_the_door):
     options = strict.user(without(WRITER, action))
     if action in NOT_MISSED:
-        assert probe(open_store(ROOT, s3=options))
+        is_enough(options)
         return
     if action == "s3:ListBucket":
         # Neither moto nor SeaweedFS answers 403 for a missing object where AWS does.
