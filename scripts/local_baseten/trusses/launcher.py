@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.path[:] = _import_path()
+    sys.meta_path.insert(0, BundledLibrary)
     _serve(listener)
 
 
@@ -38,6 +40,19 @@ def _import_path() -> list[str]:
         if Path(entry).is_relative_to(sys.prefix) or Path(entry).is_relative_to(sys.base_prefix)
     ]
     return [str(Path.cwd()), *installed, str(Path.cwd() / "packages")]
+
+
+class BundledLibrary:
+    """Finds `truss_outbox` in the Truss before the installed one, which came with the stand-in.
+
+    In the image there is no other than the Truss's own, which may be of another version.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG004
+        if name != "truss_outbox":
+            return None
+        return PathFinder.find_spec(name, [str(Path.cwd()), str(Path.cwd() / "packages")])
 
 
 def _serve(listener: socket.socket) -> None:

@@ -1,5 +1,7 @@
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -8,6 +10,7 @@ import yaml
 
 from local_baseten.errors import TrussError
 from local_baseten.running import running_locally
+from local_baseten.trusses import launcher
 from local_baseten.trusses.layout import lay_out_truss
 from tests.local_baseten.conftest import TRUSSES
 
@@ -75,6 +78,27 @@ def test_the_model_finds_its_packages_last_and_nothing_of_this_checkout(tmp_path
     assert answer["found"] == []
     app = tmp_path / "state" / "truss"
     assert [answer["path"][0], answer["path"][-1]] == [str(app), str(app / "packages")]
+
+
+@pytest.mark.parametrize("is_bundled", [True, False])
+def test_the_bundled_library_goes_before_an_installed_one(tmp_path: Path, is_bundled):
+    installed, app = tmp_path / "installed", tmp_path / "app"
+    for place in (installed, app / "packages") if is_bundled else (installed,):
+        (place / "truss_outbox").mkdir(parents=True)
+        (place / "truss_outbox" / "__init__.py").touch()
+    app.mkdir(exist_ok=True)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import launcher;"
+        "sys.path.insert(0, sys.argv[2]); sys.meta_path.insert(0, launcher.BundledLibrary);"
+        "import truss_outbox; print(truss_outbox.__file__)"
+    )
+
+    folder = str(Path(launcher.__file__).parent)
+    arguments = [sys.executable, "-IS", "-c", program, folder, str(installed)]
+    found = subprocess.run(arguments, cwd=app, capture_output=True, text=True, check=True).stdout
+
+    place = app / "packages" if is_bundled else installed
+    assert found.strip() == str(place / "truss_outbox" / "__init__.py")
 
 
 LOOKING_AROUND = """
