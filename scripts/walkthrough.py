@@ -46,7 +46,7 @@ and while that runs, in a second terminal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class DocumentResult:
     """What came back for one document."""
 
     document: str
@@ -150,12 +150,12 @@ def _metric(local: LocalBaseten, name: str) -> int:
     )
 
 
-def _result(folder: Path) -> Result:
+def _result(folder: Path) -> DocumentResult:
     document = json.loads((folder / "document.json").read_text())
     manifest = json.loads((folder / "manifest.json").read_text())
     truth = (EXAMPLES / "truth" / folder.name).with_suffix(".txt").read_text()
     confidences = [line["confidence"] for page in document["pages"] for line in page["lines"]]
-    return Result(
+    return DocumentResult(
         document=folder.name,
         pages=len(document["pages"]),
         lines=len(confidences),
@@ -174,7 +174,7 @@ def _character_error_rate(text: str, truth: str) -> float:
     return edits / max(len(truth), 1)
 
 
-def _table(results: list[Result]) -> Table:
+def _table(results: list[DocumentResult]) -> Table:
     numbers = [Column(name, justify="right", no_wrap=True) for name in _NUMBERS]
     table = Table(
         Column("document", no_wrap=True),
@@ -197,7 +197,7 @@ def _table(results: list[Result]) -> Table:
     return table
 
 
-def _judgement(result: Result) -> str:
+def _judgement(result: DocumentResult) -> str:
     if result.character_error_rate == 0:
         return "exact"
     return f"CER {result.character_error_rate:.4f}" + ("" if result.is_right else ": wrong")

@@ -1,11 +1,12 @@
 """The API's error answers: `{error, error_code, detail}`."""
 
 import logging
+from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -37,24 +38,24 @@ class BrokenAnswer(Response):
         )
 
 
-def api_error(_: Request, error: Exception) -> JSONResponse:
+def _api_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
     logger.info("refused: %s", error.message, extra={"status": error.status})
     return error_answer(error.status, error.code, error.message, detail=error.detail)
 
 
-def http_exception(_: Request, error: Exception) -> JSONResponse:
+def _http_exception(_: Request, error: Exception) -> JSONResponse:
     """No such path, or not with this method."""
     assert isinstance(error, HTTPException)
     return error_answer(error.status_code, "client_error", error.detail)
 
 
-def disconnected(_: Request, __: Exception) -> JSONResponse:
+def _disconnected(_: Request, __: Exception) -> JSONResponse:
     """For the log and the metrics: the caller is gone."""
     return error_answer(499, "client_error", "The caller hung up.")
 
 
-def unexpected(_: Request, __: Exception) -> JSONResponse:
+def _unexpected(_: Request, __: Exception) -> JSONResponse:
     return error_answer(500, "internal_baseten_error", "The stand-in failed; see its log.")
 
 
@@ -63,3 +64,12 @@ def error_answer(
 ) -> JSONResponse:
     body = {"error": message, "error_code": code, "detail": detail}
     return JSONResponse(body, status_code=status)
+
+
+HANDLERS: dict[Any, ExceptionHandler] = {
+    ApiError: _api_error,
+    HTTPException: _http_exception,
+    ClientDisconnect: _disconnected,
+    Exception: _unexpected,
+}
+"""An answer for whatever an endpoint raises."""

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -111,12 +110,7 @@ def create_application(
         # A page of another site could otherwise reach this service under a name of its own
         # that leads to this machine, and so read its answers.
         middleware=[Middleware(HostCheck, hosts=hosts)],
-        exception_handlers={
-            ApiError: answers.api_error,
-            HTTPException: answers.http_exception,
-            ClientDisconnect: answers.disconnected,
-            Exception: answers.unexpected,
-        },
+        exception_handlers=answers.HANDLERS,
     )
 
 

@@ -9,7 +9,6 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from local_baseten.endpoints import answers
-from local_baseten.endpoints.answers import ApiError
 from local_baseten.endpoints.sync_api import SyncPredict
 from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
 from local_baseten.trusses.slots import Slots
@@ -41,7 +40,7 @@ def call(model: Model) -> httpx.Response:
         sync = SyncPredict(model, slots=slots, run_seconds=0.2)
         application = Starlette(
             routes=[Route("/predict", sync.answer, methods=["POST"])],
-            exception_handlers={ApiError: answers.api_error},
+            exception_handlers=answers.HANDLERS,
         )
         transport = httpx.ASGITransport(application)
         async with httpx.AsyncClient(transport=transport, base_url="http://any") as client:
