@@ -8,15 +8,14 @@ import pytest
 
 from outbox_client.commands.progress.display import shown_progress
 from outbox_client.commands.progress.lines import AsJson, AsText, Lines, summary
-from outbox_client.commands.progress.tally import Tally
-from outbox_client.commands.rendering.problems import grouped_lines
+from outbox_client.commands.progress.totals import ProgressTotals, grouped_lines
 from outbox_client.progress import ProgressEvent
 from outbox_client.text import printable
 
 
 @pytest.fixture
-def tally(time) -> Tally:
-    return Tally(lambda: time.now)
+def totals(time) -> ProgressTotals:
+    return ProgressTotals(lambda: time.now)
 
 
 @pytest.fixture
@@ -25,13 +24,13 @@ def stream() -> io.StringIO:
 
 
 @pytest.fixture
-def lines(tally, stream, time):
+def lines(totals, stream, time):
     """Everything that happens, shown as lines; the clock is looked at after each event."""
-    view = Lines(tally, stream, AsText())
+    view = Lines(totals, stream, AsText())
 
     def take(event: ProgressEvent) -> None:
-        if tally.take(event):
-            view.tell(event)
+        if totals.take(event):
+            view.show(event)
         view.tick()
 
     take.close = view.close
@@ -44,47 +43,47 @@ def wait(done: int, total: int, *, state: str = "succeeded", **more) -> Progress
     )
 
 
-def test_rates_and_the_time_left_come_from_the_last_half_minute(tally, time):
-    tally.take(ProgressEvent(phase="wait", done=0, total=1000))
+def test_rates_and_the_time_left_come_from_the_last_half_minute(totals, time):
+    totals.take(ProgressEvent(phase="wait", done=0, total=1000))
     for done in range(1, 101):  # ten a second, then one a second
         time.now += 0.1
-        tally.take(wait(done, 1000))
-    assert summary(tally) == "0:00:10 stored 100/1,000, 900 in flight, 10/s, 0:01:30 left"
+        totals.take(wait(done, 1000))
+    assert summary(totals) == "0:00:10 stored 100/1,000, 900 in flight, 10/s, 0:01:30 left"
     for done in range(101, 201):
         time.now += 1
-        tally.take(wait(done, 1000))
-    assert summary(tally) == "0:01:50 stored 200/1,000, 800 in flight, 1.0/s, 0:13:20 left"
+        totals.take(wait(done, 1000))
+    assert summary(totals) == "0:01:50 stored 200/1,000, 800 in flight, 1.0/s, 0:13:20 left"
 
 
-def test_phases_that_run_at_once_are_one_line_and_the_slowest_says_how_long(tally, time):
-    tally.take(ProgressEvent(phase="wait", done=0, total=50))
-    tally.take(ProgressEvent(phase="submit", done=0, total=50))
+def test_phases_that_run_at_once_are_one_line_and_the_slowest_says_how_long(totals, time):
+    totals.take(ProgressEvent(phase="wait", done=0, total=50))
+    totals.take(ProgressEvent(phase="submit", done=0, total=50))
     time.now += 10
     refused = ProgressEvent(
         phase="submit", done=50, total=50, item="x", state="failed", code="REFUSED"
     )
-    tally.take(refused)
-    tally.take(wait(10, 50))
-    tally.take(ProgressEvent(phase="fetch", done=0, total=10))
-    assert summary(tally) == (
+    totals.take(refused)
+    totals.take(wait(10, 50))
+    totals.take(ProgressEvent(phase="fetch", done=0, total=10))
+    assert summary(totals) == (
         "0:00:10 sent 49/50, stored 10/50, fetched 0/50, 39 in flight, 1 failed, 1.0/s,"
         " 0:00:40 left"
     )
 
 
-def test_fetching_ends_with_the_results_there_are(tally, time):
-    tally.take(ProgressEvent(phase="fetch", done=2, total=2, item="a", state="fetched"))
-    tally.take(ProgressEvent(phase="wait", done=2, total=3, failed=0, in_flight=1))
-    assert summary(tally) == "0:00:00 stored 2/3, fetched 2/3, 1 in flight"
-    tally.take(ProgressEvent(phase="wait", done=3, total=3, failed=1, in_flight=0))
-    assert summary(tally) == "0:00:00 stored 2/3, fetched 2/2, 1 failed"
+def test_fetching_ends_with_the_results_there_are(totals, time):
+    totals.take(ProgressEvent(phase="fetch", done=2, total=2, item="a", state="fetched"))
+    totals.take(ProgressEvent(phase="wait", done=2, total=3, failed=0, in_flight=1))
+    assert summary(totals) == "0:00:00 stored 2/3, fetched 2/3, 1 in flight"
+    totals.take(ProgressEvent(phase="wait", done=3, total=3, failed=1, in_flight=0))
+    assert summary(totals) == "0:00:00 stored 2/3, fetched 2/2, 1 failed"
 
 
-def test_what_was_refused_is_counted_once(tally):
+def test_what_was_refused_is_counted_once(totals):
     refused = {"item": "x", "state": "failed", "code": "REFUSED"}
-    tally.take(ProgressEvent(phase="submit", done=2, total=2, **refused))
-    tally.take(ProgressEvent(phase="wait", done=1, total=2, failed=1, in_flight=1))
-    assert summary(tally) == "0:00:00 sent 1/2, stored 0/2, 1 in flight, 1 failed"
+    totals.take(ProgressEvent(phase="submit", done=2, total=2, **refused))
+    totals.take(ProgressEvent(phase="wait", done=1, total=2, failed=1, in_flight=1))
+    assert summary(totals) == "0:00:00 sent 1/2, stored 0/2, 1 in flight, 1 failed"
 
 
 def test_a_hundred_thousand_results_are_a_handful_of_lines(lines, stream, time):
@@ -135,13 +134,13 @@ def test_a_name_cannot_move_the_cursor(lines, stream):
     assert printable("é 中") == "é 中"
 
 
-def test_json_lines_say_the_same_to_a_program(tally, stream, time):
-    view = Lines(tally, stream, AsJson())
+def test_json_lines_say_the_same_to_a_program(totals, stream, time):
+    view = Lines(totals, stream, AsJson())
     failed = wait(5, 20, state="failed", code="INVALID_INPUT", note="pages: none")
-    tally.take(ProgressEvent(phase="wait", done=0, total=20))
+    totals.take(ProgressEvent(phase="wait", done=0, total=20))
     time.now += 2
-    assert tally.take(failed)
-    view.tell(failed)
+    assert totals.take(failed)
+    view.show(failed)
     view.tick()
     problem, progress = map(json.loads, stream.getvalue().splitlines())
     assert problem == {
@@ -170,12 +169,12 @@ def test_without_a_terminal_there_are_no_colours_and_no_bars(capsys):
     assert re.fullmatch(r"0:00:0\d stored 1/1\n", capsys.readouterr().err)
 
 
-def test_whoever_stops_reading_stops_nothing(tally):
+def test_whoever_stops_reading_stops_nothing(totals):
     closed = io.StringIO()
     closed.close()
-    view = Lines(tally, closed, AsText())
-    tally.take(wait(1, 1))
-    view.tell(wait(1, 1, state="failed"))
+    view = Lines(totals, closed, AsText())
+    totals.take(wait(1, 1))
+    view.show(wait(1, 1, state="failed"))
     view.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from outbox_client.commands.progress.bars import Bars
-from outbox_client.commands.progress.tally import Tally
+from outbox_client.commands.progress.totals import ProgressTotals
 from outbox_client.progress import ProgressEvent
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -31,17 +31,17 @@ def drawn(time, *, width: int, no_color: bool = False) -> str:
     console = Console(
         file=stream, force_terminal=True, width=width, no_color=no_color, color_system="256"
     )
-    tally = Tally(lambda: time.now)
-    bars = Bars(tally, console, locked=lambda draw: draw())
-    tally.take(ProgressEvent(phase="submit", done=0, total=1234))
-    tally.take(ProgressEvent(phase="wait", done=0, total=1234))
+    totals = ProgressTotals(lambda: time.now)
+    bars = Bars(totals, console, locked=lambda draw: draw())
+    totals.take(ProgressEvent(phase="submit", done=0, total=1234))
+    totals.take(ProgressEvent(phase="wait", done=0, total=1234))
     time.now += 10
-    tally.take(ProgressEvent(phase="submit", done=1234, total=1234))
+    totals.take(ProgressEvent(phase="submit", done=1234, total=1234))
     failed = ProgressEvent(
         phase="wait", done=100, total=1234, item="a", state="failed", note=MESSAGE
     )
-    tally.take(failed)
-    bars.tell(failed)
+    totals.take(failed)
+    bars.show(failed)
     bars.close()
     return stream.getvalue()
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from ...progress import Phase, ProgressEvent
 from ...text import clock_text
 from .lines import DONE, left_out, notes, problem_line, rate_text, step_count
-from .tally import Tally
+from .totals import ProgressTotals
 
 _WIDEST = 100
 _NARROW = 50
@@ -19,16 +19,16 @@ _REDRAWS_PER_SECOND = 5
 
 
 class Bars:
-    """Problems stay above the bars. `locked` guards the tally while it is drawn."""
+    """Problems stay above the bars. `locked` guards the totals while it is drawn."""
 
     def __init__(
         self,
-        tally: Tally,
+        totals: ProgressTotals,
         console: Console,
         *,
         locked: Callable[[Callable[[], RenderableType]], RenderableType],
     ) -> None:
-        self._tally = tally
+        self._totals = totals
         self._console = console
         self._live = Live(
             console=console,
@@ -37,19 +37,19 @@ class Bars:
         )
         self._live.start()
 
-    def tell(self, event: ProgressEvent) -> None:
+    def show(self, event: ProgressEvent) -> None:
         self._console.print(Text(problem_line(event), "red" if event.item is not None else ""))
 
     def tick(self) -> None:
         """It redraws by itself."""
 
     def close(self) -> None:
-        for line in left_out(self._tally):
+        for line in left_out(self._totals):
             self._console.print(Text(line, "red"))
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        if not self._tally.steps:
+        if not self._totals.steps:
             return Text("")
         wide = self._console.width >= _NARROW
         table = Table.grid(padding=(0, 1), expand=True)
@@ -59,19 +59,19 @@ class Bars:
             table.add_column(ratio=1)
         for _ in range(3):
             table.add_column(no_wrap=True, justify="right")
-        for phase in self._tally.steps:
+        for phase in self._totals.steps:
             cells = self._cells(phase)
             table.add_row(*(cells if wide else [cells[0], *cells[2:]]))
-        said = ", ".join([f"{clock_text(self._tally.seconds)} elapsed", *notes(self._tally)])
-        return Group(table, Text(said, no_wrap=True, overflow="ellipsis"))
+        summary = ", ".join([f"{clock_text(self._totals.seconds)} elapsed", *notes(self._totals)])
+        return Group(table, Text(summary, no_wrap=True, overflow="ellipsis"))
 
     def _cells(self, phase: Phase) -> list[RenderableType]:
-        step = self._tally.steps[phase]
+        step = self._totals.steps[phase]
         total = step.total or None
         return [
             DONE[phase],
             ProgressBar(total=total, completed=step.done, pulse=total is None),
-            step_count(self._tally, phase),
-            rate_text(self._tally.rate(phase)),
-            clock_text(self._tally.seconds_left(phase)),
+            step_count(self._totals, phase),
+            rate_text(self._totals.rate(phase)),
+            clock_text(self._totals.seconds_left(phase)),
         ]

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TextIO, TypeVar
 
 from ...progress import Progress, ProgressEvent
 from .lines import AsJson, AsText, Lines
-from .tally import Tally
+from .totals import ProgressTotals
 
 _CANNOT = {"dumb", "unknown"}
 
@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 
 class _View(Protocol):
-    def tell(self, event: ProgressEvent) -> None:
-        """Show an event that is worth telling by itself."""
+    def show(self, event: ProgressEvent) -> None:
+        """Print a problem or a note."""
 
     def tick(self) -> None:
         """Called several times a second."""
@@ -38,7 +38,7 @@ class _View(Protocol):
 @contextlib.contextmanager
 def shown_progress(*, as_json: bool) -> Iterator[Progress]:
     """JSON lines where asked for; else bars on a terminal that can move its cursor, else lines."""
-    tally, lock = Tally(time.monotonic), threading.RLock()
+    totals, lock = ProgressTotals(time.monotonic), threading.RLock()
 
     def locked(draw: Callable[[], T]) -> T:
         with lock:
@@ -46,16 +46,16 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
 
     view: _View
     if as_json:
-        view = Lines(tally, sys.stderr, AsJson())
+        view = Lines(totals, sys.stderr, AsJson())
     elif can_redraw(sys.stderr):
-        view = _bars(tally, locked)
+        view = _bars(totals, locked)
     else:
-        view = Lines(tally, sys.stderr, AsText())
+        view = Lines(totals, sys.stderr, AsText())
 
     def progress(event: ProgressEvent) -> None:
-        # Told outside the lock: the terminal's own lock is held while the tally is drawn.
-        if locked(lambda: tally.take(event)):
-            view.tell(event)
+        # Told outside the lock: the terminal's own lock is held while the totals is drawn.
+        if locked(lambda: totals.take(event)):
+            view.show(event)
 
     with contextlib.ExitStack() as stack:
         stack.callback(view.close)
@@ -63,14 +63,14 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
         yield progress
 
 
-def _bars(tally: Tally, locked: Callable[[Callable[[], Any]], Any]) -> _View:
+def _bars(totals: ProgressTotals, locked: Callable[[Callable[[], Any]], Any]) -> _View:
     # 0.2 seconds that only a terminal need pay
     from rich.console import Console  # noqa: PLC0415
 
     from .bars import Bars  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False, soft_wrap=False)
-    return Bars(tally, console, locked=locked)
+    return Bars(totals, console, locked=locked)
 
 
 @contextlib.contextmanager

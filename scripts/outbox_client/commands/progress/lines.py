@@ -6,8 +6,7 @@ from typing import Any, Protocol, TextIO
 
 from ...progress import Phase, ProgressEvent
 from ...text import clock_text, printable
-from ..rendering.problems import kind_of
-from .tally import Tally
+from .totals import ProgressTotals, kind_of
 
 DONE: dict[Phase, str] = {
     "submit": "sent",
@@ -19,27 +18,27 @@ DONE: dict[Phase, str] = {
 """What has become of an item that is through a phase."""
 
 
-def summary(tally: Tally) -> str:
+def summary(totals: ProgressTotals) -> str:
     """`0:01:05 sent 50/50, stored 20/50, 30 in flight, 1 failed, 0.8/s, 0:00:36 left`"""
-    parts = [f"{DONE[phase]} {step_count(tally, phase)}" for phase in tally.steps]
-    return f"{clock_text(tally.seconds)} {', '.join([*parts, *notes(tally)])}"
+    parts = [f"{DONE[phase]} {step_count(totals, phase)}" for phase in totals.steps]
+    return f"{clock_text(totals.seconds)} {', '.join([*parts, *notes(totals)])}"
 
 
-def step_count(tally: Tally, phase: Phase) -> str:
-    step = tally.steps[phase]
+def step_count(totals: ProgressTotals, phase: Phase) -> str:
+    step = totals.steps[phase]
     total = f"/{step.total:,}" if step.total else ""
     return f"{max(0, step.done - step.failed):,}{total}"
 
 
-def notes(tally: Tally) -> list[str]:
+def notes(totals: ProgressTotals) -> list[str]:
     """In flight, failed, and how fast it goes and how long, as far as they are known."""
-    said = [f"{tally.in_flight:,} in flight"] if tally.in_flight else []
-    said += [f"{tally.failed:,} failed"] if tally.failed else []
-    if slowest := tally.slowest:
-        said += [rate_text(tally.rate(slowest))] if tally.rate(slowest) else []
-        left = tally.seconds_left(slowest)
-        said += [f"{clock_text(left)} left"] if left else []
-    return said
+    parts = [f"{totals.in_flight:,} in flight"] if totals.in_flight else []
+    parts += [f"{totals.failed:,} failed"] if totals.failed else []
+    if slowest := totals.slowest:
+        parts += [rate_text(totals.rate(slowest))] if totals.rate(slowest) else []
+        left = totals.seconds_left(slowest)
+        parts += [f"{clock_text(left)} left"] if left else []
+    return parts
 
 
 def problem_line(event: ProgressEvent) -> str:
@@ -49,27 +48,27 @@ def problem_line(event: ProgressEvent) -> str:
     return ": ".join(part for part in parts if part)
 
 
-def left_out(tally: Tally) -> list[str]:
-    """What was counted without being told, by kind."""
-    kinds = tally.problems.kinds.items()
+def left_out(totals: ProgressTotals) -> list[str]:
+    """How many problems were counted and not printed, by kind."""
+    kinds = totals.problems.kinds.items()
     return [f"and {kind.more:,} more {name}" for name, kind in kinds if kind.more]
 
 
-def progress_document(tally: Tally) -> dict[str, Any]:
-    slowest = tally.slowest
-    rate = tally.rate(slowest) if slowest else None
-    left = tally.seconds_left(slowest) if slowest else None
+def progress_document(totals: ProgressTotals) -> dict[str, Any]:
+    slowest = totals.slowest
+    rate = totals.rate(slowest) if slowest else None
+    left = totals.seconds_left(slowest) if slowest else None
     steps = {
         DONE[phase]: {"done": max(0, step.done - step.failed), "total": step.total or None}
-        for phase, step in tally.steps.items()
+        for phase, step in totals.steps.items()
     }
     return {
         "event": "progress",
-        "seconds": round(tally.seconds, 1),
+        "seconds": round(totals.seconds, 1),
         **steps,
-        "in_flight": tally.in_flight,
-        "failed": tally.failed,
-        "problems": tally.problems.counts,
+        "in_flight": totals.in_flight,
+        "failed": totals.failed,
+        "problems": totals.problems.counts,
         "rate": None if rate is None else round(rate, 2),
         "seconds_left": None if left is None else round(left, 1),
     }
@@ -96,39 +95,39 @@ _FIRST_MINUTE_SECONDS = 60.0
 _JSON_SECONDS = 1.0
 
 
-class Form(Protocol):
-    """How lines say it."""
+class LineFormat(Protocol):
+    """Whether lines are text or JSON, and how often they come."""
 
-    def summary(self, tally: Tally) -> str: ...
-    def told(self, event: ProgressEvent) -> str: ...
-    def last(self, tally: Tally) -> list[str]: ...
+    def summary(self, totals: ProgressTotals) -> str: ...
+    def event(self, event: ProgressEvent) -> str: ...
+    def last(self, totals: ProgressTotals) -> list[str]: ...
     def pause_seconds(self, elapsed: float, /) -> float: ...
 
 
 class Lines:
     """Now and then a line that sums up, and one for each of the first problems of a kind."""
 
-    def __init__(self, tally: Tally, stream: TextIO, form: Form) -> None:
-        self._tally = tally
+    def __init__(self, totals: ProgressTotals, stream: TextIO, line_format: LineFormat) -> None:
+        self._totals = totals
         self._stream = stream
-        self._form = form
+        self._format = line_format
         self._next = _FIRST_LINE_SECONDS
 
-    def tell(self, event: ProgressEvent) -> None:
-        self._say(self._form.told(event))
+    def show(self, event: ProgressEvent) -> None:
+        self._say(self._format.event(event))
 
     def tick(self) -> None:
-        if self._tally.steps and self._tally.seconds >= self._next:
-            self._say(self._form.summary(self._tally))
-            self._next = self._tally.seconds + self._form.pause_seconds(self._tally.seconds)
+        if self._totals.steps and self._totals.seconds >= self._next:
+            self._say(self._format.summary(self._totals))
+            self._next = self._totals.seconds + self._format.pause_seconds(self._totals.seconds)
 
     def close(self) -> None:
-        if any(step.done for step in self._tally.steps.values()):
-            for line in self._form.last(self._tally):
+        if any(step.done for step in self._totals.steps.values()):
+            for line in self._format.last(self._totals):
                 self._say(line)
 
     def _say(self, line: str) -> None:
-        # Whoever read it may have gone: no reason to stop the work.
+        # The reader of the lines may have gone: no reason to stop the work.
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(f"{line}\n")
             self._stream.flush()
@@ -137,14 +136,14 @@ class Lines:
 class AsText:
     """For a log, and a terminal that cannot move its cursor."""
 
-    def summary(self, tally: Tally) -> str:
-        return summary(tally)
+    def summary(self, totals: ProgressTotals) -> str:
+        return summary(totals)
 
-    def told(self, event: ProgressEvent) -> str:
+    def event(self, event: ProgressEvent) -> str:
         return problem_line(event)
 
-    def last(self, tally: Tally) -> list[str]:
-        return [*left_out(tally), summary(tally)]
+    def last(self, totals: ProgressTotals) -> list[str]:
+        return [*left_out(totals), summary(totals)]
 
     def pause_seconds(self, elapsed: float, /) -> float:
         return _OFTEN_SECONDS if elapsed < _FIRST_MINUTE_SECONDS else _SELDOM_SECONDS
@@ -153,14 +152,14 @@ class AsText:
 class AsJson:
     """For a program: objects whose `event` is `progress`, `problem` or `note`."""
 
-    def summary(self, tally: Tally) -> str:
-        return json.dumps(progress_document(tally))
+    def summary(self, totals: ProgressTotals) -> str:
+        return json.dumps(progress_document(totals))
 
-    def told(self, event: ProgressEvent) -> str:
+    def event(self, event: ProgressEvent) -> str:
         return json.dumps(problem_document(event))
 
-    def last(self, tally: Tally) -> list[str]:
-        return [self.summary(tally)]
+    def last(self, totals: ProgressTotals) -> list[str]:
+        return [self.summary(totals)]
 
     def pause_seconds(self, _elapsed: float, /) -> float:
         return _JSON_SECONDS

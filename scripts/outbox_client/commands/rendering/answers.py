@@ -18,7 +18,7 @@ from ...sending.plan import Plan
 from ...sending.submit import Submission
 from ...text import duration_text, printable
 from .. import exit_codes
-from .problems import grouped_lines, kind_of
+from ..progress.totals import grouped_lines, kind_of
 
 
 def answer(as_json: bool, document: dict[str, Any], lines: Iterable[str]) -> None:

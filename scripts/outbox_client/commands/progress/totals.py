@@ -1,27 +1,85 @@
-"""Where a job stands, summed up from its events: counts, rates, time left, problems by kind."""
+"""How far a job has come, added up from its events: counts, rates, time left, problems by kind."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from ...progress import Phase, ProgressEvent
-from ..rendering.problems import Problems, kind_of
+
+SHOWN = 5
+"""How many of a kind are printed one by one."""
+
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True, slots=True)
+class ProblemKind(Generic[T]):
+    """How many problems of this kind there were, and the first few of them."""
+
+    count: int = 0
+    shown: list[T] = field(default_factory=list)
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.shown)
+
+
+class Problems(Generic[T]):
+    """Takes any number of problems and keeps a few of each kind."""
+
+    def __init__(self, *, shown: int = SHOWN) -> None:
+        self.kinds: dict[str, ProblemKind[T]] = {}
+        self._shown = shown
+
+    def add(self, kind: str, problem: T) -> bool:
+        """Whether this is one of the few that are kept."""
+        group = self.kinds.setdefault(kind, ProblemKind())
+        group.count += 1
+        if len(group.shown) < self._shown:
+            group.shown.append(problem)
+            return True
+        return False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: kind.count for name, kind in self.kinds.items()}
+
+    @property
+    def count(self) -> int:
+        return sum(kind.count for kind in self.kinds.values())
+
+
+def kind_of(state: str, code: str | None) -> str:
+    return f"{state} ({code})" if code else state
+
+
+def grouped_lines(problems: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """From pairs of kind and line: each kind's first lines together, and how many more it has."""
+    groups = Problems[str]()
+    for kind, line in problems:
+        groups.add(kind, line)
+    for name, group in groups.kinds.items():
+        yield from group.shown
+        if group.more:
+            yield f"and {group.more:,} more {name}; --json lists all"
+
 
 _WINDOW_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.5
-_TOLD = 3
+_PRINTED = 3
 _ORDER: tuple[Phase, ...] = ("submit", "wait", "fetch", "cancel", "read")
 _PROBLEMS = frozenset({"failed", "expired", "canceled", "unknown"})
 
 
 def _is_problem(event: ProgressEvent) -> bool:
-    is_wish = event.phase == "cancel" and event.state == "canceled"
-    return event.item is not None and event.state in _PROBLEMS and not is_wish
+    is_asked_for = event.phase == "cancel" and event.state == "canceled"
+    return event.item is not None and event.state in _PROBLEMS and not is_asked_for
 
 
 @dataclass(kw_only=True, slots=True)
-class Step:
-    """One phase as far as it has come; `known` of its `total` have been heard of."""
+class PhaseProgress:
+    """How far one phase has come. `known`: the total that its events name; `total` may be more."""
 
     done: int = 0
     known: int = 0
@@ -62,22 +120,22 @@ class Step:
         return (self.total - self.done) / rate if rate and self.total else None
 
 
-class Tally:
-    """Takes events and can be asked at any time; not safe for several threads."""
+class ProgressTotals:
+    """Takes events, and has the totals at any time. Not safe for several threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self.steps: dict[Phase, Step] = {}
-        self.problems = Problems[ProgressEvent](shown=_TOLD)
+        self.steps: dict[Phase, PhaseProgress] = {}
+        self.problems = Problems[ProgressEvent](shown=_PRINTED)
         self._now = now
         self._began_at = now()
         self._in_flight: int | None = None
 
     def take(self, event: ProgressEvent) -> bool:
-        """Whether the event is worth telling by itself."""
+        """Whether the event is worth a line of its own."""
         now = self._now()
         step = self.steps.get(event.phase)
         if step is None:
-            step = Step(began_at=now, began_with=event.done)
+            step = PhaseProgress(began_at=now, began_with=event.done)
             steps = self.steps | {event.phase: step}
             self.steps = {phase: steps[phase] for phase in _ORDER if phase in steps}
         step.move(event, now)
@@ -102,13 +160,13 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """What was refused when it was sent is counted again by those who wait for it."""
+        """What was refused when it was sent is failed for the phase `wait` too: counted once."""
         failed = {phase: step.failed for phase, step in self.steps.items()}
         return max(failed.pop("submit", 0), failed.pop("wait", 0)) + sum(failed.values())
 
     @property
     def in_flight(self) -> int | None:
-        """What the service has and has not ended; None before anybody looks."""
+        """Requests at the service that have not ended; None before the first look."""
         waiting, sending = self.steps.get("wait"), self.steps.get("submit")
         if self._in_flight is not None:
             return self._in_flight
