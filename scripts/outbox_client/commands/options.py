@@ -59,41 +59,38 @@ class Names(StrEnum):
     CONTENT = "content"
 
 
+def option(default: Any, help_text: str, name: str | None = None, **more: Any) -> Any:
+    """A dataclass's field that becomes an option, `--field-name` if it has no `name`.
+
+    `more` goes to `typer.Option`: metavar, min, max, envvar.
+    """
+    metadata = {"help": help_text, **({"option": name} if name else {}), **more}
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmitOptions:
     """What the requests of a job share, and how their sources are read."""
 
     job: str = field(metadata={"help": "The job's name."})
-    label: list[str] = field(
-        default_factory=list, metadata={"metavar": "NAME=VALUE", "help": "Repeatable."}
+    label: list[str] = option([], "Repeatable.", metavar="NAME=VALUE")
+    set: list[str] = option(
+        [],
+        "A further field of the model's input, such as pages. Repeatable.",
+        metavar="NAME=JSON",
     )
-    set: list[str] = field(
-        default_factory=list,
-        metadata={
-            "metavar": "NAME=JSON",
-            "help": "A further field of the model's input, such as pages. Repeatable.",
-        },
+    priority: int | None = option(None, "0 goes first.", min=0, max=2)
+    max_time_in_queue: int | None = option(
+        None, "Seconds; then a request expires.", min=10, max=259_200
     )
-    priority: int | None = field(
-        default=None, metadata={"min": 0, "max": 2, "help": "0 goes first."}
-    )
-    max_time_in_queue: int | None = field(
-        default=None,
-        metadata={"min": 10, "max": 259_200, "help": "Seconds; then a request expires."},
-    )
-    names: Names = field(
-        default=Names.PATH,
-        metadata={"help": "Call files by their path, or by their content's SHA-256."},
-    )
-    item_column: str = field(
-        default="item", metadata={"metavar": "NAME", "help": "In a table, the items' names."}
-    )
-    label_column: list[str] = field(
-        default_factory=list,
-        metadata={
-            "metavar": "NAME",
-            "help": "In a table, a label, beside those in its object `labels`. Repeatable.",
-        },
+    names: Names = option(Names.PATH, "Call files by their path, or by their content's SHA-256.")
+    item_column: str = option("item", "In a table, the items' names.", metavar="NAME")
+    label_column: list[str] = option(
+        [],
+        "In a table, a label, beside those in its object `labels`. Repeatable.",
+        metavar="NAME",
     )
 
     def batch(self) -> Batch:
@@ -120,30 +117,21 @@ class SubmitOptions:
 class FetchOptions:
     """Which files `fetch` brings, and where to."""
 
-    only: list[str] = field(
-        default_factory=list,
-        metadata={
-            "metavar": "NAME",
-            "help": "Artifacts, such as text.txt or 'pages/*'; manifest.json counts. Repeatable.",
-        },
+    only: list[str] = option(
+        [],
+        "Artifacts, such as text.txt or 'pages/*'; manifest.json counts. Repeatable.",
+        metavar="NAME",
     )
-    include: list[str] = field(
-        default_factory=list,
-        metadata={"metavar": "GLOB", "help": "Items to fetch, such as 'scans/*'. Repeatable."},
+    include: list[str] = option(
+        [], "Items to fetch, such as 'scans/*'. Repeatable.", metavar="GLOB"
     )
-    exclude: list[str] = field(
-        default_factory=list, metadata={"metavar": "GLOB", "help": "Items to leave. Repeatable."}
-    )
-    flat: bool = field(
-        default=False, metadata={"help": "No folders: ITEM.ARTIFACT, all side by side."}
-    )
-    output_template: str | None = field(
-        default=None,
-        metadata={
-            "metavar": "PATH",
-            "help": "Below --to, such as '{labels.team}/{item}/{artifact}'; also {key} {job}"
-            " {request_id} {model} {environment}.",
-        },
+    exclude: list[str] = option([], "Items to leave. Repeatable.", metavar="GLOB")
+    flat: bool = option(False, "No folders: ITEM.ARTIFACT, all side by side.")
+    output_template: str | None = option(
+        None,
+        "Below --to, such as '{labels.team}/{item}/{artifact}'; also {key} {job}"
+        " {request_id} {model} {environment}.",
+        metavar="PATH",
     )
 
     def selection(self) -> Selection:

@@ -1,21 +1,23 @@
 """The stand-in for Baseten: serve."""
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from truss_outbox.contract.errors import ConfigurationError
 
 from ..settings import read_api_key
-from .options import command
+from .options import command, option
 
 if TYPE_CHECKING:
     from local_baseten.settings import ServiceSettings
 
 app = typer.Typer()
+
+_SECONDS: dict[str, Any] = {"metavar": "SECONDS"}
 
 Source = Annotated[
     Path,
@@ -33,106 +35,41 @@ ApiKeyFile = Annotated[Path | None, typer.Option(help="A file with the key calle
 class StandInOptions:
     """The stand-in's ServiceSettings, under their names there."""
 
-    concurrency_target: int = field(
-        default=1, metadata={"min": 1, "help": "Requests run at once on each replica."}
+    concurrency_target: int = option(1, "Requests run at once on each replica.", min=1)
+    replicas: int = option(1, "Servers with the model loaded.", min=1)
+    scale_to_zero_seconds: float | None = option(
+        None, "End the servers when idle for so long.", "--scale-to-zero-after", min=1, **_SECONDS
     )
-    replicas: int = field(default=1, metadata={"min": 1, "help": "Servers with the model loaded."})
-    scale_to_zero_seconds: float | None = field(
-        default=None,
-        metadata={
-            "option": "--scale-to-zero-after",
-            "min": 1,
-            "metavar": "SECONDS",
-            "help": "End the servers when idle for so long.",
-        },
+    run_seconds: float = option(
+        3_600, "What the model may take per request.", "--run-limit", min=1, **_SECONDS
     )
-    run_seconds: float = field(
-        default=3_600,
-        metadata={
-            "option": "--run-limit",
-            "min": 1,
-            "metavar": "SECONDS",
-            "help": "What the model may take per request.",
-        },
+    known_seconds: float = option(
+        3_600, "Until an ended request is forgotten.", "--known-for", min=1, **_SECONDS
     )
-    known_seconds: float = field(
-        default=3_600,
-        metadata={
-            "option": "--known-for",
-            "min": 1,
-            "metavar": "SECONDS",
-            "help": "Until an ended request is forgotten.",
-        },
+    finish_seconds: float = option(
+        10, "At the end, for what still runs.", "--finish-within", min=0, **_SECONDS
     )
-    finish_seconds: float = field(
-        default=10,
-        metadata={
-            "option": "--finish-within",
-            "min": 0,
-            "metavar": "SECONDS",
-            "help": "At the end, for what still runs.",
-        },
+    webhook_delays_seconds: list[float] = option(
+        [2.0], "Before a webhook goes again. Repeatable.", "--webhook-delay", min=0, **_SECONDS
     )
-    webhook_delays_seconds: list[float] = field(
-        default_factory=lambda: [2.0],
-        metadata={
-            "option": "--webhook-delay",
-            "min": 0,
-            "metavar": "SECONDS",
-            "help": "Before a webhook goes again. Repeatable.",
-        },
+    submits_per_second: float = option(
+        200, "async_predict calls taken a second.", "--submit-rate", min=1, metavar="N"
     )
-    submits_per_second: float = field(
-        default=200,
-        metadata={
-            "option": "--submit-rate",
-            "min": 1,
-            "metavar": "N",
-            "help": "async_predict calls taken a second.",
-        },
+    status_per_second: float = option(
+        20, "Status calls answered a second; cancels too.", "--status-rate", min=1, metavar="N"
     )
-    status_per_second: float = field(
-        default=20,
-        metadata={
-            "option": "--status-rate",
-            "min": 1,
-            "metavar": "N",
-            "help": "Status calls answered a second; cancels too.",
-        },
+    max_waiting: int = option(5_000, "Requests queued and running at once.", min=1, metavar="N")
+    max_body_bytes: int = option(
+        262_144, "What async_predict takes.", "--max-body", min=1, metavar="BYTES"
     )
-    max_waiting: int = field(
-        default=5_000,
-        metadata={"min": 1, "metavar": "N", "help": "Requests queued and running at once."},
+    faults: list[str] = option(
+        [],
+        "Make a fault happen; local_baseten's README lists them.",
+        "--fault",
+        metavar="KIND=PROBABILITY",
     )
-    max_body_bytes: int = field(
-        default=262_144,
-        metadata={
-            "option": "--max-body",
-            "min": 1,
-            "metavar": "BYTES",
-            "help": "What async_predict takes.",
-        },
-    )
-    faults: list[str] = field(
-        default_factory=list,
-        metadata={
-            "option": "--fault",
-            "metavar": "KIND=PROBABILITY",
-            "help": "Make a fault happen; local_baseten's README lists them.",
-        },
-    )
-    fault_seed: int | None = field(
-        default=None, metadata={"metavar": "N", "help": "Repeat the same faults."}
-    )
-    slow_seconds: float = field(
-        default=5,
-        metadata={
-            "option": "--slow-by",
-            "min": 0,
-            "metavar": "SECONDS",
-            "help": "What model_slow adds.",
-        },
-    )
+    fault_seed: int | None = option(None, "Repeat the same faults.", metavar="N")
+    slow_seconds: float = option(5, "What model_slow adds.", "--slow-by", min=0, **_SECONDS)
 
     def settings(self) -> "ServiceSettings":
         """Raises ConfigurationError, which names the option."""

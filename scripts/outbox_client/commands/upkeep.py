@@ -1,7 +1,7 @@
 """The companion's commands for whoever runs the bucket: doctor, policy, sweep, presign."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -30,7 +30,7 @@ from ..upkeep.presign import presign as links_of
 from ..upkeep.sign import signer
 from ..upkeep.sweep import sweep as swept
 from ..upkeep.unfinished_uploads import open_uploads
-from .options import Items, JobName, Json, command, parse_duration
+from .options import Items, JobName, Json, command, option, parse_duration
 from .rendering import answers as rendering
 from .rendering import upkeep as upkeep_answers
 
@@ -91,19 +91,12 @@ def _bucket_checks(settings: ClientSettings) -> Iterator[Check]:
 class WorkloadOptions:
     """Whom a trust policy lets in; what is not named may be any."""
 
-    org: str | None = field(default=None, metadata={"help": "Trust: the organisation on Baseten."})
-    team: str | None = field(default=None, metadata={"help": "Trust: the team in it; else any."})
-    model: str | None = field(
-        default=None,
-        metadata={
-            "option": "--model-id",
-            "envvar": "OUTBOX_MODEL_ID",
-            "help": "Trust: the model; else any.",
-        },
+    org: str | None = option(None, "Trust: the organisation on Baseten.")
+    team: str | None = option(None, "Trust: the team in it; else any.")
+    model: str | None = option(
+        None, "Trust: the model; else any.", "--model-id", envvar="OUTBOX_MODEL_ID"
     )
-    environment: str | None = field(
-        default=None, metadata={"help": "Trust: the model's environment; else any."}
-    )
+    environment: str | None = option(None, "Trust: the model's environment; else any.")
 
 
 @command(app, "policy")
