@@ -21,6 +21,7 @@ from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
 from .service.limits import DEFAULT_LIMITS, SendingLimits
 
+# Small enough that the first results are here while most are still to come.
 _AT_ONCE = 256
 _MOST_WAITING = 5_000
 _LOOK_AGAIN_SECONDS = 1.0
@@ -54,6 +55,7 @@ def run(
     stop = stop or threading.Event()
     fetcher = FetchWorker(journal, to, deployment=deployment, progress=progress)
     send = partial(resume, progress=progress, clock=clock, limits=limits, stop=stop)
+    # This thread follows the job; the other two send and fetch.
     with ThreadPoolExecutor(2, thread_name_prefix="outbox-run") as pool:
         sending = pool.submit(send, journal, deployment=deployment)
         tracker = Tracker(
@@ -88,10 +90,12 @@ def _finish(
         fetcher.complete()
         fetching.result()
     except SendingStoppedError:
+        # A stop after the last submit leaves nothing to resume: it only interrupts the waiting.
         if journal.unsent_count():
             raise
         raise KeyboardInterrupt from None
     finally:
+        # The pool waits for its threads when it closes: they must know that they are to end.
         stop.set()
         fetcher.stop()
 

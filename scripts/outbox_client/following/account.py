@@ -54,6 +54,7 @@ def write_account(account: Account, bucket: Bucket, *, clock: Clock, progress: P
 
     Where the bucket refuses it, that is reported as progress and no error: every result is there.
     """
+    # Never earlier: readers of the account take it for the end of the job.
     if not account.has_ended:
         return
     key = account_key(account.job)

@@ -36,6 +36,7 @@ def cancel(
     """
     result, canceler = Cancellation(), _Canceler(journal, api, clock)
     named = journal.entries_named(items)
+    # First what was not sent: it must not be sent while the others are canceled.
     planned = named if items else journal.entries(states=[State.PLANNED])
     result.canceled.extend(canceler.cancel_planned(planned))
     opened = named if items else journal.latest_sent()
@@ -69,7 +70,7 @@ class _Canceler:
         try:
             is_canceled = self._api.cancel(entry.request_id)
         except UnknownRequestError:
-            is_canceled = False
+            is_canceled = False  # it has ended so long ago that the service forgot it
         if is_canceled:
             settlement = Settlement(
                 item=entry.item,

@@ -20,6 +20,7 @@ from ..threads import in_threads
 PAGE_KEYS = 1000
 """How many keys S3 and GCS answer one LIST call with."""
 
+# Few, so that the calls for several spans can be made at the same time.
 _PAGES_PER_SPAN = 5
 _MANIFESTS = "manifests/"
 _FAILURES = "failures/"

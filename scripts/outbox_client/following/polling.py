@@ -14,11 +14,14 @@ from ..threads import in_threads
 POLLED_AT_ONCE = 20
 """The service takes so many status calls a second."""
 
+# The youngest age at which a request is asked about, and how long the queue's answer is used.
 _YOUNG_SECONDS = 5.0
 _FIRST_POLL_SECONDS = 30.0
 _LONGEST_GAP_SECONDS = 60.0
+# The longest duration loses a tenth with each batch of results: only those of late count.
 _FADING = 0.9
 _REMEMBERED_SECONDS = 3600.0  # the service forgets a request an hour after its end, not before
+# How long a result may take to show in a listing after the service says that it succeeded.
 _UNSEEN_SECONDS = 30.0
 
 _FORGOTTEN = "FORGOTTEN"
@@ -117,6 +120,7 @@ class StatusPoller:
         """Ask about the requests that are due, those sent first before the others."""
         now = self._clock.now()
         before = now - self._age_seconds
+        # Those asked about before are in the way: twenty others must still be found behind them.
         limit = POLLED_AT_ONCE + len(self.answers)
         waiting = self._journal.longest_sent(before=before, now=now, limit=limit)
         due = [entry for entry in waiting if self._is_due(entry)]

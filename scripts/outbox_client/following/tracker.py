@@ -18,6 +18,7 @@ from .polling import PolledStatus, StatusPoller
 from .settle import Settler
 
 _LISTINGS_AT_ONCE = 4
+# A submit without an answer for so long is given up, unless its sender is still at work.
 _UNANSWERED_SECONDS = 60.0
 _NOT_SENT = "NOT_SENT"
 
@@ -105,6 +106,7 @@ class Tracker:
         for request, failure in self._listing.new_failures():
             if not _is_same_request(failure.request_id, request.request_id):
                 continue  # of an earlier submit
+            # The model says that a repetition cannot help: the service will not try again.
             if not failure.retryable:
                 self._end(request, State.FAILED, failure.code, failure.message, retryable=False)
                 continue
@@ -190,7 +192,7 @@ def _bare(request_id: str) -> str:
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 2.0
 _BUCKET_AWAY_SECONDS = 300.0
-_NOBODY_SENDS_SECONDS = 60.0
+_NOBODY_SENDS_SECONDS = 60.0  # a sender that waits for room in the queue is silent for a while
 
 
 class Watch:

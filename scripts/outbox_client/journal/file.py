@@ -23,11 +23,12 @@ def journal_path(home: Path, *, job: str, root: str) -> Path:
 @contextlib.contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # names of items may be private
     except OSError as error:
         raise JournalError(f"{path.parent} cannot be made: set OUTBOX_HOME") from error
     with translated(), contextlib.closing(_connect(path)) as connection:
         connection.row_factory = sqlite3.Row
+        # With a write-ahead log, `status` reads while `run` writes.
         connection.execute("PRAGMA journal_mode = WAL")
         # A power cut may take the last rows: submitting again puts them right.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -35,6 +36,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    # Threads may share it, because every use of it is under the journal's own lock.
     return sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
@@ -58,6 +60,7 @@ def make_tables(connection: sqlite3.Connection, path: Path, about: Mapping[str, 
 
 @contextlib.contextmanager
 def committed(connection: sqlite3.Connection) -> Iterator[None]:
+    # IMMEDIATE takes the write lock at once: two processes cannot both read and then both write.
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

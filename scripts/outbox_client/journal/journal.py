@@ -68,6 +68,7 @@ class Journal:
         """
         planned, batches = iter(planned), dict[str, int]()
         with self._transaction() as connection:
+            # A part at a time, for memory; one transaction all the same.
             while some := list(islice(planned, _PLANNED_AT_A_TIME)):
                 entries = [self._entry_row(one, batches) for one in some]
                 sources = [row for one in some if (row := one.source_row())]
@@ -200,6 +201,7 @@ class Journal:
     def latest_sent(self) -> Iterator[Entry]:
         """What was sent and has not ended, the latest first; each comes once, though it ends
         meanwhile."""
+        # By the last one seen, not by OFFSET: entries leave this list while it is read.
         before, item = math.inf, ""
         while True:
             values = {"before": before, "item": item, "limit": _SENT_AT_A_TIME}

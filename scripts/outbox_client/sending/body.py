@@ -69,7 +69,7 @@ def _document(path: Path, inputs: Mapping[str, JsonValue], bucket: Bucket) -> tu
     """And its size."""
     with readable(path):
         size = path.stat().st_size
-        if size >= MAX_BODY_BYTES:
+        if size >= MAX_BODY_BYTES:  # too large whatever else is in the body: do not read it
             return {"input": stage_file(path, bucket)}, size
         data = path.read_bytes()
     document: dict[str, JsonValue] = {"base64": base64.b64encode(data).decode()}

@@ -21,6 +21,7 @@ _IN_MEMORY = BoundedSemaphore(6)
 """Files at a time that are neither light nor streamed."""
 
 _STREAMED = BoundedSemaphore(2)
+# Module-wide: several calls at a time share the memory of one process.
 
 
 def stage_files(
@@ -60,7 +61,7 @@ def _stream(path: Path, bucket: Bucket) -> str:
     before = path.stat()
     with path.open("rb") as file:
         key = input_key(hashlib.file_digest(file, "sha256").hexdigest())
-    if not bucket.exists(key):
+    if not bucket.exists(key):  # sent before, or by another job: content has one place
         bucket.upload(key, path)
         after = path.stat()
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):

@@ -68,6 +68,7 @@ class Plan:
 
     def fill(self, items: Iterable[Item]) -> None:
         """Raises InvalidInputError for whatever can be seen to be wrong now."""
+        # Collected, not raised one at a time: renaming is done in one go.
         duplicates, more = list[str](), 0
         for item in items:
             duplicate = self._add(item)
@@ -116,10 +117,11 @@ _NO_SOURCE: dict[str, object] = {"stored": None, "inputs": None, "labels": None}
 @contextlib.contextmanager
 def planned(items: Iterable[Item], batch: Batch, *, naming: Naming) -> Iterator[Plan]:
     """Raises InvalidInputError for whatever can be seen to be wrong before anything is sent."""
+    # An empty name: SQLite keeps small plans in memory, spills large ones to disk, and cleans up.
     with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute(_CREATE_STAGE)
-        connection.execute("BEGIN")
+        connection.execute("BEGIN")  # for all items: a commit for each of them would be slow
         plan = Plan(connection, batch, naming)
         plan.fill(items)
         yield plan

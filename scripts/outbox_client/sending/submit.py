@@ -35,6 +35,7 @@ from .body import Body, make_body
 from .plan import planned
 
 _CONTACT_ATTEMPTS = 6
+# A pause is cut into slices, so that a stop ends it at once.
 _SLICE_SECONDS = 0.2
 
 
@@ -121,6 +122,7 @@ class Sender:
         except _HaltedError:
             return None
         except BaseException:
+            # Other threads are in the middle of a pause: without this they would end it first.
             self.halt()
             raise
 
@@ -139,14 +141,16 @@ class Sender:
             self._pause(pause_seconds(failures))
 
     def _attempt(self, planned: Planned, body: Body) -> Receipt:
+        # Room first: a turn of the pace is worth nothing after a wait for room.
         with self._window.place(), self._pace.turn():
             if self.halted:
                 raise _HaltedError
+            # Before the call: if we are killed in the middle, `resume` knows that it may be queued.
             self._journal.begin_submits([self._begun(planned, body)])
             request_id = self._deployment.api.submit(body.content)
         self._outage.note_accepted()
         item, key = planned.item, planned.key
-        if key is None:
+        if key is None:  # the template uses the request id, which only the answer has
             metadata = planned.batch.metadata(item)
             key = self._deployment.naming.key(metadata, request_id=request_id)
         assert key is not None
@@ -262,10 +266,12 @@ def accepted(journal: Journal, submission: Submission) -> Iterator[Entry]:
 def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[Receipt]:
     if not journal.unsent_count():
         return
+    # Before anything is read or uploaded, so that a wrong key or address costs no upload.
     sender.make_contact()
     _mark_existing(journal, deployment)
     unsent = takewhile(lambda _: not sender.halted, journal.unsent())
     prepared = in_threads(sender.prepare, unsent, workers=_STAGERS)
+    # Closed in any case: what is prepared ahead of the senders would go on uploading.
     with contextlib.closing(prepared):
         for receipt in in_threads(sender.send, prepared, workers=_SENDERS, halt=sender.halt):
             if receipt is not None:

@@ -30,6 +30,7 @@ from .api import QueueStatus, RequestStatus
 from .limits import Pace
 
 _CALLS_PER_SECOND = 20  # status, cancel and the queue's own
+# More than there are senders: a submit must not wait for a status call's connection.
 _CONNECTIONS = 96
 _BAD_KEY = "the service refuses the API key: set BASETEN_API_KEY to a valid one"
 _ATTEMPTS = 6
@@ -62,6 +63,7 @@ class BasetenApi:
         name = "async_run_remote" if self._is_chain else "async_predict"
         # A Chain's as the guide has it: a bare body would have no place for priority and the like.
         request = AsyncRunRemoteInput(dict(body)) if self._is_chain else AsyncPredictRequest(**body)
+        # Not repeated here: the sender repeats it, and records each attempt in the journal.
         with self._translated():
             return str(self._call(name, request=request).request_id)
 
@@ -114,6 +116,7 @@ class BasetenApi:
             raise ServiceError("the service's answer is not that of Baseten's async API") from error
 
     def _safe(self, text: str) -> str:
+        # A gateway may send the request's headers back: our key must not get into a log.
         return " ".join(text.replace(self._secret, "…").split())[:300]
 
 

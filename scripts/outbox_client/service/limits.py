@@ -50,8 +50,10 @@ DEFAULT_LIMITS = SendingLimits()
 
 
 _WINDOW_SECONDS = 1.0
+# A thread that woke late may catch up by this much; more would be a burst.
 _CATCH_UP_SECONDS = 0.1
 _LOOK_AGAIN_SECONDS = 0.002
+# The shortest way seen may have been a lucky one: so much of it is not relied on.
 _JITTER_SECONDS = 0.01
 
 
@@ -123,7 +125,7 @@ class Pace:
 
 _FULL_QUEUE_SECONDS = 3_900.0
 """A run may take an hour: then a full queue must have moved."""
-_FULL = 429
+_FULL = 429  # the queue is full, or the rate too high: the service is well
 
 
 class OutageLimit:
