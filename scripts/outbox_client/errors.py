@@ -22,7 +22,7 @@ from truss_outbox.contract.errors import OutboxError, StoreError
 
 
 class ServiceError(OutboxError):
-    """The async API said no, or something nobody expected."""
+    """The async API refused a call, or gave an answer that is not its own."""
 
     code = "SERVICE_ERROR"
 
@@ -81,7 +81,7 @@ class LocalFileError(OutboxError, OSError):
 
 
 class TargetError(LocalFileError):
-    """The directory or its disk takes no files at all; the message says the remedy."""
+    """The target directory or its disk takes no files at all; the message says the remedy."""
 
     code = "TARGET_ERROR"
 

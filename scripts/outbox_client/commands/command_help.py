@@ -13,7 +13,7 @@ GROUPS = {
         "wait": "Wait until the end of every item of the job is known.",
         "fetch": "Bring the job's results here, verified.",
     },
-    "How a job stands": {
+    "The state of a job": {
         "status": "Show counts, rate, time left, the queue, and failures by their codes.",
         "report": "Write the job's report: one HTML page that opens without a network.",
         "jobs": "List the jobs submitted from this machine.",
@@ -21,12 +21,11 @@ GROUPS = {
         "retry": "Send again what failed and may succeed now; or the given items, whatever their"
         " reason.",
     },
-    "For those who go on from the results": {
+    "Results for other programs": {
         "index": "Add the job's new results to Parquet files in the bucket, one row each.",
-        "presign": "Print links to the artifacts of results; whoever has a link may read its"
-        " artifact.",
+        "presign": "Print links to the artifacts of results; a link needs no credentials.",
     },
-    "For whoever runs it": {
+    "Setting up and keeping a bucket": {
         "doctor": "Look at key, model, bucket, clock and settings; one line each, with the remedy"
         " in it.",
         "policy": "Print the least that a side needs, as JSON in the form of the bucket's cloud.",

@@ -23,7 +23,7 @@ Exit codes:
 
 
 def exit_code(error: Exception) -> int:
-    """INTERNAL for an error that nobody expected."""
+    """INTERNAL for an error that is not expected."""
     # Imported late: the contract takes 0.1 seconds, and `outbox --help` has no use for it.
     from truss_outbox.contract import errors  # noqa: PLC0415
 

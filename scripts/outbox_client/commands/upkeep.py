@@ -1,4 +1,4 @@
-"""The companion's commands for whoever runs the bucket: doctor, policy, sweep, presign."""
+"""Setting up and keeping a bucket: doctor, policy, sweep; and presign."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -151,7 +151,7 @@ def presign(
     expires: Annotated[str, typer.Option(metavar="TIME", help="90m, 24h; at most 7d.")] = "1h",
     as_json: Json = False,
 ) -> None:
-    """Print links to the artifacts of results; whoever has a link may read its artifact."""
+    """Print links to the artifacts of results; a link needs no credentials."""
     life, now = parse_duration(expires, option="--expires"), datetime.now(UTC)
     settings = read_settings(where)
     bucket, naming = opening.bucket(settings), opening.result_naming(settings)

@@ -28,7 +28,7 @@ class AsyncApi(Protocol):
     def submit(self, body: Mapping[str, Any]) -> str:
         """Queue a request (`model_input`, `priority`, …); returns its id.
 
-        Tries once. After ServiceUnavailableError it may be queued all the same: whoever sends it
+        Tries once. After ServiceUnavailableError it may be queued all the same: sending it
         again still gets one result. Raises RefusedRequestError where this body is at fault.
         """
 

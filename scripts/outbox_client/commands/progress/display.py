@@ -1,4 +1,4 @@
-"""Progress for whoever watches, always on stderr: bars, lines, or JSON lines."""
+"""Progress on stderr: bars, lines, or JSON lines."""
 
 import contextlib
 import os

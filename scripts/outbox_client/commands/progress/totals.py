@@ -115,7 +115,7 @@ class PhaseProgress:
         return moved / elapsed if moved and elapsed >= _SAMPLE_SECONDS else None
 
     def seconds_left(self, now: float) -> float | None:
-        """None where nothing is left, or nobody knows how long it takes."""
+        """None where nothing is left, and while the rate is not known."""
         rate = None if self.ended_at is not None else self.rate(now)
         return (self.total - self.done) / rate if rate and self.total else None
 
