@@ -1,5 +1,6 @@
 """The pages' examples that need no particular model, run as they are."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,14 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from truss_outbox.serving.uploads import BoundedExecutor
+from typer.testing import CliRunner
 
 from local_baseten.faults.faults import Fault
-from tests.documentation.pages import block
+from outbox_client.commands.app import app
+from tests.documentation.pages import block, command_lines
 from tests.tiny_truss import PROJECT, make_tiny_truss
 from truss_outbox.contract import KeyTemplate, ModelInfo
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
-from truss_outbox.serving.outbox import Outbox
+from truss_outbox.serving.outbox import BoundedExecutor, Outbox
 from truss_outbox.stores.memory import MemoryStore
 
 STAND_IN = PROJECT / "scripts" / "local_baseten" / "README.md"
@@ -46,6 +48,23 @@ def test_the_fixture_runs_in_somebodys_own_tests(own_truss):
     )
 
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_webhook_secrets_are_added_listed_and_expired(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    said = [
+        runner.invoke(app, [word.replace("ID", known_id()) for word in words])
+        for words in command_lines(block("sh", "outbox webhook secrets add"))
+    ]
+    assert [one.exit_code for one in said] == [0, 0, 0], said
+    assert "signs nothing any more" in said[-1].stdout
+
+
+def known_id() -> str:
+    """The id of the webhook secret that this folder has, if it has one."""
+    listed = CliRunner().invoke(app, ["webhook", "secrets", "list", "--json"])
+    return next((one["id"] for one in json.loads(listed.stdout)["secrets"]), "")
 
 
 @pytest.mark.parametrize("fault", list(Fault))
