@@ -25,18 +25,14 @@ from tests.tiny_truss import PROJECT
 COMMAND = typer.main.get_command(app)
 
 NOT_RUN = {
-    ("sh", "scripts/demo "): "test_demo.py runs the demo; the other line sets up the shell",
+    ("sh", "scripts/demo "): "it takes minutes; test_interrupting.py starts it, and interrupts it",
     ("sh", "scripts/test --all"): "it is the command that runs this",
-    (
-        "sh",
-        "outbox serve . --bucket",
-    ): "it runs until it is ended; the fixture `ocr` starts the same",
-    (
-        "sh",
-        "count_document.py --bucket",
-    ): "it runs until it is ended; test_chain.py starts the same",
-    ("sh", "OUTBOX_MODEL_ID=…"): "it needs a model on Baseten",
     ("sh", "pip install"): "tests/packaging installs the wheel into environments of its own",
+    ("sh", "serve . --bucket"): "it runs until it is ended; the fixture `ocr` starts the same",
+    ("sh", "serve PATH/TO/TRUSS"): "it runs until it is ended; all of local_baseten's tests do it",
+    ("sh", ".py --bucket"): "it runs until it is ended; test_chain.py starts the same",
+    ("sh", "webhook listen"): "it runs until it is ended; test_receiver.py starts the same",
+    ("sh", "OUTBOX_MODEL_ID=…"): "it needs a model on Baseten",
     ("sh", "gcloud storage"): "it needs a project on Google Cloud",
     ("sh", "truss chains push"): "it needs an account on Baseten; test_chain.py runs the Chain",
     ("sql", "CREATE EXTERNAL TABLE outbox.results"): "it needs BigQuery",
