@@ -16,6 +16,7 @@ MAX_PREFIX_BYTES = 100
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/.*)?\Z")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_MISREAD = re.compile(r"[%?#\\]")
 _FORMS = "must be s3://bucket/prefix, gs://bucket/prefix or file:///directory"
 
 
@@ -40,7 +41,7 @@ class Root:
             case "file":
                 if bucket or not prefix:
                     raise ConfigurationError(setting, "a directory is written file:///its/path")
-                prefix = unquote(prefix)
+                prefix = _unescaped(setting, prefix)
             case "memory":
                 pass
             case _:
@@ -48,8 +49,15 @@ class Root:
         _check_segments(setting, prefix)
         return cls(scheme=scheme, bucket=bucket, prefix=prefix)
 
+    @classmethod
+    def of_directory(cls, directory: Path) -> Self:
+        """The root of an absolute path."""
+        return cls(scheme="file", bucket="", prefix=str(directory).lstrip("/"))
+
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/")
+        # `parse` unescapes a directory alone: what it would misread is escaped.
+        prefix = _MISREAD.sub(_escaped, self.prefix) if self.scheme == "file" else self.prefix
+        return f"{self.scheme}://{self.bucket}/{prefix}".rstrip("/")
 
     @property
     def directory(self) -> Path:
@@ -72,6 +80,20 @@ def _split(setting: str, text: str) -> tuple[str, str, str]:
     if match is None:
         raise ConfigurationError(setting, f"is no address: {_FORMS}")
     return match[1].lower(), match[2], (match[3] or "").removeprefix("/").rstrip("/")
+
+
+def _unescaped(setting: str, path: str) -> str:
+    try:
+        plain = unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        plain = "\0"
+    if not plain.isprintable():
+        raise ConfigurationError(setting, "its %XX are no printable text in UTF-8")
+    return plain
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"%{ord(character[0]):02X}"
 
 
 def _check_segments(setting: str, prefix: str) -> None:

@@ -16,6 +16,7 @@ from ..contract.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from ..contract.root import Root
 from .streams import FileDigest, copy_hashed
 
 
@@ -23,7 +24,7 @@ class DirectoryStore:
     """Objects are files; unfinished ones lie under `.tmp/`, which no reader lists."""
 
     def __init__(self, directory: Path) -> None:
-        self.root = f"file://{directory}"
+        self.root = str(Root.of_directory(directory))
         self._directory = directory
 
     def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:  # noqa: ARG002
