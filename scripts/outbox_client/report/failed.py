@@ -109,6 +109,8 @@ _REMEDIES = {
     " of the model. Send it under another job or item; nothing was overwritten.",
     "INFERENCE_ERROR": "The model failed on it, and again when it was repeated. The model's log has"
     " the place, under the record's traceback_digest.",
+    "INVALID_OUTPUTS": "What the inference returned cannot be stored: the message says what. Once"
+    " the model is corrected and deployed, send the items again.",
     "DOCUMENT_UNAVAILABLE": "The host of the document's address did not deliver. Once it answers,"
     " send the items again.",
     "STORE_UNAVAILABLE": "The bucket was away longer than the model waits. Send the items again.",
