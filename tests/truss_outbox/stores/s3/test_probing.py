@@ -213,9 +213,8 @@ def test_a_wrong_bucket_is_named(moto_options):
 )
 def test_a_refusal_is_named_at_once(door, through_the_door, refusal, remedy):
     door.refuse = lambda _: refusal
-    began = time.monotonic()
     assert remedy in what_probing_says(through_the_door)
-    assert time.monotonic() - began < 3
+    assert len(door.seen) == 1  # asked once: repeating it would change nothing
 
 
 @pytest.mark.parametrize(
