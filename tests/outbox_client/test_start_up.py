@@ -1,7 +1,6 @@
 """What a command loads before it does anything: its user waits for all of it."""
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,17 +70,3 @@ def test_a_name_that_is_not_there_is_said_as_python_says_it():
 
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = outbox_client.nothing
-
-
-def test_the_library_below_its_commands_is_silent():
-    """No terminal library, no stream: what it has to say are values, events and errors."""
-    import outbox_client
-
-    below = Path(outbox_client.__file__).parent
-    loud = re.compile(r"^\s*(import|from) (typer|rich)\b|\bprint\(|sys\.std(out|err)", re.MULTILINE)
-    found = [
-        path.relative_to(below).as_posix()
-        for path in below.rglob("*.py")
-        if "commands" not in path.parts and loud.search(path.read_text())
-    ]
-    assert found == []
