@@ -65,17 +65,8 @@ def fetch(
         digests=digests or {},
     )
     tally = _Tally(FetchReport(job=job), total=len(paths) if isinstance(paths, Sized) else 0)
-    progress(ProgressEvent(phase="fetch", done=0, total=tally.total))
-    try:
-        for result in in_threads(fetcher.fetch, paths, workers=_WORKERS, halt=downloader.stop):
-            if (event := tally.add(result)) is not None:
-                progress(event)
-        tally.check_any()
-    except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
-        error.add_note(f"{tally.whole} result(s) are here; fetch again to go on from there")
-        raise
-    tally.report.results.sort(key=lambda result: result.key)
-    return tally.report
+    results = in_threads(fetcher.fetch, paths, workers=_WORKERS, halt=downloader.stop)
+    return tally.take(results, progress)
 
 
 class _Tally:
@@ -87,6 +78,19 @@ class _Tally:
         self.whole = 0
         self._done = 0
         self._not_given = 0
+
+    def take(self, results: Iterable[Fetched | None], progress: Progress) -> FetchReport:
+        progress(ProgressEvent(phase="fetch", done=0, total=self.total))
+        try:
+            for result in results:
+                if (event := self.add(result)) is not None:
+                    progress(event)
+            self.check_any()
+        except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
+            error.add_note(f"{self.whole} result(s) are here; fetch again to go on from there")
+            raise
+        self.report.results.sort(key=lambda result: result.key)
+        return self.report
 
     def add(self, result: Fetched | None) -> ProgressEvent | None:
         """None for what was not asked for. Raises the bucket's error when it comes too often."""
