@@ -1,7 +1,9 @@
 """What all tests share: settings of the test tools, and the bucket servers."""
 
+import functools
 from collections.abc import Generator, Iterator
 
+import botocore.loaders
 import pytest
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
@@ -9,11 +11,22 @@ from moto.server import ThreadedMotoServer
 from local_baseten.buckets.fake_gcs import running_fake_gcs
 from local_baseten.buckets.s3 import BucketServer, running_bucket
 from tests.canaries import found, said, seed
+from tests.groups import longest_first, mark_group
 from truss_outbox.stores import GcsOptions, S3Options
 from truss_outbox.stores.s3.client import connect
 
 settings.register_profile("outbox", deadline=None, max_examples=60)
 settings.load_profile("outbox")
+
+# A client parses a megabyte of AWS's descriptions, which takes 0.15 s; hundreds are made here.
+_load_file = functools.cache(botocore.loaders.JSONFileLoader().load_file)
+botocore.loaders.JSONFileLoader.load_file = lambda _, path: _load_file(path)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    for item in items:
+        mark_group(item)
+    items.sort(key=longest_first)
 
 
 @pytest.fixture(scope="session")
