@@ -12,11 +12,14 @@ from local_baseten.buckets.fake_gcs import running_fake_gcs
 from local_baseten.buckets.s3 import BucketServer, running_bucket
 from tests.canaries import found, said, seed
 from tests.groups import longest_first, mark_group
+from tests.tiny_truss import ocr_is_here
 from truss_outbox.stores import GcsOptions, S3Options
 from truss_outbox.stores.s3.client import connect
 
 settings.register_profile("outbox", deadline=None, max_examples=60)
 settings.load_profile("outbox")
+
+collect_ignore = [] if ocr_is_here() else ["ocr"]
 
 # A client parses a megabyte of AWS's descriptions, which takes 0.15 s; hundreds are made here.
 _load_file = functools.cache(botocore.loaders.JSONFileLoader().load_file)
@@ -27,6 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         mark_group(item)
     items.sort(key=longest_first)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not ocr_is_here():
+        terminalreporter.write_line("tests/ocr is left out: model/inference is not the OCR")
 
 
 @pytest.fixture(scope="session")

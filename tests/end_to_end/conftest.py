@@ -13,7 +13,7 @@ from local_baseten.buckets.s3 import BucketServer
 from local_baseten.running import LocalBaseten, running_locally
 from tests.end_to_end.reading import Bucket
 from tests.end_to_end.s3_proxy import S3Proxy, running_proxy
-from tests.tiny_truss import PROJECT, make_tiny_truss
+from tests.tiny_truss import make_tiny_truss
 
 PREFIX = "end-to-end"
 
@@ -48,17 +48,6 @@ def local(tmp_path_factory, tiny_truss, model_environment) -> Iterator[LocalBase
         state_directory=tmp_path_factory.mktemp("state"),
         concurrency_target=4,
         environment=model_environment,
-    ) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def ocr(tmp_path_factory) -> Iterator[LocalBaseten]:
-    """The project's own Truss, as `outbox serve . --bucket DIR` runs it."""
-    with running_locally(
-        PROJECT,
-        state_directory=tmp_path_factory.mktemp("ocr-state"),
-        bucket_directory=tmp_path_factory.mktemp("ocr-bucket"),
     ) as running:
         yield running
 

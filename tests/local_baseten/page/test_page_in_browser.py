@@ -14,7 +14,7 @@ from fpdf import FPDF
 
 from local_baseten.running import LocalBaseten, running_locally
 from tests.canaries import seed
-from tests.tiny_truss import PROJECT
+from tests.tiny_truss import PROJECT, ocr_is_here
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="scripts/test --all installs it")
 expect = sync_api.expect
@@ -33,6 +33,7 @@ FLAGS = [
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.skipif(not ocr_is_here(), reason="model/inference is not the OCR"),
 ]
 
 

@@ -14,8 +14,8 @@ from local_baseten.trusses.process import running_truss
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.upkeep.sign import gcs_signer, s3_signer
 from tests.canaries import found, seed
-from tests.end_to_end.overheard import Output, ready
-from tests.end_to_end.overheard import serving as serving_truss
+from tests.end_to_end.canaries.overheard import Output, ready
+from tests.end_to_end.canaries.overheard import serving as serving_truss
 from tests.gcs_door import Door, TokenService, key_file, quoting, serving
 from truss_outbox.stores import open_store
 

@@ -1,7 +1,6 @@
 """Every kind of document, and of picture inside, is read the same."""
 
 import io
-from typing import Any
 
 import numpy as np
 import pydyf
@@ -9,13 +8,9 @@ import pypdfium2
 import pytest
 from PIL import Image, ImageOps
 
+from tests.ocr.inference.conftest import encoded
+
 ORIENTATION_TAG = 0x0112
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def sixteen_bits(image: Image.Image) -> Image.Image:

@@ -1,6 +1,7 @@
 """The real inference, loaded once, and something small for it to read."""
 
 import functools
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -13,10 +14,11 @@ import pytest
 from PIL import Image
 
 from model.inference import Request, load
+from tests.tiny_truss import PROJECT
 from truss_outbox.contract import Outputs
 from truss_outbox.serving.request import DOCUMENT
 
-DATA = Path(__file__).parent.parent.parent / "data"
+DATA = PROJECT / "data"
 EXAMPLES = DATA / "examples"
 ALL = ["document.json", "text.txt", "lines.csv", "searchable.pdf", "pages"]
 
@@ -39,9 +41,16 @@ Read = Callable[..., Result]
 Example = Callable[[str], Result]
 
 
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
 @pytest.fixture(scope="session")
 def inference():
-    return load({}, DATA)
+    # One thread: more of them cost more processor time in all, which other tests wait for.
+    return load({"threads": 1}, DATA)
 
 
 @pytest.fixture

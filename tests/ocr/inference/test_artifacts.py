@@ -12,7 +12,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from tests.inference.conftest import ALL, EXAMPLES, Result
+from tests.ocr.inference.conftest import ALL, EXAMPLES, Result, encoded
 
 
 @pytest.fixture
@@ -29,12 +29,6 @@ def searchable(result: Result) -> bytes:
     return result.outputs.files["searchable.pdf"].read_bytes()
 
 
-def png(image: Image.Image, **options) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG", **options)
-    return file.getvalue()
-
-
 def test_the_files_are_those_asked_for(minutes):
     assert list(minutes.outputs.files) == [
         *ALL[:-1], *(f"pages/page-000{number}.png" for number in (1, 2, 3))
@@ -44,7 +38,7 @@ def test_the_files_are_those_asked_for(minutes):
 
 @pytest.mark.parametrize("name", ALL[:-1])
 def test_an_artifact_can_be_had_alone(read, card, name):
-    assert list(read(png(card), artifacts=[name]).outputs.files) == [name]
+    assert list(read(encoded(card, "PNG"), artifacts=[name]).outputs.files) == [name]
 
 
 def test_nothing_but_the_artifacts_is_left_behind(minutes):
@@ -160,14 +154,16 @@ def test_the_searchable_pdf_looks_like_the_document_and_is_as_large(example):
 
 def test_an_image_keeps_its_size_in_the_searchable_pdf(read, card):
     with pypdfium2.PdfDocument(
-        searchable(read(png(card, dpi=(300, 300)), artifacts=["searchable.pdf"]))
+        searchable(read(encoded(card, "PNG", dpi=(300, 300)), artifacts=["searchable.pdf"]))
     ) as pdf:
         expected = tuple(side * 72 / 300 for side in card.size)
         assert pdf[0].get_size() == pytest.approx(expected, abs=0.1)
 
 
 def test_a_turned_page_is_upright_in_the_searchable_pdf(read, card, card_lines):
-    content = searchable(read(png(card.rotate(90, expand=True)), artifacts=["searchable.pdf"]))
+    content = searchable(
+        read(encoded(card.rotate(90, expand=True), "PNG"), artifacts=["searchable.pdf"])
+    )
     assert pdf_texts(content)[0].splitlines() == card_lines
     with pypdfium2.PdfDocument(content) as pdf:
         width, height = pdf[0].get_size()

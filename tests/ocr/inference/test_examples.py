@@ -3,7 +3,7 @@
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from tests.inference.conftest import EXAMPLES
+from tests.ocr.inference.conftest import EXAMPLES
 
 DAMAGED = {"scanned-letter.pdf", "photo.png"}
 CLEAN = sorted(path.name for path in EXAMPLES.glob("*.*") if path.name not in DAMAGED)

@@ -2,19 +2,24 @@
 
 import base64
 import contextlib
+import functools
 import json
 import os
 import re
 import socket
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path, PurePath
 
 import httpx
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from truss.remote.baseten.core import archive_dir
 
 from local_baseten.trusses.layout import lay_out_truss
@@ -108,19 +113,66 @@ def is_ready(url: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
+def installed(directory: Path, uploaded: Path, requirements: list[str]) -> Path:
+    """The Python of a new environment, as the image's is made."""
+    subprocess.run([image_python(uploaded), "-m", "venv", directory], check=True)
+    python = directory / "bin" / "python"
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, *requirements], check=True)
+    return python
+
+
+def linked(directory: Path, uploaded: Path, requirements: list[str]) -> Path:
+    """The same in a second: links to what the requirements lead to in the tests' environment."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory], check=True)
+    (packages,) = directory.glob("lib/python*/site-packages")
+    here = Path(sysconfig.get_path("purelib"))
+    files = {file for needed in closure(requirements) for file in needed.files or ()}
+    for path in {topmost_package(here, file) for file in files if ".." not in file.parts}:
+        (packages / path).parent.mkdir(parents=True, exist_ok=True)
+        (packages / path).symlink_to(here / path)
+    return directory / "bin" / "python"
+
+
+def topmost_package(here: Path, file: PurePath) -> PurePath:
+    """The package that a file is in, not a namespace that others are in too; or the file alone."""
+    folders = list(file.parents)[-2::-1]
+    return next((folder for folder in folders if is_package(here / folder)), file)
+
+
+@functools.cache
+def is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").exists()
+
+
+def closure(requirements: list[str]) -> list[Distribution]:
+    """What is installed here of these requirements and of theirs.
+
+    Of the server's requirements this environment has only those that the stand-in needs.
+    """
+    found: dict[str, Distribution] = {}
+    asked: set[tuple[str, str]] = set()
+    waiting = [(Requirement(line), "") for line in requirements]
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = distribution(name)
+            new = {(name, wanted) for wanted in ("", *requirement.extras)} - asked
+            asked |= new
+            needs = [Requirement(line) for line in found[name].requires or ()]
+            waiting += [(need, wanted) for _, wanted in new for need in needs]
+    return list(found.values())
+
+
+@pytest.mark.parametrize("environment", [linked, pytest.param(installed, marks=pytest.mark.slow)])
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # the log's handle, until the child ends
-def test_the_upload_runs_in_an_environment_of_its_own_requirements(uploaded, tmp_path):
+def test_the_upload_runs_in_an_environment_of_its_own_requirements(environment, uploaded, tmp_path):
     app = lay_out_truss(uploaded, tmp_path / "app").directory
-    subprocess.run([image_python(uploaded), "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("\n".join(image_requirements(uploaded, app)))
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r",
-         requirements],
-        check=True,
-    )  # fmt: skip
+    python = environment(tmp_path / "venv", uploaded, image_requirements(uploaded, app))
     document = base64.b64encode((PROJECT / "data/examples/notice-zh.png").read_bytes()).decode()
     model_input = {"document": {"base64": document}, "metadata": {"job": "J", "item": "I"}}
     with server(python, app, tmp_path / "bucket", tmp_path) as (url, process):

@@ -14,7 +14,7 @@ from PIL import Image
 from model.inference import Request
 from model.inference.files.documents import open_document
 from model.inference.settings import InferenceSettings
-from tests.inference.conftest import EXAMPLES
+from tests.ocr.inference.conftest import EXAMPLES
 from truss_outbox.contract.errors import InvalidInputError
 
 

@@ -15,11 +15,10 @@ from local_baseten.trusses.layout import TrussLayout, lay_out_truss
 from local_baseten.trusses.process import running_truss
 from tests.canaries import found, said, seed
 from tests.end_to_end.asking import entered, final_status
-from tests.end_to_end.overheard import Output, ready, serving
-from tests.end_to_end.quoting_bucket import running_quoting_bucket
+from tests.end_to_end.canaries.overheard import Output, ready, serving
+from tests.end_to_end.canaries.quoting_bucket import running_quoting_bucket
 from tests.end_to_end.reading import Bucket
 from tests.end_to_end.s3_proxy import S3Proxy, running_proxy
-from tests.tiny_truss import PROJECT
 
 TEXT, DOCUMENT, SIGNATURE = (seed(what) for what in ("text", "document", "signature"))
 API_KEY, PASSWORD, TOKEN = (seed(what) for what in ("API key", "password", "session token"))
@@ -221,31 +220,3 @@ def test_the_stand_in_says_none_of_it(tiny_truss, environment, records, tmp_path
     assert "status=FAILED" in places["the log"]
     assert found(places) == []
     assert len(records.keys("failures/job=canaries-async/")) == 3
-
-
-READ = "document.json", "text.txt", "lines.csv", "searchable.pdf"
-
-
-def test_the_ocr_model_tells_nobody_what_it_reads(ocr, job):
-    """A line of the photo is in its artifacts and in nothing else; a password is nowhere."""
-    document = (PROJECT / "data" / "examples" / "photo.png").read_bytes()
-    line = (PROJECT / "data" / "examples" / "truth" / "photo.txt").read_text().splitlines()[0]
-    good = {"document": {"base64": base64.b64encode(document).decode()}, "artifacts": READ}
-    cut = {"document": {"base64": base64.b64encode(document[: len(document) // 2]).decode()}}
-    headers = {"Authorization": f"Api-Key {ocr.api_key}"}
-    bad = {"cut": cut, "password": good | {"password": PASSWORD, "pages": "9"}}
-    with httpx.Client(base_url=ocr.base_url, headers=headers, timeout=60) as api:
-        answer = api.post("/production/predict", json=good | {"metadata": {"job": job}})
-        assert answer.status_code == 200
-        places = {"the good answer": answer.text}
-        for name, model_input in bad.items():
-            answer = api.post("/production/predict", json=model_input | {"metadata": {"job": job}})
-            assert answer.status_code == 422
-            places[name] = answer.text
-    page = httpx.get(f"{ocr.processes().model_url}/metrics", follow_redirects=True)
-    places |= {"the log": said(ocr.log), "the metrics": page.text}
-    assert "the request failed" in places["the log"]
-    assert found(places) == []
-    payload = good["document"]["base64"]
-    for word in (line, payload[:60], payload[-60:]):
-        assert [place for place, text in places.items() if word in text] == []

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from model.inference import Request, load
-from tests.inference.conftest import DATA, EXAMPLES
+from model.inference import load
+from tests.ocr.inference.conftest import DATA, encoded
 from truss_outbox.contract.errors import ConfigurationError
-from truss_outbox.serving.request import DOCUMENT
 
 RECOGNITION = Path(str(files("rapidocr"))) / "models" / "PP-OCRv6_rec_small.onnx"
 
@@ -34,15 +33,11 @@ def test_a_wrong_setting_is_refused_under_its_name(settings, name):
     assert caught.value.setting == name
 
 
-def test_weights_of_ones_own_are_used(tmp_path):
+def test_weights_of_ones_own_are_used(reader, card, tmp_path):
     shutil.copy(RECOGNITION, tmp_path / "mine.onnx")
     digest = hashlib.sha256(RECOGNITION.read_bytes()).hexdigest()
     inference = load({"recognition": {"file": "mine.onnx", "sha256": digest}}, tmp_path)
-    work = tmp_path / "work"
-    work.mkdir()
-    shutil.copy(EXAMPLES / "notice-zh.png", work / DOCUMENT)
-    request = Request.model_validate({"document": {"base64": "-"}})
-    assert inference.run(request, work).result["lines"] == 13
+    assert len(reader(inference)(encoded(card, "PNG")).lines()) == 3
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):
@@ -69,8 +64,7 @@ def test_a_gpu_that_is_not_there_is_an_error_and_not_a_slow_model():
     assert caught.value.setting == "inference.gpu"
 
 
-def test_loading_and_reading_write_nothing_to_the_terminal(capfd, tmp_path):
-    shutil.copy(EXAMPLES / "notice-zh.png", tmp_path / DOCUMENT)
-    load({}, DATA).run(Request.model_validate({"document": {"base64": "-"}}), tmp_path)
+def test_loading_and_reading_write_nothing_to_the_terminal(capfd, reader, card):
+    reader(load({}, DATA))(encoded(card, "PNG"))
     assert logging.getLogger("RapidOCR").level == logging.CRITICAL
     assert capfd.readouterr() == ("", "")
