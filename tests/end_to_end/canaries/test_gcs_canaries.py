@@ -17,6 +17,7 @@ from tests.canaries import found, seed
 from tests.end_to_end.canaries.overheard import Output, ready
 from tests.end_to_end.canaries.overheard import serving as serving_truss
 from tests.gcs_door import Door, TokenService, key_file, quoting, serving
+from truss_outbox.contract.root import Root
 from truss_outbox.stores import open_store
 
 ROOT = "gs://outbox/canaries"
@@ -67,7 +68,7 @@ def links(seaweedfs, key, tmp_path_factory) -> dict[str, str]:
     """Signed links as `presign` makes them; their signatures are watched."""
     key_path = tmp_path_factory.mktemp("key") / "key.json"
     key_path.write_text(key)
-    life = datetime.timedelta(hours=1)
+    life, now = datetime.timedelta(hours=1), datetime.datetime.now(datetime.UTC)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in seaweedfs.environment.items():
             patch.setenv(name, value)
@@ -75,7 +76,7 @@ def links(seaweedfs, key, tmp_path_factory) -> dict[str, str]:
         bucket = open_bucket("s3://outbox/p", endpoint_url=seaweedfs.endpoint_url)
         links = {
             "S3": s3_signer(bucket, life=life)("artifacts/a"),
-            "GCS": gcs_signer(ROOT, life=life, now=datetime.datetime.now(datetime.UTC))("a"),
+            "GCS": gcs_signer(Root.parse(ROOT), life=life, now=now)("a"),
         }
     for kind, link in links.items():
         query = parse_qs(urlsplit(link).query)
