@@ -81,7 +81,8 @@ class ClientSettings:
     endpoint_url: str | None
     region: str | None
     template: KeyTemplate
-    model_name: str
+    model_name: str | None
+    """Of the checkout's config.yaml; None where there is none to read."""
     model_version: str | None
     model_id: str | None
     environment: str
@@ -126,7 +127,7 @@ def read_settings(
         endpoint_url=_text(section.get("endpoint_url")),
         region=_text(section.get("region")),
         template=KeyTemplate.parse(str(section.get("key_template", DEFAULT_TEMPLATE))),
-        model_name=str(config.get("model_name") or "model"),
+        model_name=str(config.get("model_name") or "model") if config else None,
         model_version=_text(section.get("version")),
         model_id=model_id,
         chain_id=chain_id,

@@ -10,10 +10,13 @@ _AN_ID = "0" * 40  # as long as ids are, to see whether the key would fit
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Naming:
-    """The key template with what the deployment puts into it."""
+    """The key template with what the deployment puts into it.
+
+    `model` is None where no config.yaml names it: then keys have Truss's own name for it.
+    """
 
     template: KeyTemplate
-    model: str = "model"
+    model: str | None = None
     environment: str | None = None
 
     @property
@@ -37,7 +40,7 @@ class Naming:
         fields = KeyFields(
             metadata=metadata,
             request_id=request_id or _AN_ID,
-            model=self.model,
+            model=self.model or "model",
             environment=self.environment,
         )
         key = self.template.render(fields)

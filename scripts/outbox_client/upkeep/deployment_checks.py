@@ -80,7 +80,7 @@ def _compared(manifest: Manifest, naming: Naming, model_version: str | None) -> 
 def _differences(manifest: Manifest, naming: Naming, model_version: str | None) -> Iterator[str]:
     if model_version not in {None, manifest.model.version}:
         yield f"version {manifest.model.version!r}, here {model_version!r}"
-    if naming.model != manifest.model.name:
+    if naming.model not in {None, manifest.model.name}:
         yield f"model_name {manifest.model.name!r}, here {naming.model!r}"
     # With the manifest's own names: what is left to differ is the template.
     own = replace(naming, model=manifest.model.name, environment=manifest.model.environment)

@@ -58,6 +58,16 @@ def test_doctor_finds_everything_well(outbox, config, documents, job, bucket):
     assert list(bucket.keys("inputs/")) == []
 
 
+def test_doctor_needs_no_checkout(outbox, documents, job, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outbox("submit", documents, "--job", job)
+
+    result = outbox("doctor", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert findings(result)["deployed"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("check", "remedy", "changes"),
     [
