@@ -1,11 +1,9 @@
 """The whole way on one machine: stand-in, real Truss server, real bucket behind a door."""
 
-import contextlib
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
 
@@ -54,14 +52,7 @@ def local(tmp_path_factory, tiny_truss, model_environment) -> Iterator[LocalBase
 
 @pytest.fixture(scope="session")
 def bucket(seaweedfs: BucketServer) -> Iterator[Bucket]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=seaweedfs.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=seaweedfs.access_key_id,
-        aws_secret_access_key=seaweedfs.secret_access_key,
-    )
-    with contextlib.closing(client):
+    with seaweedfs.client() as client:
         yield Bucket(client, "outbox", PREFIX)
 
 

@@ -1,8 +1,8 @@
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-import boto3
 import psutil
 import pytest
 from botocore.exceptions import ClientError
@@ -12,14 +12,7 @@ from local_baseten.errors import BucketError
 
 
 def s3(bucket: BucketServer, *, secret: str | None = None):
-    client = boto3.client(
-        "s3",
-        endpoint_url=bucket.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=bucket.access_key_id,
-        aws_secret_access_key=secret or bucket.secret_access_key,
-    )
-    return contextlib.closing(client)
+    return replace(bucket, secret_access_key=secret or bucket.secret_access_key).client()
 
 
 def test_a_bucket_can_be_opened_again_with_the_same_key(tmp_path: Path):

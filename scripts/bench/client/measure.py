@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory, mkdtemp
@@ -15,9 +16,9 @@ from tempfile import TemporaryDirectory, mkdtemp
 from local_baseten.buckets.s3 import BucketServer, running_bucket
 
 from .. import PROJECT
+from ..measuring import TimedRun, in_turn, ratios, timed, verdict
 from .objects import TransferCase, fresh_inputs
 from .peers import Peer, installed_peers
-from .timed import TimedRun, timed
 
 LIMIT = 1.0
 _OBJECTS = (sys.executable, "-m", "scripts.bench.client.objects")
@@ -93,26 +94,21 @@ class _Bench:
         prepare: Callable[[], None],
         rounds: int,
     ) -> str:
-        runs: dict[str, list[TimedRun]] = {name: [] for name in ways}
-        ours, *others = ways
-        pair = [ours, *others[:1]]
-        for round_ in range(rounds):
-            # Who goes first may find the server's caches cold.
-            for name in [*(pair if round_ % 2 else reversed(pair)), *others[1:]]:
-                if name in pair or not runs[name]:
-                    prepare()
-                    runs[name].append(self._run(ways[name]))
+        def run(commands: list[list[str]]) -> TimedRun:
+            prepare()
+            return self._run(commands)
+
+        calls = {name: partial(run, commands) for name, commands in ways.items()}
+        ours, *others = calls
+        pair = {name: calls.pop(name) for name in (ours, *others[:1])}
+        runs = in_turn(pair, rounds) | in_turn(calls, 1)
         lines = [f"{title}, {rounds} times in turn\n", *map(_row, runs, runs.values())]
         if others:
-            lines.append(_verdict(others[0], _ratios(runs[ours], runs[others[0]])))
+            lines.append(_comparison(others[0], runs[ours], runs[others[0]]))
         return "".join(lines)
 
     def _run(self, commands: Sequence[Sequence[str]]) -> TimedRun:
         return timed(commands, directory=PROJECT, environment=self._environment)
-
-
-def _ratios(ours: Sequence[TimedRun], theirs: Sequence[TimedRun]) -> list[float]:
-    return [one.seconds / other.seconds for one, other in zip(ours, theirs, strict=True)]
 
 
 def _row(name: str, runs: Sequence[TimedRun]) -> str:
@@ -122,7 +118,8 @@ def _row(name: str, runs: Sequence[TimedRun]) -> str:
     return f"    {name:<18} {median(seconds):8.2f} s {spread:<15} {peak:5.0f} MiB peak\n"
 
 
-def _verdict(peer: str, ratios: Sequence[float]) -> str:
-    verdict = "within the limit of" if median(ratios) <= LIMIT else "ABOVE the limit of"
-    each = " ".join(f"{ratio:.2f}" for ratio in ratios)
-    return f"    ours / {peer:<11} {median(ratios):8.2f}   ({verdict} {LIMIT}; by round: {each})\n"
+def _comparison(peer: str, ours: Sequence[TimedRun], theirs: Sequence[TimedRun]) -> str:
+    by_round = ratios([run.seconds for run in ours], [run.seconds for run in theirs])
+    ratio, each = median(by_round), " ".join(f"{one:.2f}" for one in by_round)
+    judged = verdict(LIMIT, is_met=ratio <= LIMIT)
+    return f"    ours / {peer:<11} {ratio:8.2f}   ({judged}; by round: {each})\n"

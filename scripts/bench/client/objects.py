@@ -21,9 +21,10 @@ from outbox_client.threads import in_threads
 from truss_outbox.contract import Artifact, Manifest, ModelInfo
 from truss_outbox.contract.keys import artifact_key, manifest_key
 
+from ..measuring import write_random
+
 _ATTEMPT = "0123abcd"
 _NAME = "text.txt"
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,10 @@ def _bucket() -> Bucket:
 
 
 def fresh_inputs(directory: Path, case: TransferCase) -> None:
-    """Files that nobody has stored before."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     for number in range(case.count):
-        (directory / f"{number:05}.bin").write_bytes(os.urandom(case.size))
+        write_random(directory / f"{number:05}.bin", case.size)
 
 
 def _commit(bucket: Bucket, job: str, number: int, size: int) -> None:
@@ -82,20 +82,11 @@ def _commit(bucket: Bucket, job: str, number: int, size: int) -> None:
 
 def _put_random(bucket: Bucket, key: str, size: int) -> str:
     """Its SHA-256."""
-    if size <= _BLOCK_BYTES:
-        data = os.urandom(size)
-        bucket.create(key, data)
-        return hashlib.sha256(data).hexdigest()
-    digest = hashlib.sha256()
     with TemporaryDirectory() as name:
-        path = Path(name) / "large"
-        with path.open("wb") as file:
-            for _ in range(0, size, _BLOCK_BYTES):
-                block = os.urandom(_BLOCK_BYTES)
-                digest.update(block)
-                file.write(block)
+        path = write_random(Path(name) / "artifact", size)
         bucket.upload(key, path)
-    return digest.hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 if __name__ == "__main__":

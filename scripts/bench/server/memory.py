@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pypdfium2
 from local_baseten.running import LocalBaseten, running_locally
 
 from .. import PROJECT
+from ..measuring import peak_mebibytes
 
 SHORT, LONG = 4, 200
 ARTIFACTS = ["document.json", "text.txt", "lines.csv", "searchable.pdf", "pages"]
@@ -20,16 +20,16 @@ ARTIFACTS = ["document.json", "text.txt", "lines.csv", "searchable.pdf", "pages"
 
 def measure() -> str:
     """The peak memory of fresh Truss servers that each read one document, all artifacts wanted."""
-    short, long = peak_mebibytes(SHORT), peak_mebibytes(LONG)
+    short, long = peak_of_reading(SHORT), peak_of_reading(LONG)
     return (
-        f"{SHORT:>4} pages  {short:>5} MiB peak of the Truss server\n"
-        f"{LONG:>4} pages  {long:>5} MiB\n"
-        f"difference  {long - short:>5} MiB\n"
+        f"{SHORT:>4} pages  {short:>5.0f} MiB peak of the Truss server\n"
+        f"{LONG:>4} pages  {long:>5.0f} MiB\n"
+        f"difference  {long - short:>5.0f} MiB\n"
     )
 
 
-def peak_mebibytes(pages: int) -> int:
-    """Of a fresh Truss server that reads one document of so many pages."""
+def peak_of_reading(pages: int) -> float:
+    """Mebibytes of a fresh Truss server that reads one document of so many pages."""
     with TemporaryDirectory() as name:
         directory = Path(name)
         document = directory / f"{pages}.pdf"
@@ -38,7 +38,7 @@ def peak_mebibytes(pages: int) -> int:
             PROJECT, state_directory=directory / "state", bucket_directory=directory / "bucket"
         ) as local:
             _read(document, local)
-            return _high_water_mark(local.processes().truss_server)
+            return peak_mebibytes(local.processes().truss_server)
 
 
 def _make_document(path: Path, pages: int) -> None:
@@ -53,24 +53,8 @@ def _make_document(path: Path, pages: int) -> None:
 
 def _read(document: Path, local: LocalBaseten) -> None:
     command = [
-        *(
-            sys.executable,
-            "-m",
-            "outbox_client",
-            "run",
-            str(document),
-            "--job",
-            "memory",
-            "--json",
-        ),
-        *("--to", str(document.parent / "results"), "--set", f"artifacts={json.dumps(ARTIFACTS)}"),
+        *(sys.executable, "-m", "outbox_client", "run", str(document), "--job=memory", "--json"),
+        *(f"--to={document.parent / 'results'}", "--set", f"artifacts={json.dumps(ARTIFACTS)}"),
     ]
     environment = {**os.environ, **local.environment, "OUTBOX_HOME": str(document.parent)}
     subprocess.run(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, check=True)
-
-
-def _high_water_mark(pid: int | None) -> int:
-    status = Path(f"/proc/{pid}/status").read_text("ascii")
-    match = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert match is not None
-    return int(match[1]) // 1024

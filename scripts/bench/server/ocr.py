@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from model.inference.settings import InferenceSettings
 from truss_outbox.serving.request import DOCUMENT
 
 from .. import PROJECT
+from ..measuring import in_turn, verdict
 
 DATA = PROJECT / "data"
 DOCUMENTS = ("minutes.pdf", "scanned-letter.pdf", "rechnung.pdf", "notice-zh.png", "photo.png")
@@ -42,9 +44,14 @@ def measure() -> str:
             (Path(directory) / DOCUMENT).symlink_to(documents[place])
             model.run(request, Path(directory))
 
-    bare_seconds, model_seconds = _interleaved(len(documents), read_bare, read_model)
+    totals = {"bare": 0.0, "model": 0.0}
+    for place in range(len(documents)):
+        ways = {"bare": partial(_seconds, read_bare, place)}
+        ways["model"] = partial(_seconds, read_model, place)
+        for name, seconds in in_turn(ways, REPETITIONS).items():
+            totals[name] += median(seconds)
     pages = sum(map(len, rendered))
-    return _report(pages=pages, bare=bare_seconds / pages, model=model_seconds / pages)
+    return _report(pages=pages, bare=totals["bare"] / pages, model=totals["model"] / pages)
 
 
 def _render(document: Path, request: Request, settings: InferenceSettings) -> list[Pixels]:
@@ -52,30 +59,17 @@ def _render(document: Path, request: Request, settings: InferenceSettings) -> li
         return [pages.page(number).pixels for number in range(1, pages.count + 1)]
 
 
-def _interleaved(
-    documents: int, one: Callable[[int], None], other: Callable[[int], None]
-) -> tuple[float, float]:
-    """The sums of both functions' median seconds over all documents."""
-    seconds: dict[tuple[Callable[[int], None], int], list[float]] = {}
-    for repetition in range(REPETITIONS):
-        for place in range(documents):
-            for function in (one, other) if repetition % 2 else (other, one):
-                started = time.perf_counter()
-                function(place)
-                seconds.setdefault((function, place), []).append(time.perf_counter() - started)
-    totals = [
-        sum(median(seconds[function, place]) for place in range(documents))
-        for function in (one, other)
-    ]
-    return totals[0], totals[1]
+def _seconds(read: Callable[[int], None], place: int) -> float:
+    started = time.perf_counter()
+    read(place)
+    return time.perf_counter() - started
 
 
 def _report(*, pages: int, bare: float, model: float) -> str:
     ratio = model / bare
-    verdict = "within" if ratio <= LIMIT else "ABOVE"
     return (
         f"{pages} pages, {REPETITIONS} times each, in turn\n"
         f"bare rapidocr  {bare:.3f} s per page\n"
         f"the model      {model:.3f} s per page\n"
-        f"ratio          {ratio:.3f} ({verdict} the limit of {LIMIT})\n"
+        f"ratio          {ratio:.3f} ({verdict(LIMIT, is_met=ratio <= LIMIT)})\n"
     )

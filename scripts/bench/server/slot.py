@@ -17,6 +17,8 @@ from truss_outbox.stores import ObjectStore
 from truss_outbox.stores.memory import MemoryStore
 from truss_outbox.stores.streams import FileDigest
 
+from ..measuring import verdict
+
 REQUESTS = 300
 IN_FLIGHT = 40
 """As many as Truss has threads for."""
@@ -90,13 +92,12 @@ def measure() -> str:
     """Both serve the same requests as Truss does: `IN_FLIGHT` at once, one of them in predict."""
     alone, storing = _throughput_alone(), _throughput_storing()
     ratio = storing / alone
-    verdict = "within" if ratio >= LIMIT else "BELOW"
     return (
         f"{REQUESTS} requests, {INFERENCE_SECONDS * 1000:.0f} ms of inference each,"
         f" {len(FILES)} artifacts, {BUCKET_SECONDS * 1000:.0f} ms added to every bucket call\n"
         f"without storage  {alone:6.2f} requests per second\n"
         f"with storage     {storing:6.2f}\n"
-        f"ratio            {ratio:6.3f} ({verdict} the limit of {LIMIT})\n"
+        f"ratio            {ratio:6.3f} ({verdict(LIMIT, is_met=ratio >= LIMIT)})\n"
     )
 
 

@@ -17,6 +17,8 @@ from local_baseten.request_queue.request import Status
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.running import LocalBaseten, running_locally
 
+from ..measuring import verdict
+
 REQUESTS = 500
 ROUNDS = 11
 """Short and many: what else the machine does then falls on both sides."""
@@ -109,17 +111,12 @@ def _idle_seconds(state: Path) -> list[float]:
 
 
 def _report(rates: list[tuple[float, float]], idle: list[float]) -> str:
-    lines = [f"{direct:7.0f} /s direct  {queued:7.0f} /s queued" for direct, queued in rates]
+    lines = [f"{direct:7.0f} /s direct  {queued:7.0f} /s queued\n" for direct, queued in rates]
     ratio = statistics.median(queued / direct for direct, queued in rates)
     idle_seconds = statistics.median(idle)
     return (
-        f"{REQUESTS} requests, {IN_FLIGHT} at once\n"
-        + "".join(f"{line}\n" for line in lines)
-        + f"ratio, median      {ratio:6.2f} ({_verdict(ratio >= LEAST_RATIO)} {LEAST_RATIO})\n"
-        f"in the idle queue, median {idle_seconds * 1_000:6.1f} ms"
-        f" ({_verdict(idle_seconds <= MOST_IDLE_SECONDS)} {MOST_IDLE_SECONDS * 1_000:.0f} ms)\n"
+        f"{REQUESTS} requests, {IN_FLIGHT} at once\n{''.join(lines)}"
+        f"ratio, median      {ratio:6.2f} ({verdict(LEAST_RATIO, is_met=ratio >= LEAST_RATIO)})\n"
+        f"in the idle queue, median {idle_seconds:6.4f} s"
+        f" ({verdict(MOST_IDLE_SECONDS, is_met=idle_seconds <= MOST_IDLE_SECONDS)})\n"
     )
-
-
-def _verdict(is_met: bool) -> str:
-    return "within the limit of" if is_met else "BEYOND the limit of"

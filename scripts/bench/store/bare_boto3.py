@@ -1,15 +1,12 @@
 """The bytes of a result sent with boto3 alone, in the ways its users know."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
-
-from local_baseten.buckets.s3 import NAME, BucketServer
+from local_baseten.buckets.s3 import NAME
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.keys import manifest_key
 
@@ -57,17 +54,3 @@ def _put(client: "S3Client", key: str, path: Path) -> None:
         return
     with path.open("rb") as file:
         client.put_object(Bucket=NAME, Key=key, Body=file)
-
-
-@contextlib.contextmanager
-def default_client(bucket: BucketServer) -> Iterator["S3Client"]:
-    """As boto3 gives it to anybody."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=bucket.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=bucket.access_key_id,
-        aws_secret_access_key=bucket.secret_access_key,
-    )
-    with contextlib.closing(client):
-        yield client

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,8 @@ from truss_outbox.contract.keys import manifest_key
 from truss_outbox.stores import GcsOptions, ObjectStore, RetryingStore, S3Options, open_store
 from truss_outbox.stores.commit import discard, find_manifest
 
-from .bare_boto3 import boto3_ways, default_client
+from ..measuring import in_turn, ratios, verdict, write_random
+from .bare_boto3 import boto3_ways
 from .bare_gcs import gcs_ways
 from .ways import Way, keys_of, new_manifest, store_as_model
 
@@ -47,7 +47,7 @@ def measure() -> str:
 
 def _on_s3(directory: Path) -> Iterator[str]:
     has_room = shutil.disk_usage(directory).free > FREE_BYTES
-    with running_bucket(directory / "bucket") as bucket, default_client(bucket) as client:
+    with running_bucket(directory / "bucket") as bucket, bucket.client() as client:
         options = S3Options(
             endpoint_url=bucket.endpoint_url,
             access_key_id=bucket.access_key_id,
@@ -82,63 +82,47 @@ def _measured(case: StoreCase, store: ObjectStore, bare: dict[str, Way], directo
         bare = {name: way for name, way in bare.items() if "threads" not in name}
     files = _make_files(case, directory)
     try:
-        seconds = _interleaved(store, bare, files, case.rounds)
+        ways: dict[str, Way] = {"the model": partial(store_as_model, store), **bare}
+        timed_ways = {name: partial(_seconds, store, way, files) for name, way in ways.items()}
+        in_turn(timed_ways, 1)  # does not count
+        seconds = in_turn(timed_ways, case.rounds)
         requests = _requests_per_result(store, files)
     finally:
         for path in files.values():
             path.unlink()
     model = seconds.pop("the model")
     best = min(seconds, key=lambda way: median(seconds[way]))
+    ratio = median(ratios(model, seconds[best]))
     lines = [f"    {way:<26} {_against(model, taken)}\n" for way, taken in seconds.items()]
     return (
         f"{case} + manifest, {case.rounds} rounds\n"
         f"    {'the model':<26} {median(model) * 1000:9.1f} ms\n{''.join(lines)}"
-        f"    against {best}: {_verdict(median(_ratios(model, seconds[best])))} {LIMIT}\n"
+        f"    against {best}: {verdict(LIMIT, is_met=ratio <= LIMIT)}\n"
         f"    requests per result: {requests}\n"
     )
 
 
 def _against(model: list[float], bare: list[float]) -> str:
-    low, middle, high = quantiles(_ratios(model, bare), n=4)
+    low, middle, high = quantiles(ratios(model, bare), n=4)
     spread = f"ratio {middle:.3f} (half of the rounds {low:.3f} to {high:.3f})"
     return f"{median(bare) * 1000:9.1f} ms   {spread}"
-
-
-def _ratios(model: list[float], bare: list[float]) -> list[float]:
-    """Round by round: what slows the machine for a while slows both."""
-    return [one / other for one, other in zip(model, bare, strict=True)]
-
-
-def _verdict(ratio: float) -> str:
-    return "within the limit of" if ratio <= LIMIT else "ABOVE the limit of"
 
 
 def _make_files(case: StoreCase, directory: Path) -> dict[str, Path]:
     files = {}
     for number in range(case.count):
-        path = directory / f"{case.size}-{number}.bin"
-        with path.open("wb") as file:
-            for _ in range(0, case.size, 1 << 20):
-                file.write(os.urandom(min(case.size, 1 << 20)))
+        path = write_random(directory / f"{case.size}-{number}.bin", case.size)
         files[path.name] = path
     return files
 
 
-def _interleaved(
-    store: ObjectStore, bare: dict[str, Way], files: Mapping[str, Path], rounds: int
-) -> dict[str, list[float]]:
-    """Each way's seconds, round by round, after one that does not count."""
-    ways: dict[str, Way] = {"the model": partial(store_as_model, store), **bare}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    names = list(ways)
-    for number in range(rounds + 1):
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            manifest = new_manifest()
-            started = time.perf_counter()
-            ways[name](files, manifest)
-            seconds[name].append(time.perf_counter() - started)
-            discard(store, [*keys_of(files, manifest), manifest_key(manifest.key)])
-    return {name: taken[1:] for name, taken in seconds.items()}
+def _seconds(store: ObjectStore, way: Way, files: Mapping[str, Path]) -> float:
+    manifest = new_manifest()
+    started = time.perf_counter()
+    way(files, manifest)
+    seconds = time.perf_counter() - started
+    discard(store, [*keys_of(files, manifest), manifest_key(manifest.key)])
+    return seconds
 
 
 def _requests_per_result(store: ObjectStore, files: Mapping[str, Path]) -> str:

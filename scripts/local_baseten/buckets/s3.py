@@ -9,10 +9,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import tether
 from ..errors import BucketError
 from .seaweedfs import LOG, SeaweedPorts, running_seaweedfs
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+    from types_boto3_s3 import S3Client
 
 NAME = "outbox"
 
@@ -44,6 +49,22 @@ class BucketServer:
             "AWS_ACCESS_KEY_ID": self.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
         }
+
+    @contextlib.contextmanager
+    def client(self, config: "Config | None" = None) -> Iterator["S3Client"]:
+        """As boto3 gives it to anybody, unless `config` says otherwise."""
+        import boto3  # noqa: PLC0415  # 0.3 seconds, spent while the server starts
+
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            config=config,
+        )
+        with contextlib.closing(client):
+            yield client
 
 
 @contextlib.contextmanager
@@ -94,22 +115,14 @@ def _credentials(path: Path) -> dict[str, str]:
 
 def _becomes_ready(bucket: BucketServer, process: subprocess.Popen[bytes]) -> bool:
     """Waits until the bucket takes an object: its S3 side answers before its volumes do."""
-    import boto3  # noqa: PLC0415  # 0.3 seconds, spent while the server starts
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    client = boto3.client(
-        "s3",
-        endpoint_url=bucket.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=bucket.access_key_id,
-        aws_secret_access_key=bucket.secret_access_key,
-        config=Config(
-            connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1}, proxies={}
-        ),
+    config = Config(
+        connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1}, proxies={}
     )
     deadline = time.monotonic() + _READY_SECONDS
-    with contextlib.closing(client):
+    with bucket.client(config) as client:
         while process.poll() is None and time.monotonic() < deadline:
             try:
                 client.put_object(Bucket=NAME, Key=".ready", Body=b"ready")

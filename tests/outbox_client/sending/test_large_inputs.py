@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from outbox_client.sending.large_inputs import IN_MEMORY_BYTES, stage_files
-from scripts.bench.client.timed import timed
+from scripts.bench.measuring import timed
 
 PROJECT = Path(__file__).parents[3]
 
