@@ -3,62 +3,62 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
 Part = Coroutine[Any, Any, None]
 
 
-class Ending:
-    """The signals so far: `asked` is set by the first, `pressed` by the second."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.pressed = asyncio.Event()
-
-    @classmethod
-    def on_signals(cls) -> Self:
-        ending = cls()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, ending.ask)
-        return ending
-
-    def ask(self) -> None:
-        (self.pressed if self.asked.is_set() else self.asked).set()
-
-
 async def run_until_ended(
     lasting: Sequence[Part],
-    finishing: Sequence[Part],
-    ending: Ending,
+    finishing: Mapping[Part, Callable[[], None]],
     *,
-    finish: Callable[[], None],
     finish_seconds: float,
 ) -> None:
-    """Run all parts until one of them fails, or `ending` is asked for.
+    """Run all parts until one of them fails, or SIGINT or SIGTERM comes.
 
-    Then `finish()` is called, the parts `finishing` get `finish_seconds` to return, and all are
-    cancelled. Raises what a part has raised.
+    Then each function of `finishing` is called, its part gets `finish_seconds` to return or until
+    a second signal, and all are cancelled. Raises what a part has raised.
     """
-    to_finish = [asyncio.create_task(part) for part in finishing]
+    signals = _signals()
+    to_finish = {asyncio.create_task(part): finishing[part] for part in finishing}
     parts = [*(asyncio.create_task(part) for part in lasting), *to_finish]
-    asked = asyncio.create_task(ending.asked.wait())
-    pressed = asyncio.create_task(ending.pressed.wait())
-    await asyncio.wait([*parts, asked], return_when=asyncio.FIRST_COMPLETED)
-    if asked.done():
-        logger.info("stopping; what runs may finish within %g s", finish_seconds)
-        finish()
-        finished = asyncio.create_task(asyncio.wait(to_finish, timeout=finish_seconds))
-        await asyncio.wait([finished, pressed], return_when=asyncio.FIRST_COMPLETED)
-        finished.cancel()
-        if not all(part.done() for part in to_finish):
-            logger.warning("stopped; what is queued or runs is taken up at the next start")
+    await asyncio.wait([*parts, signals[0]], return_when=asyncio.FIRST_COMPLETED)
+    if signals[0].done():
+        await _finish(to_finish, signals[1], finish_seconds)
     # Looked at before they are cancelled: those that end by that have not failed.
     failed = [part for part in parts if part.done() and part.exception() is not None]
-    for task in (*parts, asked, pressed):
+    for task in (*parts, *signals):
         task.cancel()
-    await asyncio.gather(*parts, asked, pressed, return_exceptions=True)
+    await asyncio.gather(*parts, *signals, return_exceptions=True)
     for part in failed:
         part.result()
+
+
+def _signals() -> list[asyncio.Task[Any]]:
+    """The first is done at the first signal, the second at the second."""
+    events = [asyncio.Event(), asyncio.Event()]
+
+    def count() -> None:
+        events[events[0].is_set()].set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, count)
+    return [asyncio.create_task(event.wait()) for event in events]
+
+
+async def _finish(
+    parts: Mapping[asyncio.Task[None], Callable[[], None]],
+    pressed: asyncio.Task[Any],
+    finish_seconds: float,
+) -> None:
+    logger.info("stopping; what runs may finish within %g s", finish_seconds)
+    for finish in parts.values():
+        finish()
+    finished = asyncio.create_task(asyncio.wait(parts, timeout=finish_seconds))
+    await asyncio.wait([finished, pressed], return_when=asyncio.FIRST_COMPLETED)
+    finished.cancel()
+    if not all(part.done() for part in parts):
+        logger.warning("stopped; what is queued or runs is taken up at the next start")

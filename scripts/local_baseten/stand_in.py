@@ -3,12 +3,13 @@
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 
-from .ending import Ending, run_until_ended
+from .ending import run_until_ended
 from .endpoints.application import HttpServer, create_application, names_of
 from .endpoints.async_api import AsyncEndpoints
 from .endpoints.sync_api import SyncPredict
@@ -30,7 +31,6 @@ from .trusses.chain_layout import ServiceLayout
 from .trusses.client import ModelCaller, ModelClient
 from .trusses.deploy import TrussServers, deploy
 from .trusses.server import TrussServer
-from .trusses.slots import Slots
 from .webhooks.attempt import DeliveryPolicy, webhook_client
 from .webhooks.deliverer import WebhookDeliverer
 from .webhooks.secret_file import WebhookSecrets
@@ -41,13 +41,13 @@ _CLAIM_MARGIN_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Opened:
-    """What is open while the stand-in runs."""
+    """What is open while the stand-in runs; `caller` is the model behind the faults."""
 
     database: Database
     commits: GroupCommit
     model: ModelClient
+    caller: ModelCaller
     webhooks: httpx.AsyncClient
-    clock: Callable[[], float]
     observer: Observer
 
 
@@ -83,11 +83,17 @@ class StandIn:
                     database=database,
                     commits=commits,
                     model=model,
+                    caller=self._behind_faults(model),
                     webhooks=webhooks,
-                    clock=clock,
-                    observer=Observer(metrics, History(), clock=clock),
+                    observer=Observer(metrics=metrics, history=History(), clock=clock),
                 )
                 await self._run_parts(opened)
+
+    def _behind_faults(self, model: ModelClient) -> ModelCaller:
+        if not self.faults:
+            return model
+        slow_seconds = self.settings.slow_seconds
+        return FaultyModel(model=model, faults=self.faults, slow_seconds=slow_seconds)
 
     async def _run_parts(self, opened: _Opened) -> None:
         deployed = deploy(
@@ -98,31 +104,31 @@ class StandIn:
             settings=self.settings,
             on_change=self._write_processes,
         )
-        queue, deliverer = self._queue(opened), self._deliverer(opened)
+        queue = RequestQueue(
+            opened.database,
+            clock=opened.observer.clock,
+            known_seconds=self.settings.known_seconds,
+            claim_seconds=self.settings.run_seconds + _CLAIM_MARGIN_SECONDS,
+        )
+        deliverer = self._deliverer(opened)
         worker = Worker(
-            queue,
-            opened.commits,
-            ObservedModel(self._caller(opened), opened.observer),
+            queue=queue,
+            commits=opened.commits,
+            model=ObservedModel(opened.caller, opened.observer),
             slots=deployed[0].slots,
             run_seconds=self.settings.run_seconds,
             on_claim=opened.observer.claimed,
             on_end=deliverer.wake,
         )
         http = self._http(opened, queue, worker, deployed)
-
-        def finish() -> None:
-            http.should_exit = True
-            worker.finish()
-            deliverer.finish()
-
+        counting = opened.observer.keep_counting(queue, opened.commits)
         await run_until_ended(
-            [
-                *(servers.run() for servers in deployed),
-                opened.observer.keep_counting(queue, opened.commits),
-            ],
-            [worker.run(), deliverer.run(), http.run_on(self.listener)],
-            Ending.on_signals(),
-            finish=finish,
+            [*(servers.run() for servers in deployed), counting],
+            {
+                worker.run(): worker.finish,
+                deliverer.run(): deliverer.finish,
+                http.run_on(self.listener): http.finish,
+            },
             finish_seconds=self.settings.finish_seconds,
         )
 
@@ -135,68 +141,51 @@ class StandIn:
 
         entrypoint, *chainlets = deployed
         api = AsyncEndpoints(
-            queue,
-            opened.commits,
+            queue=queue,
+            commits=opened.commits,
             on_submit=worker.wake,
             on_wake=wake,
-            clock=opened.clock,
+            clock=opened.observer.clock,
             settings=self.settings,
             faults=self.faults,
         )
-        sync = self._sync(self._caller(opened), entrypoint.slots)
+        sync = partial(SyncPredict, run_seconds=self.settings.run_seconds)
+        entry = sync(model=opened.caller, slots=entrypoint.slots)
         application = create_application(
             api,
-            observed(sync.answer, opened.observer),
+            observed(entry.answer, opened.observer),
             self._page(queue, opened),
             api_key=self.api_key,
             hosts=names_of(self.base_url),
             chainlets={
-                one.layout.name: self._sync(opened.model, one.slots, keeps_id=True).answer
+                one.layout.name: sync(model=opened.model, slots=one.slots, keeps_id=True).answer
                 for one in chainlets
             },
         )
         return HttpServer(application, finish_seconds=self.settings.finish_seconds)
 
-    def _queue(self, opened: _Opened) -> RequestQueue:
-        return RequestQueue(
-            opened.database,
-            clock=opened.clock,
-            known_seconds=self.settings.known_seconds,
-            claim_seconds=self.settings.run_seconds + _CLAIM_MARGIN_SECONDS,
-        )
-
     def _page(self, queue: RequestQueue, opened: _Opened) -> StatusPage:
+        entrypoint = self.layout.trusses[0]
+        config = entrypoint.directory / "config.yaml"
+        environment = {**os.environ, **entrypoint.environment, **self.environment}
         return StatusPage(
-            queue,
-            opened.commits,
-            self._results(),
+            queue=queue,
+            commits=opened.commits,
+            results=Results(lambda: open_model_bucket(config, environment)),
             observer=opened.observer,
-            clock=opened.clock,
-            model_name=self.layout.trusses[0].model_name,
+            model_name=entrypoint.model_name,
             wants_key=self.api_key is not None,
         )
 
-    def _results(self) -> Results:
-        """What the entrypoint stores."""
-        entrypoint = self.layout.trusses[0]
-        environment = {**os.environ, **entrypoint.environment, **self.environment}
-        return Results(lambda: open_model_bucket(entrypoint.directory / "config.yaml", environment))
-
-    def _caller(self, opened: _Opened) -> ModelCaller:
-        if not self.faults:
-            return opened.model
-        return FaultyModel(opened.model, self.faults, slow_seconds=self.settings.slow_seconds)
-
-    def _sync(self, model: ModelCaller, slots: Slots, *, keeps_id: bool = False) -> SyncPredict:
-        run_seconds = self.settings.run_seconds
-        return SyncPredict(model, slots=slots, run_seconds=run_seconds, keeps_id=keeps_id)
-
     def _deliverer(self, opened: _Opened) -> WebhookDeliverer:
-        known_seconds = self.settings.known_seconds
         return WebhookDeliverer(
-            Deliveries(opened.database, clock=opened.clock, known_seconds=known_seconds),
-            opened.commits,
-            opened.webhooks,
+            deliveries=Deliveries(
+                opened.database,
+                clock=opened.observer.clock,
+                known_seconds=self.settings.known_seconds,
+            ),
+            commits=opened.commits,
+            client=opened.webhooks,
             model_id=SERVED_ID,
             secrets=WebhookSecrets(self.state.webhook_secrets).signing,
             policy=DeliveryPolicy(delays_seconds=self.settings.webhook_delays_seconds),

@@ -123,11 +123,10 @@ class Bare:
     def page(self, commits: GroupCommit, key: str | None) -> StatusPage:
         metrics = Metrics(model_id="local", model_name="bare")
         return StatusPage(
-            self.queue,
-            commits,
-            Results(lambda: self.store),
-            observer=Observer(metrics, History(), clock=self.clock),
-            clock=self.clock,
+            queue=self.queue,
+            commits=commits,
+            results=Results(lambda: self.store),
+            observer=Observer(metrics=metrics, history=History(), clock=self.clock),
             model_name="bare",
             wants_key=key is not None,
         )
@@ -136,15 +135,15 @@ class Bare:
     async def client(self, *, key: str | None = None, **limits: float) -> AsyncIterator:
         async with GroupCommit(self.database) as commits, ModelClient() as model:
             api = AsyncEndpoints(
-                self.queue,
-                commits,
+                queue=self.queue,
+                commits=commits,
                 on_submit=lambda: self.submitted.append("one"),
                 on_wake=lambda: self.woken.append("once"),
                 clock=self.clock,
                 settings=ServiceSettings(**limits),
                 faults=self.faults,
             )
-            sync = SyncPredict(model, slots=Slots([], per_server=1))
+            sync = SyncPredict(model=model, slots=Slots([], per_server=1))
             application = create_application(
                 api, sync.answer, self.page(commits, key), api_key=key, hosts=["stand-in"]
             )

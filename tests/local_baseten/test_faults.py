@@ -13,7 +13,7 @@ from local_baseten.errors import FaultError
 from local_baseten.faults.faults import Fault, Faults
 from local_baseten.faults.faulty import FaultyModel
 from local_baseten.running import running_locally
-from local_baseten.trusses.client import Answer, ModelLostError
+from local_baseten.trusses.client import Answer, ModelCall, ModelLostError
 from tests.baseten_webhooks.scripted_receiver import receiving
 from tests.local_baseten.caller import calling
 from tests.local_baseten.conftest import TRUSSES
@@ -98,19 +98,20 @@ class SlowModel:
     seconds: float = 0.0
     calls: list[str] = field(default_factory=list)
 
-    async def predict(self, url, body, *, request_id, content_type) -> Answer:
+    async def predict(self, call: ModelCall) -> Answer:
         try:
             await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
             self.calls.append("hung up")
             raise
         self.calls.append("answered")
-        return Answer(status=200, body=b"{}", content_type=content_type)
+        return Answer(status=200, body=b"{}", content_type=call.content_type)
 
 
 def ask(model: SlowModel, fault: str, *, seed: int = 1) -> Answer:
-    faulty = FaultyModel(model, Faults({fault: 1.0}, seed=seed), slow_seconds=0.05)
-    return asyncio.run(faulty.predict("", "{}", request_id="r", content_type="a/b"))
+    faults = Faults({fault: 1.0}, seed=seed)
+    faulty = FaultyModel(model=model, faults=faults, slow_seconds=0.05)
+    return asyncio.run(faulty.predict(ModelCall(url="", body="{}", request_id="r")))
 
 
 def test_a_models_error_is_one_that_is_tried_again():

@@ -13,7 +13,7 @@ from local_baseten.measuring import metrics
 from local_baseten.measuring.history import CallKind, History
 from local_baseten.measuring.metrics import Metrics
 from local_baseten.measuring.observer import ObservedModel, Observer, observed
-from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
+from local_baseten.trusses.client import Answer, ModelCall, ModelLostError, ModelRefusedError
 from tests.local_baseten.caller import Caller
 
 DASHBOARD = Path(metrics.__file__).parent / "grafana.json"
@@ -120,11 +120,19 @@ def test_the_dashboard_asks_only_for_what_is_served(measured):
         assert variable["name"] in served["baseten_async_queue_size"]
 
 
+CALL = ModelCall(url="", body="", request_id="a")
+
+
+def an_observer() -> Observer:
+    metrics = Metrics(model_id="local", model_name="m")
+    return Observer(metrics=metrics, history=History(), clock=float)
+
+
 class Model:
     def __init__(self, answer):
         self._answer = answer
 
-    async def predict(self, url, body, *, request_id, content_type):
+    async def predict(self, _):
         if isinstance(self._answer, BaseException):
             raise self._answer
         return Answer(status=self._answer, body=b"", content_type=None)
@@ -135,13 +143,11 @@ class Model:
     [(200, "200"), (422, "422"), (ModelLostError(), "503"), (asyncio.CancelledError(), "504")],
 )
 def test_an_attempt_counts_by_what_became_of_it(answer, status):
-    observer = Observer(Metrics(model_id="local", model_name="m"), History(), clock=float)
+    observer = an_observer()
     model = ObservedModel(Model(answer), observer)
 
     async def scenario():
-        await asyncio.gather(
-            model.predict("", "", request_id="a", content_type=""), return_exceptions=True
-        )
+        await asyncio.gather(model.predict(CALL), return_exceptions=True)
 
     asyncio.run(scenario())
 
@@ -151,17 +157,17 @@ def test_an_attempt_counts_by_what_became_of_it(answer, status):
 
 
 def test_what_could_not_be_sent_is_no_request():
-    observer = Observer(Metrics(model_id="local", model_name="m"), History(), clock=float)
+    observer = an_observer()
     model = ObservedModel(Model(ModelRefusedError()), observer)
 
     with pytest.raises(ModelRefusedError):
-        asyncio.run(model.predict("", "", request_id="a", content_type=""))
+        asyncio.run(model.predict(CALL))
 
     assert values(observer.metrics.exposition(), "baseten_inference_requests_total") == {}
 
 
 def test_a_refused_sync_call_counts_by_its_status():
-    observer = Observer(Metrics(model_id="local", model_name="m"), History(), clock=float)
+    observer = an_observer()
 
     async def refuse(_):
         raise ApiError(503, "model_not_ready", "not yet")

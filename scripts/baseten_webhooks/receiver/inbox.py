@@ -4,18 +4,19 @@ import os
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 _UNSAFE = re.compile(rb"^\.|[^A-Za-z0-9._-]")
 
 
+@dataclass(frozen=True, slots=True)
 class Inbox:
-    """A directory in which every file is complete."""
+    """A directory in which every file is complete. `sync` puts an open file on disk."""
 
-    def __init__(self, directory: Path, *, sync: Callable[[int], None]) -> None:
-        self._directory = directory
-        self._sync = sync
+    directory: Path
+    sync: Callable[[int], None] = os.fsync
 
     @classmethod
     def open(cls, directory: Path, *, sync: Callable[[int], None] = os.fsync) -> Self:
@@ -34,19 +35,19 @@ class Inbox:
         name = _UNSAFE.sub(
             lambda found: b"%" + found[0].hex().upper().encode(), request_id.encode()
         )
-        return self._directory / f"{name.decode()}.json"
+        return self.directory / f"{name.decode()}.json"
 
     def keep(self, request_id: str, body: bytes) -> bool:
         """Store the request's event unless one is there; returns whether it was stored.
 
         Either way the event is on disk when it returns. Raises OSError.
         """
-        descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=self._directory)
+        descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=self.directory)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(body)
                 file.flush()
-                self._sync(file.fileno())
+                self.sync(file.fileno())
             os.link(name, self.path(request_id))  # refuses to replace, unlike a rename
         except FileExistsError:
             return False
@@ -57,8 +58,8 @@ class Inbox:
         return True
 
     def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            self._sync(descriptor)
+            self.sync(descriptor)
         finally:
             os.close(descriptor)

@@ -4,6 +4,7 @@ import contextlib
 import hmac
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -33,17 +34,17 @@ def names_of(base_url: str) -> frozenset[str]:
     return names | {address.netloc}
 
 
+@dataclass(frozen=True, slots=True)
 class HostCheck:
     """ASGI middleware: 400 for every Host header but those of `hosts`."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
-        self._app = app
-        self._hosts = hosts
+    app: ASGIApp
+    hosts: Collection[str]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         named = Headers(scope=scope).getlist("host")
-        if len(named) == 1 and named[0].lower() in self._hosts:
-            await self._app(scope, receive, send)
+        if len(named) == 1 and named[0].lower() in self.hosts:
+            await self.app(scope, receive, send)
         else:
             refusal = error_answer(400, "client_error", "The Host header names another host.")
             await refusal(scope, receive, send)
@@ -139,7 +140,7 @@ async def _openapi(_: Request) -> Response:
 
 
 class HttpServer(uvicorn.Server):
-    """`finish_seconds` bound what calls may take that are open when `should_exit` is set."""
+    """`finish_seconds` bound what calls may take that are open at `finish()`."""
 
     def __init__(self, application: ASGIApp, *, finish_seconds: float) -> None:
         settings = uvicorn.Config(
@@ -160,6 +161,9 @@ class HttpServer(uvicorn.Server):
         # start has it at once. Not before we listen: it may give a free port away again.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         await self.serve([listener])
+
+    def finish(self) -> None:
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

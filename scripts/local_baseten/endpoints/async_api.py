@@ -2,9 +2,9 @@
 
 import logging
 import secrets
-import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -14,40 +14,29 @@ from ..faults.faults import Fault, Faults
 from ..request_queue.group_commit import GroupCommit
 from ..request_queue.request import AsyncRequest, Status, timestamp
 from ..request_queue.requests import RequestQueue
-from ..settings import DEFAULTS, SERVED_ID, ServiceSettings
+from ..settings import SERVED_ID, ServiceSettings
 from .answers import ApiError, BrokenAnswer
 from .submit_body import parse_submit_body, read_body
 
 logger = logging.getLogger(__name__)
 
-NO_FAULTS = Faults({})
 
-
+@dataclass(kw_only=True)
 class AsyncEndpoints:
     """Whatever deployment a path names, the one model serves it."""
 
-    def __init__(
-        self,
-        queue: RequestQueue,
-        commits: GroupCommit,
-        *,
-        on_submit: Callable[[], None],
-        on_wake: Callable[[], None],
-        clock: Callable[[], float] = time.time,
-        settings: ServiceSettings = DEFAULTS,
-        faults: Faults = NO_FAULTS,
-    ) -> None:
-        self._queue = queue
-        self._commits = commits
-        self._on_submit = on_submit
-        self._on_wake = on_wake
-        self._clock = clock
-        self._max_body_bytes = settings.max_body_bytes
-        self._max_waiting = settings.max_waiting
-        self._faults = faults
-        self._submits = _RateLimit(settings.submits_per_second, clock=clock)
-        self._statuses = _RateLimit(settings.status_per_second, clock=clock)
-        self._cancels = _RateLimit(settings.status_per_second, clock=clock)
+    queue: RequestQueue
+    commits: GroupCommit
+    on_submit: Callable[[], None]
+    on_wake: Callable[[], None]
+    clock: Callable[[], float]
+    settings: ServiceSettings
+    faults: Faults
+
+    def __post_init__(self) -> None:
+        self._submits = _RateLimit(self.settings.submits_per_second, self.clock)
+        self._statuses = _RateLimit(self.settings.status_per_second, self.clock)
+        self._cancels = _RateLimit(self.settings.status_per_second, self.clock)
 
     async def submit(self, call: Request) -> Response:
         """`async_predict`."""
@@ -67,14 +56,14 @@ class AsyncEndpoints:
         self._cancels.take()
         request = await self._find(call)
         request_id, status = request.request_id, request.status
-        canceled = await self._commits(self._queue.cancel, request_id)
+        canceled = await self.commits(self.queue.cancel, request_id)
         if canceled:
             logger.info("canceled", extra={"request_id": request_id, "status": "CANCELED"})
         message = "Canceled." if canceled else f"Only queued requests can be canceled: {status}"
         return JSONResponse({"request_id": request_id, "canceled": canceled, "message": message})
 
     async def queue_status(self, call: Request) -> Response:
-        counts = await self._commits(self._queue.counts)
+        counts = await self.commits(self.queue.counts)
         return JSONResponse(
             {
                 "model_id": SERVED_ID,
@@ -85,64 +74,65 @@ class AsyncEndpoints:
         )
 
     async def wake(self, _: Request) -> Response:
-        self._on_wake()
+        self.on_wake()
         return Response(status_code=202)
 
     async def _submit(
         self, call: Request, *, request_id: str, suffix: str = "", is_chain: bool
     ) -> Response:
         self._submits.take()
-        body = await read_body(call, max_bytes=self._max_body_bytes)
+        body = await read_body(call, max_bytes=self.settings.max_body_bytes)
         submitted = parse_submit_body(body, is_chain=is_chain)
-        if self._faults.happens(Fault.UNAVAILABLE):
+        if self.faults.happens(Fault.UNAVAILABLE):
             raise ApiError(503, "model_unavailable", "A fault that was asked for.")
         request = submitted.request(
-            request_id, deployment_id=_deployment(call), is_chain=is_chain, now=self._clock()
+            request_id, deployment_id=_deployment(call), is_chain=is_chain, now=self.clock()
         )
-        await self._commits(self._add, request)
-        self._on_submit()
+        await self.commits(self._add, request)
+        self.on_submit()
         logger.info("accepted", extra={"request_id": request_id, "status": request.status})
         answered = request_id + suffix
         headers = {"X-Baseten-Request-Id": answered}
         answer = JSONResponse({"request_id": answered}, status_code=201, headers=headers)
-        is_lost = self._faults.happens(Fault.LOST_ANSWER, request_id=request_id)
+        is_lost = self.faults.happens(Fault.LOST_ANSWER, request_id=request_id)
         return BrokenAnswer(answer) if is_lost else answer
 
     def _add(self, request: AsyncRequest) -> None:
-        counts = self._queue.counts()
+        counts = self.queue.counts()
         waiting = counts[Status.QUEUED] + counts[Status.IN_PROGRESS]
-        if waiting >= self._max_waiting:
+        if waiting >= self.settings.max_waiting:
             raise ApiError(429, "rate_limited", f"{waiting} requests are queued or running already")
-        self._queue.add(request)
+        self.queue.add(request)
 
     async def _find(self, call: Request) -> AsyncRequest:
         # A Chain's id may come with what its submit answer appended, or without.
         request_id, _, _ = str(call.path_params["request_id"]).partition(":")
-        request = await self._commits(self._queue.find, request_id)
+        request = await self.commits(self.queue.find, request_id)
         if request is None:
             message = "No such request; one is known for an hour after its end."
             raise ApiError(404, "client_error", message)
         return request
 
 
+@dataclass
 class _RateLimit:
     """`per_second` calls each second; unused ones are kept for one second, not longer."""
 
-    def __init__(self, per_second: float, *, clock: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._capacity = max(1.0, per_second)
-        self._left = self._capacity
-        self._clock = clock
-        self._at = clock()
+    per_second: float
+    clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self._left = self._capacity = max(1.0, self.per_second)
+        self._at = self.clock()
 
     def take(self) -> None:
         """Raises ApiError 429 for a call too many, which does not count."""
-        now = self._clock()
-        refilled = self._left + max(0.0, now - self._at) * self._per_second
+        now = self.clock()
+        refilled = self._left + max(0.0, now - self._at) * self.per_second
         self._left = min(self._capacity, refilled)
         self._at = now
         if self._left < 1:
-            raise ApiError(429, "rate_limited", f"more than {self._per_second:g} calls a second")
+            raise ApiError(429, "rate_limited", f"more than {self.per_second:g} calls a second")
         self._left -= 1
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import uuid
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..request_queue.outcome import LOST, TOO_LONG
 from ..settings import RUN_SECONDS
-from ..trusses.client import ModelCaller, ModelLostError, ModelRefusedError
+from ..trusses.client import ModelCall, ModelCaller, ModelLostError, ModelRefusedError
 from ..trusses.slots import ModelServer, Slots
 from .answers import ApiError
 
@@ -16,24 +17,17 @@ READY_SECONDS = 60.0
 """How long a call waits for a model that is not up."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SyncPredict:
     """Forwards bodies and the model's answers unchanged.
 
     With `keeps_id`, under the id that the call brings: for one Chainlet that calls another.
     """
 
-    def __init__(
-        self,
-        model: ModelCaller,
-        *,
-        slots: Slots,
-        run_seconds: float = RUN_SECONDS,
-        keeps_id: bool = False,
-    ) -> None:
-        self._model = model
-        self._slots = slots
-        self._run_seconds = run_seconds
-        self._keeps_id = keeps_id
+    model: ModelCaller
+    slots: Slots
+    run_seconds: float = RUN_SECONDS
+    keeps_id: bool = False
 
     async def answer(self, request: Request) -> Response:
         """Raises ApiError 503 and 504. When the caller hangs up, so does the call of the model."""
@@ -50,21 +44,22 @@ class SyncPredict:
             forwarded.cancel()
 
     async def _forward(self, request: Request, body: bytes) -> Response:
-        own_id = request.headers.get("x-baseten-request-id") if self._keeps_id else None
+        own_id = request.headers.get("x-baseten-request-id") if self.keeps_id else None
         request_id = own_id or uuid.uuid4().hex
         content_type = request.headers.get("content-type", "application/json")
         server = await self._slot()
+        call = ModelCall(
+            url=server.url, body=body, request_id=request_id, content_type=content_type
+        )
         try:
-            async with asyncio.timeout(self._run_seconds):
-                answer = await self._model.predict(
-                    server.url, body, request_id=request_id, content_type=content_type
-                )
+            async with asyncio.timeout(self.run_seconds):
+                answer = await self.model.predict(call)
         except (ModelRefusedError, ModelLostError) as error:
             raise ApiError(503, "model_unavailable", LOST) from error
         except TimeoutError as error:
             raise ApiError(504, "timeout", TOO_LONG) from error
         finally:
-            self._slots.release(server)
+            self.slots.release(server)
         return Response(
             answer.body,
             status_code=answer.status,
@@ -73,20 +68,20 @@ class SyncPredict:
         )
 
     async def _slot(self) -> ModelServer:
-        turn = asyncio.create_task(self._slots.acquire(urgent=True))
+        turn = asyncio.create_task(self.slots.acquire(urgent=True))
         try:
             await self._await_turn(turn)
             return turn.result()
         except BaseException:
             if not turn.cancel():  # too late: the slot is there
-                self._slots.release(turn.result())
+                self.slots.release(turn.result())
             raise
 
     async def _await_turn(self, turn: asyncio.Task[ModelServer]) -> None:
         """Waits without limit for a model that is busy; READY_SECONDS for one that is not up."""
         while not turn.done():
             await asyncio.wait({turn}, timeout=READY_SECONDS)
-            if not turn.done() and not self._slots.is_up:
+            if not turn.done() and not self.slots.is_up:
                 message = "The model is not up; see the log of `outbox serve`."
                 raise ApiError(503, "model_not_ready", message)
 

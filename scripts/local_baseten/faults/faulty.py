@@ -3,74 +3,62 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
-from ..trusses.client import Answer, ModelCaller, ModelLostError
+from ..trusses.client import Answer, ModelCall, ModelCaller, ModelLostError
 from .faults import Fault, Faults
 
 _STATUSES = (500, 502, 503, 504)
 _HANG_UP_SECONDS = 0.5
 _MESSAGE = "a fault that was asked for"
 
-_Ask = Callable[[], Coroutine[Any, Any, Answer]]
 
-
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FaultyModel:
     """A ModelCaller in front of another. `slow_seconds` is what a slow model takes longer."""
 
-    def __init__(self, model: ModelCaller, faults: Faults, *, slow_seconds: float) -> None:
-        self._model = model
-        self._faults = faults
-        self._slow_seconds = slow_seconds
+    model: ModelCaller
+    faults: Faults
+    slow_seconds: float
 
-    async def predict(
-        self, url: str, body: str | bytes, *, request_id: str, content_type: str
-    ) -> Answer:
-        async def ask() -> Answer:
-            return await self._model.predict(
-                url, body, request_id=request_id, content_type=content_type
-            )
-
-        if self._happens(Fault.MODEL_SLOW, request_id):
-            await asyncio.sleep(self._slow_seconds)
-        if self._happens(Fault.MODEL_ERROR, request_id):
+    async def predict(self, call: ModelCall) -> Answer:
+        happens = partial(self.faults.happens, request_id=call.request_id)
+        if happens(Fault.MODEL_SLOW):
+            await asyncio.sleep(self.slow_seconds)
+        if happens(Fault.MODEL_ERROR):
             return self._error()
-        if self._happens(Fault.MODEL_DISCONNECT, request_id):
-            await self._hang_up(ask)
+        if happens(Fault.MODEL_DISCONNECT):
+            await self._hang_up(call)
             raise ModelLostError(_MESSAGE)
-        if self._happens(Fault.DUPLICATE_DELIVERY, request_id):
-            return await _twice(ask)
-        return await ask()
+        if happens(Fault.DUPLICATE_DELIVERY):
+            return await self._twice(call)
+        return await self.model.predict(call)
 
     def _error(self) -> Answer:
-        status = _STATUSES[int(self._faults.choose(Fault.MODEL_ERROR, len(_STATUSES)))]
+        status = _STATUSES[int(self.faults.choose(Fault.MODEL_ERROR, len(_STATUSES)))]
         body = json.dumps({"error": _MESSAGE}).encode()
         return Answer(status=status, body=body, content_type="application/json")
 
-    async def _hang_up(self, ask: _Ask) -> None:
+    async def _hang_up(self, call: ModelCall) -> None:
         """After a random while. The model may have answered by then: its answer is dropped."""
-        seconds = self._faults.choose(Fault.MODEL_DISCONNECT, _HANG_UP_SECONDS)
+        seconds = self.faults.choose(Fault.MODEL_DISCONNECT, _HANG_UP_SECONDS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await ask()
+                await self.model.predict(call)
 
-    def _happens(self, fault: Fault, request_id: str) -> bool:
-        return self._faults.happens(fault, request_id=request_id)
-
-
-async def _twice(ask: _Ask) -> Answer:
-    other = asyncio.create_task(ask())
-    try:
-        return await ask()
-    except asyncio.CancelledError:
-        other.cancel()
-        raise
-    finally:
-        # Until it ends, the slot is in use: the caller gives it back after this.
-        await asyncio.gather(other, return_exceptions=True)
+    async def _twice(self, call: ModelCall) -> Answer:
+        other = asyncio.create_task(self.model.predict(call))
+        try:
+            return await self.model.predict(call)
+        except asyncio.CancelledError:
+            other.cancel()
+            raise
+        finally:
+            # Until it ends, the slot is in use: the caller gives it back after this.
+            await asyncio.gather(other, return_exceptions=True)
 
 
 def make_faulty(client: httpx.AsyncClient, faults: Faults) -> None:
@@ -78,10 +66,10 @@ def make_faulty(client: httpx.AsyncClient, faults: Faults) -> None:
 
     async def before(_: httpx.Request) -> None:
         if faults.happens(Fault.WEBHOOK_ERROR):
-            raise httpx.ConnectError("a fault that was asked for")
+            raise httpx.ConnectError(_MESSAGE)
 
     async def after(_: httpx.Response) -> None:
         if faults.happens(Fault.WEBHOOK_LOST_ANSWER):
-            raise httpx.ReadError("a fault that was asked for")
+            raise httpx.ReadError(_MESSAGE)
 
     client.event_hooks = {"request": [before], "response": [after]}

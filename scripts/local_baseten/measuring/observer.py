@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -11,25 +12,25 @@ from ..endpoints.answers import ApiError
 from ..request_queue.group_commit import GroupCommit
 from ..request_queue.request import AsyncRequest, Status
 from ..request_queue.requests import RequestQueue
-from ..trusses.client import Answer, ModelCaller, ModelLostError
+from ..trusses.client import Answer, ModelCall, ModelCaller, ModelLostError
 from .history import CallKind, History
 from .metrics import Metrics
 
 _SAMPLE_SECONDS = 1.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Observer:
     """`clock` is the queue's."""
 
-    def __init__(self, metrics: Metrics, history: History, *, clock: Callable[[], float]) -> None:
-        self.metrics = metrics
-        self.history = history
-        self._clock = clock
+    metrics: Metrics
+    history: History
+    clock: Callable[[], float]
 
     def claimed(self, request: AsyncRequest) -> None:
         """Counts a request's first claim only: at a later one it has left the queue already."""
         if request.claims == 1:
-            seconds = max(0.0, self._clock() - request.created_at)
+            seconds = max(0.0, self.clock() - request.created_at)
             self.metrics.left_queue(seconds)
             self.history.add(CallKind.TIME_IN_QUEUE, seconds)
 
@@ -52,23 +53,19 @@ class Observer:
             await asyncio.sleep(_SAMPLE_SECONDS)
 
 
+@dataclass(frozen=True, slots=True)
 class ObservedModel:
     """A ModelCaller in front of another, for async requests."""
 
-    def __init__(self, model: ModelCaller, observer: Observer) -> None:
-        self._model = model
-        self._observer = observer
+    model: ModelCaller
+    observer: Observer
 
-    async def predict(
-        self, url: str, body: str | bytes, *, request_id: str, content_type: str
-    ) -> Answer:
+    async def predict(self, call: ModelCall) -> Answer:
         """Not counted: what could not be sent. Counted as 503 or 504: what was lost or given up."""
         begun = time.monotonic()
         status = None
         try:
-            answer = await self._model.predict(
-                url, body, request_id=request_id, content_type=content_type
-            )
+            answer = await self.model.predict(call)
             status = answer.status
         except ModelLostError:
             status = 503
@@ -78,7 +75,7 @@ class ObservedModel:
             raise
         finally:
             if status is not None:
-                self._observer.answered(time.monotonic() - begun, status=status, is_async=True)
+                self.observer.answered(time.monotonic() - begun, status=status, is_async=True)
         return answer
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -79,29 +80,20 @@ _SHOWN_TYPES = ("image/png", "image/jpeg", "image/webp", "text/plain", "applicat
 _TYPES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
 
 
+@dataclass(frozen=True, kw_only=True)
 class StatusPage:
     """Anybody may load its files; its data wants the API key, which the routes check."""
 
-    def __init__(
-        self,
-        queue: RequestQueue,
-        commits: GroupCommit,
-        results: "Results",
-        *,
-        observer: Observer,
-        clock: Callable[[], float],
-        model_name: str,
-        wants_key: bool,
-    ) -> None:
-        self._queue = queue
-        self._commits = commits
-        self._results = results
-        self._observer = observer
-        self._clock = clock
-        self._model_name = model_name
-        self._wants_key = wants_key
-        # Not asyncio's shared threads: a slow bucket would use them up for everything else.
-        self._readers = ThreadPoolExecutor(4, thread_name_prefix="results")
+    queue: RequestQueue
+    commits: GroupCommit
+    results: "Results"
+    observer: Observer
+    model_name: str
+    wants_key: bool
+    # Not asyncio's shared threads: a slow bucket would use them up for everything else.
+    _readers: ThreadPoolExecutor = field(
+        init=False, default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="results")
+    )
 
     async def file(self, call: Request) -> Response:
         name = call.url.path.lstrip("/") or "page.html"
@@ -110,26 +102,26 @@ class StatusPage:
 
     async def access(self, _: Request) -> Response:
         """Whether the service was given a key: then the page asks for it before its first call."""
-        return JSONResponse({"key": "needed" if self._wants_key else "any"})
+        return JSONResponse({"key": "needed" if self.wants_key else "any"})
 
     async def metrics(self, _: Request) -> Response:
-        await self._observer.count(self._queue, self._commits)
-        content = self._observer.metrics.exposition()
+        await self.observer.count(self.queue, self.commits)
+        content = self.observer.metrics.exposition()
         return Response(content, media_type="text/plain; version=0.0.4")
 
     async def state(self, call: Request) -> Response:
         """`window`: the seconds that the points cover; `status`: of the requests, several."""
         window = window_of(call.query_params.get("window", "300"))
         statuses = statuses_of(call.query_params.getlist("status"))
-        counts = await self._observer.count(self._queue, self._commits)
-        requests = await self._commits(self._queue.latest, statuses, limit=_ROWS)
+        counts = await self.observer.count(self.queue, self.commits)
+        requests = await self.commits(self.queue.latest, statuses, limit=_ROWS)
         return JSONResponse(
             {
-                "now": self._clock(),
-                "model_name": self._model_name,
+                "now": self.observer.clock(),
+                "model_name": self.model_name,
                 "counts": counts,
                 "window_seconds": window,
-                "points": self._observer.history.points(window),
+                "points": self.observer.history.points(window),
                 "requests": [row_of(one) for one in requests],
             }
         )
@@ -148,7 +140,7 @@ class StatusPage:
         if manifest is None or number >= len(manifest.artifacts):
             raise ApiError(404, "client_error", "No such artifact.")
         artifact = manifest.artifacts[number]
-        content = await self._read(self._results.open_artifact, manifest, number)
+        content = await self._read(self.results.open_artifact, manifest, number)
         # Other types are offered for saving only: HTML or SVG would be rendered as ours.
         kind = artifact.content_type.partition(";")[0]
         headers = _ARTIFACT_HEADERS | {
@@ -159,7 +151,7 @@ class StatusPage:
         return StreamingResponse(_pieces(content), headers=headers, media_type=kind)
 
     async def _find(self, call: Request) -> AsyncRequest:
-        request = await self._commits(self._queue.find, call.path_params["request_id"])
+        request = await self.commits(self.queue.find, call.path_params["request_id"])
         if request is None:
             raise ApiError(404, "client_error", "No such request.")
         return request
@@ -167,7 +159,7 @@ class StatusPage:
     async def _manifest(self, request: AsyncRequest) -> Manifest | None:
         if request.result_key is None:
             return None
-        return await self._read(self._results.find, request.result_key)
+        return await self._read(self.results.find, request.result_key)
 
     async def _read(self, read: Callable[..., T], *arguments: Any) -> T:
         try:

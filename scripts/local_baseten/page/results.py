@@ -3,6 +3,7 @@
 import functools
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,19 +20,18 @@ from truss_outbox.stores.commit import find_manifest
 _SETTINGS = ("root", "endpoint_url", "region")
 
 
+@dataclass(frozen=True)
 class Results:
     """Reads `manifests/`, and of `artifacts/` what these name; nothing else.
 
-    Each call waits for the bucket.
+    Each call waits for the bucket, which is opened when a result is first read.
     """
 
-    def __init__(self, open_bucket: Callable[[], ObjectStore]) -> None:
-        """The bucket is opened when a result is first read."""
-        self._open_bucket = open_bucket
+    open_bucket: Callable[[], ObjectStore]
 
     @functools.cached_property
     def _store(self) -> ObjectStore:
-        return self._open_bucket()
+        return self.open_bucket()
 
     def find(self, key: str) -> Manifest | None:
         """Raises ConfigurationError, ManifestError, StoreError."""

@@ -3,16 +3,17 @@
 import abc
 import asyncio
 import contextlib
+from dataclasses import dataclass, field
 
 _IDLE_SECONDS = 1.0
 
 
+@dataclass(kw_only=True, eq=False)
 class ClaimLoop(abc.ABC):
     """Works while `run()` runs: each piece in a task of its own, started as it comes due."""
 
-    def __init__(self) -> None:
-        self._news = asyncio.Event()
-        self._claiming: asyncio.Task[None] | None = None
+    _news: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _claiming: asyncio.Task[None] | None = field(init=False, default=None)
 
     @abc.abstractmethod
     async def claim(self, running: asyncio.TaskGroup) -> bool:

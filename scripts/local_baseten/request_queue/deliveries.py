@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 
 from ..settings import KNOWN_SECONDS
 from .database import Database
@@ -9,6 +10,7 @@ from .request import WebhookDelivery, WebhookStatus
 from .rows import delivery_of
 
 
+@dataclass(frozen=True, slots=True)
 class Deliveries:
     """The deliveries of one queue's file; made by RequestQueue as requests end.
 
@@ -16,37 +18,31 @@ class Deliveries:
     every claimed delivery; where the process ended before that, it is delivered again.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        clock: Callable[[], float] = time.time,
-        known_seconds: float = KNOWN_SECONDS,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._known_seconds = known_seconds
+    database: Database
+    _: KW_ONLY
+    clock: Callable[[], float] = time.time
+    known_seconds: float = KNOWN_SECONDS
 
     def claim(self) -> WebhookDelivery | None:
         """The delivery that has been due for longest; None where none is due."""
-        with self._database.transaction():
-            rows = self._database.run("claim_delivery", now=self._clock()).fetchall()
+        with self.database.transaction():
+            rows = self.database.run("claim_delivery", now=self.clock()).fetchall()
             if not rows:
                 return None
-            found = self._database.run("find_delivery", sequence=rows[0]["sequence"]).fetchone()
+            found = self.database.run("find_delivery", sequence=rows[0]["sequence"]).fetchone()
         return delivery_of(found)
 
     def seconds_until_due(self) -> float | None:
         """Zero where a delivery is due; None where there is none to be made."""
-        (due_at,) = self._database.run("next_delivery_due").fetchone()
-        return None if due_at is None else max(0.0, due_at - self._clock())
+        (due_at,) = self.database.run("next_delivery_due").fetchone()
+        return None if due_at is None else max(0.0, due_at - self.clock())
 
     def retried(self, delivery: WebhookDelivery, *, delay_seconds: float) -> None:
         """The attempt failed, and another one follows."""
-        self._database.run(
+        self.database.run(
             "retry_delivery",
             request_id=delivery.request_id,
-            due_at=self._clock() + delay_seconds,
+            due_at=self.clock() + delay_seconds,
         )
 
     def succeeded(self, delivery: WebhookDelivery) -> None:
@@ -58,13 +54,13 @@ class Deliveries:
         self._end(delivery, WebhookStatus.FAILED)
 
     def _end(self, delivery: WebhookDelivery, status: WebhookStatus) -> None:
-        now = self._clock()
-        with self._database.transaction():
-            self._database.run("delete_delivery", request_id=delivery.request_id)
-            self._database.run(
+        now = self.clock()
+        with self.database.transaction():
+            self.database.run("delete_delivery", request_id=delivery.request_id)
+            self.database.run(
                 "end_delivery",
                 request_id=delivery.request_id,
                 webhook_status=status,
                 now=now,
-                forget_at=now + self._known_seconds,
+                forget_at=now + self.known_seconds,
             )

@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Collection
+from dataclasses import KW_ONLY, dataclass
 
 from ..settings import KNOWN_SECONDS
 from .database import Database
@@ -17,6 +18,7 @@ CLAIM_SECONDS = 3_660.0
 _LOOKED_AT = 1_000
 
 
+@dataclass(frozen=True, slots=True)
 class RequestQueue:
     """Requests in one SQLite file, by priority and then first come, first served.
 
@@ -24,21 +26,14 @@ class RequestQueue:
     a larger one. One process at a time.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        clock: Callable[[], float] = time.time,
-        known_seconds: float = KNOWN_SECONDS,
-        claim_seconds: float = CLAIM_SECONDS,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._known_seconds = known_seconds
-        self._claim_seconds = claim_seconds
+    database: Database
+    _: KW_ONLY
+    clock: Callable[[], float] = time.time
+    known_seconds: float = KNOWN_SECONDS
+    claim_seconds: float = CLAIM_SECONDS
 
     def add(self, request: AsyncRequest) -> None:
-        self._database.run("add", **values_of(request))
+        self.database.run("add", **values_of(request))
 
     def claim(self) -> AsyncRequest | None:
         """The next request that is due, from now on IN_PROGRESS; None where there is none.
@@ -47,7 +42,7 @@ class RequestQueue:
         end it: `succeed`, `fail`, `retry` and `put_back` change nothing and return False.
         """
         now = self._swept()
-        cursor = self._database.run("claim", now=now, claimed_until=now + self._claim_seconds)
+        cursor = self.database.run("claim", now=now, claimed_until=now + self.claim_seconds)
         rows = cursor.fetchall()
         return request_of(rows[0]) if rows else None
 
@@ -58,13 +53,13 @@ class RequestQueue:
     def seconds_until_due(self) -> float | None:
         """Zero where a request is due; None where none is waiting."""
         now = self._swept()
-        (due_at,) = self._database.run("next_due").fetchone()
+        (due_at,) = self.database.run("next_due").fetchone()
         return None if due_at is None else max(0.0, due_at - now)
 
     def put_back(self, request: AsyncRequest, *, delay_seconds: float) -> bool:
         """The attempt did not come about, and is not counted. False where the claim has expired."""
         now = self._swept()
-        cursor = self._database.run(
+        cursor = self.database.run(
             "put_back",
             request_id=request.request_id,
             claims=request.claims,
@@ -75,7 +70,7 @@ class RequestQueue:
     def retry(self, request: AsyncRequest, error: RequestError, *, delay_seconds: float) -> bool:
         """The attempt failed, and another one follows. False where the claim has expired."""
         now = self._swept()
-        cursor = self._database.run(
+        cursor = self.database.run(
             "retry",
             request_id=request.request_id,
             claims=request.claims,
@@ -99,14 +94,14 @@ class RequestQueue:
     def cancel(self, request_id: str) -> bool:
         """Whether it was still QUEUED, and now is CANCELED."""
         now = self._swept()
-        forget_at = now + self._known_seconds
-        cursor = self._database.run("cancel", request_id=request_id, now=now, forget_at=forget_at)
+        forget_at = now + self.known_seconds
+        cursor = self.database.run("cancel", request_id=request_id, now=now, forget_at=forget_at)
         return cursor.rowcount > 0
 
     def find(self, request_id: str) -> AsyncRequest | None:
         """None for a request never added, or forgotten an hour after its end."""
         self._swept()
-        row = self._database.run("find", request_id=request_id).fetchone()
+        row = self.database.run("find", request_id=request_id).fetchone()
         return None if row is None else request_of(row)
 
     def latest(self, statuses: Collection[Status], *, limit: int) -> list[AsyncRequest]:
@@ -115,7 +110,7 @@ class RequestQueue:
         Of those that wait, the next are looked at; of those that have ended, the latest 1,000.
         """
         self._swept()
-        rows = self._database.run(
+        rows = self.database.run(
             "latest", statuses=json.dumps(list(statuses)), limit=limit, looked_at=_LOOKED_AT
         )
         return [request_of(row) for row in rows]
@@ -124,30 +119,26 @@ class RequestQueue:
         """How many requests are known, by status; as fast with many as with few."""
         self._swept()
         counts = dict.fromkeys(Status, 0)
-        return counts | {
-            Status(row["status"]): row["count"] for row in self._database.run("counts")
-        }
+        return counts | {Status(row["status"]): row["count"] for row in self.database.run("counts")}
 
     def _finish(
         self, request: AsyncRequest, status: Status, *, error: RequestError | None, data: str | None
     ) -> bool:
         now = self._swept()
-        with self._database.transaction():
-            cursor = self._database.run(
+        with self.database.transaction():
+            cursor = self.database.run(
                 "finish",
                 request_id=request.request_id,
                 claims=request.claims,
                 status=status,
                 now=now,
-                forget_at=now + self._known_seconds,
+                forget_at=now + self.known_seconds,
                 error_code=error and error.code,
                 error_message=error and error.message,
                 result_key=data and key_of(data),
             )
             if cursor.rowcount and request.webhook_endpoint:
-                self._database.run(
-                    "add_delivery", request_id=request.request_id, now=now, data=data
-                )
+                self.database.run("add_delivery", request_id=request.request_id, now=now, data=data)
         return cursor.rowcount > 0
 
     def _swept(self) -> float:
@@ -155,11 +146,11 @@ class RequestQueue:
 
         So no timer is needed: a request expires when the queue is next looked at.
         """
-        now = self._clock()
-        self._database.run("expire", now=now, known_seconds=self._known_seconds)
-        self._database.run("wake_delayed", now=now)
-        self._database.run("take_back", now=now)
+        now = self.clock()
+        self.database.run("expire", now=now, known_seconds=self.known_seconds)
+        self.database.run("wake_delayed", now=now)
+        self.database.run("take_back", now=now)
         # Not at each call: it writes to the file even where there is nothing to give back.
-        if self._database.run("forget", now=now).rowcount:
-            self._database.run("vacuum").fetchall()
+        if self.database.run("forget", now=now).rowcount:
+            self.database.run("vacuum").fetchall()
         return now

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..settings import RUN_SECONDS
-from ..trusses.client import ModelCaller, ModelLostError, ModelRefusedError
+from ..trusses.client import ModelCall, ModelCaller, ModelLostError, ModelRefusedError
 from ..trusses.slots import ModelServer, Slots
 from .claim_loop import ClaimLoop
 from .group_commit import GroupCommit
@@ -19,65 +20,50 @@ logger = logging.getLogger(__name__)
 _PUT_BACK_SECONDS = 0.1
 
 
+@dataclass(kw_only=True, eq=False)
 class Worker(ClaimLoop):
     """`run_seconds` bounds one attempt; `on_claim` and `on_end` are told of each request."""
 
-    def __init__(
-        self,
-        queue: RequestQueue,
-        commits: GroupCommit,
-        model: ModelCaller,
-        *,
-        slots: Slots,
-        run_seconds: float = RUN_SECONDS,
-        on_claim: Callable[[AsyncRequest], None] = lambda _: None,
-        on_end: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__()
-        self._queue = queue
-        self._commits = commits
-        self._model = model
-        self._slots = slots
-        self._run_seconds = run_seconds
-        self._on_claim = on_claim
-        self._on_end = on_end
+    queue: RequestQueue
+    commits: GroupCommit
+    model: ModelCaller
+    slots: Slots
+    run_seconds: float = RUN_SECONDS
+    on_claim: Callable[[AsyncRequest], None] = lambda _: None
+    on_end: Callable[[], None] = lambda: None
 
     async def claim(self, running: asyncio.TaskGroup) -> bool:
         # Only with a slot in hand: until then, a request can be cancelled and overtaken.
-        servers = [await self._slots.acquire(urgent=False), *self._slots.take_free()]
-        requests = await self._commits(self._queue.claim_many, len(servers))
+        servers = [await self.slots.acquire(urgent=False), *self.slots.take_free()]
+        requests = await self.commits(self.queue.claim_many, len(servers))
         for server in servers[len(requests) :]:
-            self._slots.release(server)
+            self.slots.release(server)
         for request, server in zip(requests, servers, strict=False):
-            self._on_claim(request)
+            self.on_claim(request)
             running.create_task(self._execute(request, server))
         return bool(requests)
 
     async def seconds_until_due(self) -> float | None:
-        return await self._commits(self._queue.seconds_until_due)
+        return await self.commits(self.queue.seconds_until_due)
 
     async def _execute(self, request: AsyncRequest, server: ModelServer) -> None:
         try:
             outcome = await self._predict(request, server.url)
         finally:
-            self._slots.release(server)
+            self.slots.release(server)
         if outcome is None:
-            await self._commits(self._queue.put_back, request, delay_seconds=_PUT_BACK_SECONDS)
+            await self.commits(self.queue.put_back, request, delay_seconds=_PUT_BACK_SECONDS)
             self.wake()
         else:
             await self._record(request, outcome)
-            self._on_end()
+            self.on_end()
 
     async def _predict(self, request: AsyncRequest, url: str) -> Outcome | None:
         """None where the request could not be sent at all: the server has just died."""
+        call = ModelCall(url=url, body=request.model_input, request_id=request.request_id)
         try:
-            async with asyncio.timeout(self._run_seconds):
-                answer = await self._model.predict(
-                    url,
-                    request.model_input,
-                    request_id=request.request_id,
-                    content_type="application/json",
-                )
+            async with asyncio.timeout(self.run_seconds):
+                answer = await self.model.predict(call)
         except ModelRefusedError:
             return None
         except TimeoutError:
@@ -91,17 +77,17 @@ class Worker(ClaimLoop):
         attempt = request.attempts + 1
         extra = {"request_id": request.request_id, "attempt": attempt}
         if outcome.error is None:
-            await self._commits(self._queue.succeed, request, data=outcome.data)
+            await self.commits(self.queue.succeed, request, data=outcome.data)
             logger.info("done", extra=extra | {"status": "SUCCEEDED"})
             return
         extra |= {"code": outcome.error.code}
         delay_seconds = request.retry.delay_seconds(attempt) if outcome.may_be_retried else None
         if delay_seconds is None:
-            await self._commits(self._queue.fail, request, outcome.error)
+            await self.commits(self.queue.fail, request, outcome.error)
             logger.warning("failed", extra=extra | {"status": "FAILED"})
         else:
-            await self._commits(
-                self._queue.retry, request, outcome.error, delay_seconds=delay_seconds
+            await self.commits(
+                self.queue.retry, request, outcome.error, delay_seconds=delay_seconds
             )
             self.wake()
             logger.warning("trying again in %s s", delay_seconds, extra=extra)

@@ -1,7 +1,6 @@
 """Calls of the model's server, over connections that are kept."""
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, Self
 
 import aiohttp
@@ -21,6 +20,16 @@ class ModelLostError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCall:
+    """`url` is the server's; one `request_id` names all attempts at a request."""
+
+    url: str
+    body: str | bytes
+    request_id: str
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     status: int
     body: bytes
@@ -30,9 +39,7 @@ class Answer:
 class ModelCaller(Protocol):
     """Calls a model's server. Cancelled, it hangs up; the model can notice that."""
 
-    async def predict(
-        self, url: str, body: str | bytes, *, request_id: str, content_type: str
-    ) -> Answer:
+    async def predict(self, call: ModelCall) -> Answer:
         """Raises ModelRefusedError and ModelLostError; the time is the caller's to bound."""
         ...
 
@@ -56,21 +63,16 @@ class ModelClient:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def predict(
-        self, url: str, body: str | bytes, *, request_id: str, content_type: str
-    ) -> Answer:
-        headers = {"content-type": content_type, **dict.fromkeys(self._id_headers, request_id)}
+    async def predict(self, call: ModelCall) -> Answer:
+        url = f"{call.url}/v1/models/model:predict"
+        ids = dict.fromkeys(self._id_headers, call.request_id)
+        headers = {"content-type": call.content_type, **ids}
         try:
             async with self._session.post(
-                f"{url}/v1/models/model:predict", data=body, headers=headers, allow_redirects=False
+                url, data=call.body, headers=headers, allow_redirects=False
             ) as answer:
                 return Answer(
                     status=answer.status,

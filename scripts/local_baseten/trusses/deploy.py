@@ -41,8 +41,8 @@ class TrussServers:
         self.layout = layout
         self.servers = [
             TrussServer(
-                layout,
-                model,
+                layout=layout,
+                client=model,
                 environment=environment,
                 state_directory=directory / str(number),
                 on_change=changed,

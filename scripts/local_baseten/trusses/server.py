@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..logs import ModelLine
@@ -19,29 +20,21 @@ _STARTING_SECONDS = 0.05
 _RUNNING_SECONDS = 1.0
 
 
+@dataclass(kw_only=True, eq=False)
 class TrussServer:
-    """Up while `run()` runs. `on_change` is called when a public attribute has changed."""
+    """Up while `run()` runs. `on_change` is called when anything in `process` has changed."""
 
-    def __init__(
-        self,
-        layout: TrussLayout,
-        client: ModelClient,
-        *,
-        environment: Mapping[str, str],
-        state_directory: Path,
-        on_change: Callable[[], None],
-    ) -> None:
-        self.pid: int | None = None
-        self.failed_starts = 0
-        self.url = ""
-        self.is_ready = False
-        self._layout = layout
-        self._client = client
-        self._environment = environment
-        self._state_directory = state_directory
-        self._on_change = on_change
-        self._was_ready = False
-        self._last_error = ""
+    layout: TrussLayout
+    client: ModelClient
+    environment: Mapping[str, str] = field(repr=False)
+    state_directory: Path
+    on_change: Callable[[], None]
+    pid: int | None = None
+    failed_starts: int = 0
+    url: str = ""
+    is_ready: bool = False
+    _was_ready: bool = False
+    _last_error: str = ""
 
     @property
     def process(self) -> ServerProcess:
@@ -56,7 +49,7 @@ class TrussServer:
                 logger.warning("the model's server died; starting it again")
             else:
                 self.failed_starts += 1
-                self._on_change()
+                self.on_change()
                 logger.error("the model does not come up, trying again: %s", self._last_error)
             delay = _FIRST_DELAY_SECONDS * 2 ** min(self.failed_starts, _DOUBLINGS)
             await asyncio.sleep(delay)
@@ -66,14 +59,14 @@ class TrussServer:
         self._last_error, self._was_ready = "its server said nothing", False
         try:
             async with running_truss(
-                self._layout, environment=self._environment, state_directory=self._state_directory
+                self.layout, environment=self.environment, state_directory=self.state_directory
             ) as truss:
                 self.pid, self.url = truss.process.pid, truss.url
-                self._on_change()
+                self.on_change()
                 return await self._watch(truss)
         finally:
             self.pid, self.is_ready = None, False
-            self._on_change()
+            self.on_change()
 
     async def _watch(self, truss: TrussProcess) -> bool:
         log = asyncio.create_task(self._relay(truss.log))
@@ -91,7 +84,7 @@ class TrussServer:
         """A model may become unready at any time; one that does not answer is busy, not unready."""
         while True:
             await asyncio.sleep(_RUNNING_SECONDS if self.is_ready else _STARTING_SECONDS)
-            answer = await self._client.is_ready(self.url)
+            answer = await self.client.is_ready(self.url)
             if answer is not None and answer != self.is_ready:
                 self._says(is_ready=answer)
 
@@ -102,7 +95,7 @@ class TrussServer:
             logger.info("the model is ready")
         else:
             logger.warning("the model says that it is not ready")
-        self._on_change()
+        self.on_change()
 
     async def _relay(self, log: asyncio.StreamReader) -> None:
         while True:

@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -23,38 +24,28 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 50
 
 
+@dataclass(kw_only=True, eq=False)
 class WebhookDeliverer(ClaimLoop):
     """`secrets` is asked at each attempt; without one, nothing is signed.
 
     `on_attempt` is told how many seconds each attempt took.
     """
 
-    def __init__(
-        self,
-        deliveries: Deliveries,
-        commits: GroupCommit,
-        client: httpx.AsyncClient,
-        *,
-        model_id: str,
-        secrets: Callable[[], Sequence[str]],
-        policy: DeliveryPolicy,
-        on_attempt: Callable[[float], None] = lambda _: None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__()
-        self._deliveries = deliveries
-        self._commits = commits
-        self._client = client
-        self._model_id = model_id
-        self._secrets = secrets
-        self._policy = policy
-        self._on_attempt = on_attempt
-        self._clock = clock
-        self._room = asyncio.Semaphore(_AT_ONCE)
+    deliveries: Deliveries
+    commits: GroupCommit
+    client: httpx.AsyncClient
+    model_id: str
+    secrets: Callable[[], Sequence[str]]
+    policy: DeliveryPolicy
+    on_attempt: Callable[[float], None] = lambda _: None
+    clock: Callable[[], float] = time.time
+    _room: asyncio.Semaphore = field(
+        init=False, default_factory=lambda: asyncio.Semaphore(_AT_ONCE)
+    )
 
     async def claim(self, running: asyncio.TaskGroup) -> bool:
         await self._room.acquire()
-        delivery = await self._commits(self._deliveries.claim)
+        delivery = await self.commits(self.deliveries.claim)
         if delivery is None:
             self._room.release()
             return False
@@ -63,40 +54,40 @@ class WebhookDeliverer(ClaimLoop):
         return True
 
     async def seconds_until_due(self) -> float | None:
-        return await self._commits(self._deliveries.seconds_until_due)
+        return await self.commits(self.deliveries.seconds_until_due)
 
     async def _deliver(self, delivery: WebhookDelivery) -> None:
-        body = _payload(delivery, model_id=self._model_id, now=self._clock())
+        body = _payload(delivery, model_id=self.model_id, now=self.clock())
         begun = time.monotonic()
         attempt = await post(
-            self._client,
+            self.client,
             delivery.endpoint,
             body,
             headers=self._headers(delivery, body),
-            timeout_seconds=self._policy.timeout_seconds,
+            timeout_seconds=self.policy.timeout_seconds,
         )
-        self._on_attempt(time.monotonic() - begun)
+        self.on_attempt(time.monotonic() - begun)
         await self._record(delivery, attempt)
 
     def _headers(self, delivery: WebhookDelivery, body: bytes) -> dict[str, str]:
         headers = {"content-type": "application/json", REQUEST_ID: delivery.request_id}
-        if secrets := self._secrets():
+        if secrets := self.secrets():
             headers[SIGNATURE] = sign(body, secrets)
         return headers
 
     async def _record(self, delivery: WebhookDelivery, attempt: WebhookAttempt) -> None:
         failed = delivery.attempts + 1
-        delay_seconds = self._policy.delay_seconds(failed) if attempt.may_be_retried else None
+        delay_seconds = self.policy.delay_seconds(failed) if attempt.may_be_retried else None
         extra = {"request_id": delivery.request_id, "attempt": failed}
         if attempt.is_delivered:
-            await self._commits(self._deliveries.succeeded, delivery)
+            await self.commits(self.deliveries.succeeded, delivery)
             logger.info("webhook delivered", extra=extra)
         elif delay_seconds is not None:
-            await self._commits(self._deliveries.retried, delivery, delay_seconds=delay_seconds)
+            await self.commits(self.deliveries.retried, delivery, delay_seconds=delay_seconds)
             logger.warning("webhook: %s, trying again", attempt.reason, extra=extra)
             self.wake()
         else:
-            await self._commits(self._deliveries.failed, delivery)
+            await self.commits(self.deliveries.failed, delivery)
             logger.warning("webhook failed: %s", attempt.reason, extra=extra)
 
 

@@ -26,7 +26,7 @@ class Model:
 
     answer: Answer | Exception | None
 
-    async def predict(self, url, body, *, request_id, content_type):
+    async def predict(self, call):
         if self.answer is None:
             await asyncio.Event().wait()
         if isinstance(self.answer, Exception):
@@ -37,7 +37,7 @@ class Model:
 def call(model: Model) -> httpx.Response:
     async def scenario() -> httpx.Response:
         slots = Slots([Server()], per_server=1)
-        sync = SyncPredict(model, slots=slots, run_seconds=0.2)
+        sync = SyncPredict(model=model, slots=slots, run_seconds=0.2)
         application = Starlette(
             routes=[Route("/predict", sync.answer, methods=["POST"])],
             exception_handlers=answers.HANDLERS,

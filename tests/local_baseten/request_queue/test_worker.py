@@ -29,8 +29,8 @@ class Model:
     answers: Iterator[int | Exception | None]
     calls: list[tuple] = field(default_factory=list)
 
-    async def predict(self, url, body, *, request_id, content_type):
-        self.calls.append((url, body, request_id, content_type))
+    async def predict(self, call):
+        self.calls.append((call.url, call.body, call.request_id, call.content_type))
         answer = next(self.answers)
         if answer is None:
             await asyncio.Event().wait()
@@ -92,7 +92,9 @@ async def working(database, server, model: Model, *, run_seconds=60.0):
     """A queue on the real clock, and a worker on it."""
     queue, slots = RequestQueue(database), Slots([server], per_server=1)
     async with asyncio.timeout(60), GroupCommit(database) as commits:
-        worker = Worker(queue, commits, model, slots=slots, run_seconds=run_seconds)
+        worker = Worker(
+            queue=queue, commits=commits, model=model, slots=slots, run_seconds=run_seconds
+        )
         running = asyncio.create_task(worker.run())
         yield Working(queue, commits, worker, slots)
         running.cancel()
@@ -155,8 +157,8 @@ def test_asked_to_finish_it_ends_what_runs_and_takes_nothing_more(database):
         goes_on = asyncio.Event()
 
         class Waiting(Model):
-            async def predict(self, *arguments, **keywords):
-                answer = await super().predict(*arguments, **keywords)
+            async def predict(self, call):
+                answer = await super().predict(call)
                 await goes_on.wait()
                 return answer
 

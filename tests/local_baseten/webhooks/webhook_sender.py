@@ -61,9 +61,9 @@ class Sender:
             asyncio.timeout(120),
         ):
             deliverer = WebhookDeliverer(
-                Deliveries(self.database, clock=clock),
-                commits,
-                client,
+                deliveries=Deliveries(self.database, clock=clock),
+                commits=commits,
+                client=client,
                 model_id="local",
                 secrets=lambda: self.secrets,
                 policy=policy,
