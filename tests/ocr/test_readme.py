@@ -44,7 +44,7 @@ def demo_job(ocr, environment, tmp_path_factory) -> None:
 
 def run(command, environment, cwd=PROJECT) -> str:
     done = subprocess.run(
-        command, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+        command, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -65,7 +65,7 @@ def test_the_curl_request_is_accepted_and_its_result_is_where_the_readme_says(oc
 
 def test_the_companions_commands_work_as_listed(environment, tmp_path):
     (tmp_path / "scans").mkdir()
-    shutil.copy(EXAMPLES / "minutes.pdf", tmp_path / "scans" / "scan-1.pdf")
+    shutil.copy(EXAMPLES / "rechnung.pdf", tmp_path / "scans" / "scan-1.pdf")
     for commands in (
         block("sh", "outbox submit scans/"),
         block("sh", "outbox fetch march --to results/ --include"),
@@ -79,7 +79,7 @@ def test_the_companions_commands_work_as_listed(environment, tmp_path):
         "texts/7/scan-1.pdf.txt",
     }
     for text in texts:
-        truth = (EXAMPLES / "truth" / "minutes.txt").read_text()
+        truth = (EXAMPLES / "truth" / "rechnung.txt").read_text()
         assert (tmp_path / text).read_text().strip() == truth.strip()
 
 
