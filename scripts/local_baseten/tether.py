@@ -6,6 +6,7 @@ PR_SET_PDEATHSIG would do so too, but there alone, and it fires when the *thread
 started the child.) LOCK_FILE is locked as long as the program runs. Standard library only.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +35,36 @@ def main() -> int:
             signal.signal(number, lambda *_: program.terminate())
         threading.Thread(target=_end_with_parent, args=[program], daemon=True).start()
         return program.wait()
+
+
+@contextlib.contextmanager
+def tethered(
+    command: Sequence[str | Path],
+    *,
+    directory: Path,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it in `directory`, whose `lock` it holds; it ends with the block or with this process.
+
+    Yields the guard, this module as a program; its exit code is IN_USE where the lock is held.
+    """
+    with log.open("wb") as output:
+        guard = subprocess.Popen(
+            [sys.executable, "-IS", __file__, "lock", *command],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for its parent, which still needs the program
+        )
+    try:
+        yield guard
+    finally:
+        assert guard.stdin is not None
+        guard.stdin.close()
+        guard.wait()
 
 
 def acquire(lock: BinaryIO, *, seconds: float) -> bool:

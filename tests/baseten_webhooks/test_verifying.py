@@ -266,7 +266,6 @@ RECEIVING = f"""
 import asyncio, httpx, pathlib
 from hooks.receiver.application import Receiver
 from hooks.receiver.inbox import Inbox
-from hooks.receiver.listen import listen
 inbox = Inbox.open(pathlib.Path(sys.argv[1]) / "inbox")
 receiver = Receiver(
     inbox=inbox, secrets=lambda: [{NEW!r}], on_delivery=lambda one: print(one.outcome),

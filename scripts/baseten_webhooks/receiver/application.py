@@ -1,11 +1,14 @@
 """A small receiver that verifies, stores, and only then answers 200: 200 ends the repetitions."""
 
 import asyncio
+import contextlib
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +23,8 @@ from .inbox import Inbox
 MAX_BODY_BYTES = 64 * 1024 * 1024
 BODY_SECONDS = 10.0
 """How long the sender may take for the body; the service itself gives up after as long."""
+
+_STOP_SECONDS = 5
 
 
 class DeliveryOutcome(StrEnum):
@@ -62,6 +67,28 @@ class Receiver:
     def application(self) -> Starlette:
         """Takes POST on every path, as ASGI."""
         return Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
+
+    def listen(self, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+        """Serve until SIGINT or SIGTERM; what was being stored then is stored and answered.
+
+        `on_ready` is told the base URL. Raises OSError: the port is taken.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with contextlib.closing(socket.create_server((host, port), family=family)) as listener:
+            name = f"[{host}]" if family is socket.AF_INET6 else host
+            on_ready(f"http://{name}:{listener.getsockname()[1]}")
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    self.application(),
+                    lifespan="off",
+                    ws="none",
+                    log_config=None,
+                    access_log=False,
+                    timeout_graceful_shutdown=_STOP_SECONDS,
+                )
+            )
+            with contextlib.suppress(KeyboardInterrupt):
+                server.run(sockets=[listener])
 
     async def _answer(self, request: Request) -> Response:
         delivery = await self._receive(request)

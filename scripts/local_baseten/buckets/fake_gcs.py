@@ -1,9 +1,7 @@
 """fake-gcs-server, an emulator of Google Cloud Storage in memory, for as long as it is needed."""
 
 import contextlib
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -11,9 +9,10 @@ from pathlib import Path
 
 import httpx
 
-from .. import tether
 from ..errors import BucketError
+from ..tether import tethered
 from .s3 import NAME
+from .seaweedfs import free_ports
 
 LOG = "server.log"
 
@@ -28,28 +27,17 @@ def running_fake_gcs(directory: Path) -> Iterator[str]:
 
     The tests that use it name where it differs from the service. Raises BucketError.
     """
-    port = _free_port()
-    address = f"127.0.0.1:{port}"
-    url = f"http://{address}"
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
     options = [
         *("-scheme=http", "-host=127.0.0.1", f"-port={port}", "-backend=memory"),
-        *(f"-external-url={url}", f"-public-host={address}", "-log-level=warn"),
+        *(f"-external-url={url}", f"-public-host=127.0.0.1:{port}", "-log-level=warn"),
     ]
-    with (directory / LOG).open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-IS", tether.__file__, directory / "lock", _program(), *options],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
+    command = [_program(), *options]
+    with tethered(command, directory=directory, log=directory / LOG) as process:
         _wait_until_ready(url, process)
         httpx.post(f"{url}/storage/v1/b", json={"name": NAME}).raise_for_status()
         yield url
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait()
 
 
 def _program() -> str:
@@ -59,13 +47,6 @@ def _program() -> str:
     folder = Path(package.origin).parent / "vendor" / "fake-gcs-server" / "bin"
     (program,) = folder.iterdir()
     return str(program)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .. import tether
 from ..errors import BucketError
-from .seaweedfs import LOG, SeaweedPorts, running_seaweedfs
+from .seaweedfs import LOG, free_ports, running_seaweedfs
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -79,12 +79,12 @@ def running_bucket(directory: Path) -> Iterator[BucketServer]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     pair = _credentials(directory / _CREDENTIALS)
     for remaining in reversed(range(_START_ATTEMPTS)):
-        ports = SeaweedPorts.free()
+        ports = free_ports()
         with running_seaweedfs(
             directory, ports, bucket=NAME, credentials_file=_CREDENTIALS
         ) as process:
             bucket = BucketServer(
-                endpoint_url=f"http://127.0.0.1:{ports.s3}",
+                endpoint_url=f"http://127.0.0.1:{ports[0]}",
                 access_key_id=pair["accessKey"],
                 secret_access_key=pair["secretKey"],
                 pid=process.pid,

@@ -12,12 +12,6 @@ from ..request_queue.pointer import name_of
 from ..request_queue.request import AsyncRequest, RetryPolicy, read_json
 from .answers import ApiError
 
-
-class _Body(BaseModel):
-    # Unknown fields are ignored, as the service's own description allows them.
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
-
-
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(rb"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 _CONTROL = re.compile(r"[\x00-\x20]")
@@ -41,30 +35,24 @@ def check_endpoint(endpoint: str) -> str:
     return endpoint
 
 
-class RetryConfig(_Body):
-    """`inference_retry_config`."""
-
-    max_attempts: int = Field(default=3, ge=1, le=10)
-    initial_delay_ms: int = Field(default=1_000, ge=0, le=10_000)
-    max_delay_ms: int = Field(default=5_000, ge=0, le=60_000)
-
-
-class SubmitBody(_Body):
+class SubmitBody(BaseModel):
     """An accepted body, its defaults filled in."""
 
-    model_config = ConfigDict(protected_namespaces=())
+    # Unknown fields are ignored, as the service's own description allows them.
+    model_config = ConfigDict(
+        frozen=True, strict=True, hide_input_in_errors=True, protected_namespaces=()
+    )
 
     model_input: dict[str, Any]
     webhook_endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = None
     priority: int = Field(default=0, ge=0, le=2)
     max_time_in_queue_seconds: int = Field(default=600, ge=10, le=259_200)
-    inference_retry_config: RetryConfig | None = None
+    inference_retry_config: RetryPolicy | None = None
 
     def request(
         self, request_id: str, *, deployment_id: str, is_chain: bool, now: float
     ) -> AsyncRequest:
         """The request it asks for, taken at `now`."""
-        config = self.inference_retry_config or RetryConfig()
         return AsyncRequest(
             request_id=request_id,
             deployment_id=deployment_id,
@@ -74,7 +62,7 @@ class SubmitBody(_Body):
             created_at=now,
             status_at=now,
             expires_at=now + self.max_time_in_queue_seconds,
-            retry=RetryPolicy(**config.model_dump()),
+            retry=self.inference_retry_config or RetryPolicy(),
             webhook_endpoint=self.webhook_endpoint,
             is_chain=is_chain,
             name=name_of(self.model_input),

@@ -12,27 +12,23 @@ from .request import (
     WebhookStatus,
 )
 
-# What a new request's row is made of, and what its other columns begin with is in queries.sql.
-_ADDED = (
+_REQUEST = (
     *("request_id", "deployment_id", "model_input", "priority", "created_at", "expires_at"),
-    *("webhook_endpoint", "name"),
+    *("webhook_endpoint", "name", "status_at", "started_at", "attempts", "claims", "result_key"),
 )
-_CHANGING = ("status_at", "started_at", "attempts", "claims", "result_key")
 _RETRY = ("max_attempts", "initial_delay_ms", "max_delay_ms")
 _DELIVERY = ("request_id", "deployment_id", "endpoint", "data", "ended_at", "attempts")
 
 
 def values_of(request: AsyncRequest) -> dict[str, Any]:
-    """Of a new request."""
-    return {
-        **{name: getattr(request, name) for name in (*_ADDED, "is_chain")},
-        **{name: getattr(request.retry, name) for name in _RETRY},
-    }
+    """Of a new request; the statement takes those it names, the other columns have defaults."""
+    values = {name: getattr(request, name) for name in (*_REQUEST, "is_chain")}
+    return values | request.retry.model_dump()
 
 
 def request_of(row: sqlite3.Row) -> AsyncRequest:
     return AsyncRequest(
-        **{name: row[name] for name in (*_ADDED, *_CHANGING)},
+        **{name: row[name] for name in _REQUEST},
         retry=RetryPolicy(**{name: row[name] for name in _RETRY}),
         status=Status(row["status"]),
         error=_error(row),

@@ -46,7 +46,6 @@ def listen(
     """
     from baseten_webhooks.receiver.application import Receiver  # noqa: PLC0415
     from baseten_webhooks.receiver.inbox import Inbox  # noqa: PLC0415
-    from baseten_webhooks.receiver.listen import listen as listen_on  # noqa: PLC0415
 
     def say(delivery: "ReceivedDelivery") -> None:
         # The event is stored, and to be acknowledged, whether anybody reads the lines or not.
@@ -63,7 +62,7 @@ def listen(
             on_delivery=say,
             tolerance_seconds=tolerance,
         )
-        listen_on(receiver, host=host, port=port, on_ready=ready)
+        receiver.listen(host=host, port=port, on_ready=ready)
     except OSError as error:
         raise ConfigurationError("webhook listen", str(error)) from error
 
