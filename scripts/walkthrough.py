@@ -29,7 +29,6 @@ ARTIFACTS = ["document.json", "text.txt", "lines.csv", "searchable.pdf", "pages"
 TOLERATED_CER = {"scanned-letter.pdf": 0.01, "photo.png": 0.01}
 """Character error rate allowed on the damaged documents; the others must be exact."""
 
-
 _COUNTERS = ("outbox_results_stored_total", "outbox_inferences_skipped_total")
 _COUNT_SECONDS = 10
 _NUMBERS = ("pages", "seconds", "lines", "mean\nconfidence", "files")
@@ -110,11 +109,8 @@ def _run_companion(local: LocalBaseten, documents: list[Path], *, job: str, targ
         *("--job", job, "--to", str(target), "--label", "source=demo"),
         *("--set", f"artifacts={json.dumps(ARTIFACTS)}"),
     ]
-    environment = {
-        **os.environ,
-        **local.environment,
-        "OUTBOX_HOME": str(target.parent / "journal"),
-    }
+    home = {"OUTBOX_HOME": str(target.parent / "journal")}
+    environment = {**os.environ, **local.environment, **home}
     with signals_held_back():
         companion = subprocess.Popen(command, env=environment, cwd=PROJECT)
     try:
@@ -175,15 +171,9 @@ def _character_error_rate(text: str, truth: str) -> float:
 
 
 def _table(results: list[DocumentResult]) -> Table:
+    texts = [Column(name, no_wrap=True) for name in ("document", "text")]
     numbers = [Column(name, justify="right", no_wrap=True) for name in _NUMBERS]
-    table = Table(
-        Column("document", no_wrap=True),
-        Column("text", no_wrap=True),
-        *numbers,
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-    )
+    table = Table(*texts, *numbers, box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for result in results:
         table.add_row(
             result.document,

@@ -21,6 +21,8 @@ from .trusses.chain_layout import ServiceLayout, lay_out
 
 logger = logging.getLogger(__name__)
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 def serve(
     source: Path,
@@ -36,24 +38,21 @@ def serve(
 
     `source` is a Truss's directory, or the Python file with a Chain's entrypoint. Prints the base
     URL and the environment a companion needs, which is also written to `environment` in the state
-    directory. `port` 0 takes a free one. Call it in the main thread.
-    Raises a LocalBasetenError, and OSError: the port is taken.
+    directory. `port` 0 takes a free one. Call it in the main thread. Raises a LocalBasetenError,
+    and OSError: the port is taken.
     """
     log_to_stderr()
     faults = Faults(settings.faults, seed=settings.fault_seed)
     state = StateDirectory(state_directory.resolve())
     with _signals(), state.locked(), contextlib.ExitStack() as stack:
         listener = stack.enter_context(_bind(host, port))
-        layout, bucket = _prepare(source, state, bucket_directory, stack)
+        layout, bucket = _prepare(source, state.path / "truss", bucket_directory, stack)
         base_url = _base_url(host, listener.getsockname()[1])
-        layout.connect(base_url)
-        is_chain = layout.is_chain
-        _announce(state, _companion_environment(base_url, api_key, bucket, is_chain=is_chain))
-        if faults:
-            logger.warning("FAULTS ARE ON, as asked for: %s", faults)
+        for_model, for_companion = _environments(base_url, api_key or ANY_KEY, layout, bucket)
+        _announce(state, for_companion, faults)
         stand_in = StandIn(
             layout=layout,
-            environment=_model_environment(bucket) | _chain_secret(api_key, layout),
+            environment=for_model,
             state=state,
             listener=listener,
             base_url=base_url,
@@ -65,13 +64,14 @@ def serve(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(stand_in.run())
         # The bucket takes another second to end; Ctrl-C must not leave it running.
-        _ignore_signals()
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
     """SIGTERM ends like Ctrl-C, and both end quietly."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -80,11 +80,6 @@ def _signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -103,46 +98,37 @@ def _base_url(host: str, port: int) -> str:
 
 
 def _prepare(
-    source: Path,
-    state: StateDirectory,
-    bucket_directory: Path | None,
-    stack: contextlib.ExitStack,
+    source: Path, target: Path, bucket_directory: Path | None, stack: contextlib.ExitStack
 ) -> tuple[ServiceLayout, BucketServer | None]:
     """Each takes a second or so: at the same time."""
     with ThreadPoolExecutor(1) as executor:
-        layout = executor.submit(lay_out, source, state.truss)
+        layout = executor.submit(lay_out, source, target)
         bucket = stack.enter_context(running_bucket(bucket_directory)) if bucket_directory else None
         return layout.result(), bucket
 
 
-def _model_environment(bucket: BucketServer | None) -> dict[str, str]:
-    if bucket is None:
-        return {}
-    return {
-        "OUTBOX_ROOT": bucket.root,
-        "OUTBOX_ENDPOINT_URL": bucket.endpoint_url,
-        "TRUSS_SECRET_aws_access_key_id": bucket.access_key_id,
-        "TRUSS_SECRET_aws_secret_access_key": bucket.secret_access_key,
-    }
+def _environments(
+    base_url: str, api_key: str, layout: ServiceLayout, bucket: BucketServer | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What is added to the model's environment, and what a companion needs."""
+    for_model: dict[str, str] = {}
+    for_companion = {"OUTBOX_BASE_URL": base_url, "BASETEN_API_KEY": api_key}
+    if layout.is_chain:
+        # The key with which one Chainlet calls another.
+        for_model["TRUSS_SECRET_baseten_chain_api_key"] = api_key
+        for_companion["OUTBOX_CHAIN_ID"] = SERVED_ID
+    if bucket is not None:
+        for_model |= {
+            "OUTBOX_ROOT": bucket.root,
+            "OUTBOX_ENDPOINT_URL": bucket.endpoint_url,
+            "TRUSS_SECRET_aws_access_key_id": bucket.access_key_id,
+            "TRUSS_SECRET_aws_secret_access_key": bucket.secret_access_key,
+        }
+        for_companion |= bucket.environment
+    return for_model, for_companion
 
 
-def _chain_secret(api_key: str | None, layout: ServiceLayout) -> dict[str, str]:
-    """The key with which one Chainlet calls another."""
-    if not layout.is_chain:
-        return {}
-    return {"TRUSS_SECRET_baseten_chain_api_key": api_key or ANY_KEY}
-
-
-def _companion_environment(
-    base_url: str, api_key: str | None, bucket: BucketServer | None, *, is_chain: bool
-) -> dict[str, str]:
-    environment = {"OUTBOX_BASE_URL": base_url, "BASETEN_API_KEY": api_key or ANY_KEY}
-    if is_chain:
-        environment["OUTBOX_CHAIN_ID"] = SERVED_ID
-    return environment | (bucket.environment if bucket else {})
-
-
-def _announce(state: StateDirectory, environment: dict[str, str]) -> None:
+def _announce(state: StateDirectory, environment: dict[str, str], faults: Faults) -> None:
     path = state.write_environment(environment)
     lines = "".join(f"  export {line}\n" for line in path.read_text().splitlines())
     print(  # noqa: T201  # what this command says
@@ -151,3 +137,5 @@ def _announce(state: StateDirectory, environment: dict[str, str]) -> None:
         f"\nIn another terminal:\n{lines}or: set -a; . {path}; set +a",
         flush=True,
     )
+    if faults:
+        logger.warning("FAULTS ARE ON, as asked for: %s", faults)

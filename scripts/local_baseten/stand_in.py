@@ -29,8 +29,7 @@ from .settings import SERVED_ID, ServiceSettings
 from .state_directory import MovableClock, Processes, StateDirectory
 from .trusses.chain_layout import ServiceLayout
 from .trusses.client import ModelCaller, ModelClient
-from .trusses.deploy import TrussServers, deploy
-from .trusses.server import TrussServer
+from .trusses.scaling import TrussServers
 from .webhooks.attempt import DeliveryPolicy, webhook_client
 from .webhooks.deliverer import WebhookDeliverer
 from .webhooks.secret_file import WebhookSecrets
@@ -70,9 +69,10 @@ class StandIn:
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM; what does not finish then is run at the next start."""
+        self.layout.connect(self.base_url)
         clock = MovableClock.open(self.state.clock)
         metrics = Metrics(model_id=SERVED_ID, model_name=self.layout.trusses[0].model_name)
-        with contextlib.closing(Database.open(self.state.queue)) as database:
+        with contextlib.closing(Database.open(self.state.path / "queue.sqlite3")) as database:
             async with (
                 GroupCommit(database) as commits,
                 ModelClient(is_chain=self.layout.is_chain) as model,
@@ -96,14 +96,7 @@ class StandIn:
         return FaultyModel(model=model, faults=self.faults, slow_seconds=slow_seconds)
 
     async def _run_parts(self, opened: _Opened) -> None:
-        deployed = deploy(
-            self.layout,
-            opened.model,
-            directory=self.state.servers,
-            environment=self.environment,
-            settings=self.settings,
-            on_change=self._write_processes,
-        )
+        deployed = self._deploy(opened.model)
         queue = RequestQueue(
             opened.database,
             clock=opened.observer.clock,
@@ -192,12 +185,29 @@ class StandIn:
             on_attempt=opened.observer.metrics.webhook_sent,
         )
 
-    def _write_processes(self, servers: Sequence[TrussServer]) -> None:
-        self.state.write_processes(
-            Processes(
-                base_url=self.base_url,
-                stand_in=os.getpid(),
-                bucket=self.bucket_pid,
-                servers=tuple(server.process for server in servers),
+    def _deploy(self, model: ModelClient) -> list[TrussServers]:
+        """One for each Truss, the entrypoint first. Nothing is started yet."""
+
+        def changed() -> None:
+            servers = tuple(server.process for one in deployed for server in one.servers)
+            self.state.write_processes(
+                Processes(
+                    base_url=self.base_url,
+                    stand_in=os.getpid(),
+                    bucket=self.bucket_pid,
+                    servers=servers,
+                )
             )
-        )
+
+        deployed = [
+            TrussServers(
+                layout=truss,
+                model=model,
+                directory=self.state.path / "servers" / truss.directory.name,
+                environment=self.environment,
+                settings=self.settings,
+                on_change=changed,
+            )
+            for truss in self.layout.trusses
+        ]
+        return deployed

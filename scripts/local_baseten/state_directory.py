@@ -70,24 +70,12 @@ class StateDirectory:
     path: Path
 
     @property
-    def queue(self) -> Path:
-        return self.path / "queue.sqlite3"
-
-    @property
     def clock(self) -> Path:
         return self.path / "clock"
 
     @property
     def webhook_secrets(self) -> Path:
         return self.path / "webhook-secrets.json"
-
-    @property
-    def servers(self) -> Path:
-        return self.path / "servers"
-
-    @property
-    def truss(self) -> Path:
-        return self.path / "truss"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -145,7 +145,12 @@ class Bare:
             )
             sync = SyncPredict(model=model, slots=Slots([], per_server=1))
             application = create_application(
-                api, sync.answer, self.page(commits, key), api_key=key, hosts=["stand-in"]
+                api,
+                sync.answer,
+                self.page(commits, key),
+                api_key=key,
+                hosts=["stand-in"],
+                chainlets={},
             )
             transport = httpx.ASGITransport(application, raise_app_exceptions=False)
             async with httpx.AsyncClient(

@@ -34,7 +34,7 @@ QUICK = (
 )
 
 
-def measure(arguments: Sequence[str]) -> str:
+def measure(*arguments: str) -> str:
     """`--quick` for a look; names of peers, such as s5cmd, for these alone."""
     small, large, inputs = QUICK if "--quick" in arguments else (SMALL, LARGE, INPUTS)
     with TemporaryDirectory() as name, running_bucket(Path(name) / "bucket") as bucket:

@@ -1,5 +1,6 @@
 """Whether storing holds up the inference: predict's throughput with a slow bucket and without."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -7,15 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ParamSpec, TypeVar
 
 from truss_outbox.contract import KeyTemplate, Manifest, ModelInfo, Outputs
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
 from truss_outbox.serving.outbox import BoundedExecutor, Outbox
 from truss_outbox.serving.request import InferenceRequest
 from truss_outbox.serving.settings import OutboxSettings
-from truss_outbox.stores import ObjectStore
 from truss_outbox.stores.memory import MemoryStore
-from truss_outbox.stores.streams import FileDigest
 
 from ..measuring import verdict
 
@@ -27,33 +27,27 @@ BUCKET_SECONDS = 0.2
 FILES = ("document.json", "text.txt", "lines.csv", "searchable.pdf", "page-0001.png")
 LIMIT = 0.95
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-class SlowStore:
+
+def _slow(call: Callable[P, T]) -> Callable[P, T]:
+    @functools.wraps(call)
+    def slow(*arguments: P.args, **keywords: P.kwargs) -> T:
+        time.sleep(BUCKET_SECONDS)
+        return call(*arguments, **keywords)
+
+    return slow
+
+
+class SlowStore(MemoryStore):
     """Every call takes `BUCKET_SECONDS` more."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self.root = store.root
-        self._store = store
-
-    def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
-        time.sleep(BUCKET_SECONDS)
-        return self._store.put_file(key, path, content_type=content_type)
-
-    def create(self, key: str, data: bytes, *, content_type: str) -> None:
-        time.sleep(BUCKET_SECONDS)
-        self._store.create(key, data, content_type=content_type)
-
-    def get(self, key: str) -> bytes:
-        time.sleep(BUCKET_SECONDS)
-        return self._store.get(key)
-
-    def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
-        time.sleep(BUCKET_SECONDS)
-        return self._store.get_file(key, path, max_bytes=max_bytes)
-
-    def delete(self, key: str) -> None:
-        time.sleep(BUCKET_SECONDS)
-        self._store.delete(key)
+    put_file = _slow(MemoryStore.put_file)
+    create = _slow(MemoryStore.create)
+    get = _slow(MemoryStore.get)
+    get_file = _slow(MemoryStore.get_file)
+    delete = _slow(MemoryStore.delete)
 
 
 class Sleeper:
@@ -134,7 +128,7 @@ def _driven(serve: Callable[[int], None], slot: Slot) -> float:
 
 def _outbox() -> Outbox:
     return Outbox(
-        store=SlowStore(MemoryStore()),
+        store=SlowStore(),
         template=KeyTemplate.parse(DEFAULT_TEMPLATE),
         model=ModelInfo(name="slot", version="1"),
         inference=Sleeper(),

@@ -19,9 +19,7 @@ from truss_outbox.stores import GcsOptions, ObjectStore, RetryingStore, S3Option
 from truss_outbox.stores.commit import discard, find_manifest
 
 from ..measuring import in_turn, ratios, verdict, write_random
-from .bare_boto3 import boto3_ways
-from .bare_gcs import gcs_ways
-from .ways import Way, keys_of, new_manifest, store_as_model
+from .ways import Way, boto3_ways, gcs_ways, keys_of, new_manifest, store_as_model
 
 LIMIT = 1.15
 FREE_BYTES = 40 << 30

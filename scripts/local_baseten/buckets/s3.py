@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import secrets
 import subprocess
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import tether
 from ..errors import BucketError
+from ..state_directory import write_private
 from .seaweedfs import LOG, free_ports, running_seaweedfs
 
 if TYPE_CHECKING:
@@ -106,9 +106,7 @@ def _credentials(path: Path) -> dict[str, str]:
         pair = {"accessKey": secrets.token_hex(10), "secretKey": secrets.token_urlsafe(30)}
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         identity = {"name": NAME, "credentials": [pair], "actions": actions}
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"identities": [identity]}, file)
+        write_private(path, json.dumps({"identities": [identity]}))
     kept: dict[str, str] = json.loads(path.read_text())["identities"][0]["credentials"][0]
     return kept
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -22,20 +22,12 @@ class ApiError(Exception):
         super().__init__(message)
 
 
-class BrokenAnswer(Response):
+class BrokenAnswer(JSONResponse):
     """Breaks off before the body: its caller cannot know what became of the call."""
 
-    def __init__(self, answer: Response) -> None:
-        super().__init__(answer.body, status_code=answer.status_code, headers=answer.headers)
-
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send(start | {"headers": self.raw_headers})
 
 
 def _api_error(_: Request, error: Exception) -> JSONResponse:
@@ -50,15 +42,6 @@ def _http_exception(_: Request, error: Exception) -> JSONResponse:
     return error_answer(error.status_code, "client_error", error.detail)
 
 
-def _disconnected(_: Request, __: Exception) -> JSONResponse:
-    """For the log and the metrics: the caller is gone."""
-    return error_answer(499, "client_error", "The caller hung up.")
-
-
-def _unexpected(_: Request, __: Exception) -> JSONResponse:
-    return error_answer(500, "internal_baseten_error", "The stand-in failed; see its log.")
-
-
 def error_answer(
     status: int, code: str, message: str, *, detail: str | None = None
 ) -> JSONResponse:
@@ -66,10 +49,13 @@ def error_answer(
     return JSONResponse(body, status_code=status)
 
 
+_FAILED = "The stand-in failed; see its log."
+
 HANDLERS: dict[Any, ExceptionHandler] = {
     ApiError: _api_error,
     HTTPException: _http_exception,
-    ClientDisconnect: _disconnected,
-    Exception: _unexpected,
+    # For the log and the metrics: the caller is gone.
+    ClientDisconnect: lambda *_: error_answer(499, "client_error", "The caller hung up."),
+    Exception: lambda *_: error_answer(500, "internal_baseten_error", _FAILED),
 }
 """An answer for whatever an endpoint raises."""

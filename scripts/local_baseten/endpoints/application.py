@@ -69,8 +69,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _Guarded = tuple[str, Endpoint, str]
 """Path, endpoint and method of a route that wants a key."""
 
-NO_CHAINLETS: Mapping[str, Endpoint] = {}
-
 
 def create_application(
     api: AsyncEndpoints,
@@ -79,7 +77,7 @@ def create_application(
     *,
     api_key: str | None,
     hosts: Collection[str],
-    chainlets: Mapping[str, Endpoint] = NO_CHAINLETS,
+    chainlets: Mapping[str, Endpoint],
 ) -> Starlette:
     """The API as an ASGI application, for callers who name one of `hosts`.
 
@@ -97,13 +95,11 @@ def create_application(
         routes=[
             *(guarded(*one) for form in FORMS for one in _deployment_routes(form, api, sync)),
             *(
-                guarded(f"/chainlets/{name}/run_remote", chainlet, "POST")
-                for name, chainlet in chainlets.items()
+                guarded(f"/chainlets/{name}/run_remote", chainlets[name], "POST")
+                for name in chainlets
             ),
-            guarded("/async_request/{request_id}", api.status, "GET"),
-            guarded("/async_request/{request_id}", api.cancel, "DELETE"),
+            *(guarded(*one) for one in _other_routes(api, page)),
             Route("/openapi.json", _openapi),
-            *(guarded(*one) for one in _page_routes(page)),
             # These hold no data, and are loaded before the page has a key to send.
             Route("/page/access", page.access),
             *(Route(path, page.file) for path in ("/", "/page.js", "/page.css")),
@@ -126,8 +122,10 @@ def _deployment_routes(form: str, api: AsyncEndpoints, sync: Endpoint) -> list[_
     ]
 
 
-def _page_routes(page: "StatusPage") -> list[_Guarded]:
+def _other_routes(api: AsyncEndpoints, page: "StatusPage") -> list[_Guarded]:
     return [
+        ("/async_request/{request_id}", api.status, "GET"),
+        ("/async_request/{request_id}", api.cancel, "DELETE"),
         ("/metrics", page.metrics, "GET"),
         ("/page/state", page.state, "GET"),
         ("/page/requests/{request_id}", page.request, "GET"),

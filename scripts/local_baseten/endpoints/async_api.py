@@ -93,9 +93,9 @@ class AsyncEndpoints:
         logger.info("accepted", extra={"request_id": request_id, "status": request.status})
         answered = request_id + suffix
         headers = {"X-Baseten-Request-Id": answered}
-        answer = JSONResponse({"request_id": answered}, status_code=201, headers=headers)
         is_lost = self.faults.happens(Fault.LOST_ANSWER, request_id=request_id)
-        return BrokenAnswer(answer) if is_lost else answer
+        answer = BrokenAnswer if is_lost else JSONResponse
+        return answer({"request_id": answered}, status_code=201, headers=headers)
 
     def _add(self, request: AsyncRequest) -> None:
         counts = self.queue.counts()

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, ParamSpec, Self, TypeVar
 
 from .database import Database
@@ -18,10 +17,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    work: Callable[[], Any]
-    answer: "asyncio.Future[Any]"
+_Piece = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+"""What is to be done, and where its result goes."""
 
 
 class GroupCommit:
@@ -50,7 +47,7 @@ class GroupCommit:
         Where it raises, its changes are undone, and those of its neighbours are not.
         """
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pieces.append(_Piece(lambda: work(*args, **kwargs), answer))
+        self._pieces.append((lambda: work(*args, **kwargs), answer))
         self._news.set()
         return await answer
 
@@ -68,7 +65,7 @@ class GroupCommit:
         before = self._database.changes
         try:
             self._database.begin()
-            done = [(piece.answer, *self._attempt(piece.work)) for piece in pieces]
+            done = [(answer, *self._attempt(work)) for work, answer in pieces]
             if self._database.changes == before:
                 # Nothing to put on disk: the way to the other thread would cost more.
                 self._database.commit()
@@ -76,7 +73,7 @@ class GroupCommit:
                 await asyncio.get_running_loop().run_in_executor(thread, self._database.commit)
         except Exception as error:  # noqa: BLE001  # it is everybody's: such as a full disk
             self._database.roll_back()
-            done = [(piece.answer, None, error) for piece in pieces]
+            done = [(answer, None, error) for _, answer in pieces]
         for answer, value, problem in done:
             if answer.done():  # its caller is gone
                 continue

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Collection
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 from ..settings import KNOWN_SECONDS
 from .database import Database
@@ -58,27 +59,17 @@ class RequestQueue:
 
     def put_back(self, request: AsyncRequest, *, delay_seconds: float) -> bool:
         """The attempt did not come about, and is not counted. False where the claim has expired."""
-        now = self._swept()
-        cursor = self.database.run(
-            "put_back",
-            request_id=request.request_id,
-            claims=request.claims,
-            due_at=now + delay_seconds,
-        )
-        return cursor.rowcount > 0
+        return self._claimed("put_back", request, due_at=self._swept() + delay_seconds)
 
     def retry(self, request: AsyncRequest, error: RequestError, *, delay_seconds: float) -> bool:
         """The attempt failed, and another one follows. False where the claim has expired."""
-        now = self._swept()
-        cursor = self.database.run(
+        return self._claimed(
             "retry",
-            request_id=request.request_id,
-            claims=request.claims,
-            due_at=now + delay_seconds,
+            request,
+            due_at=self._swept() + delay_seconds,
             error_code=error.code,
             error_message=error.message,
         )
-        return cursor.rowcount > 0
 
     def succeed(self, request: AsyncRequest, *, data: str | None = None) -> bool:
         """`data` is the model's answer; it is kept for a webhook only, the result's key always.
@@ -126,10 +117,9 @@ class RequestQueue:
     ) -> bool:
         now = self._swept()
         with self.database.transaction():
-            cursor = self.database.run(
+            holds = self._claimed(
                 "finish",
-                request_id=request.request_id,
-                claims=request.claims,
+                request,
                 status=status,
                 now=now,
                 forget_at=now + self.known_seconds,
@@ -137,9 +127,14 @@ class RequestQueue:
                 error_message=error and error.message,
                 result_key=data and key_of(data),
             )
-            if cursor.rowcount and request.webhook_endpoint:
+            if holds and request.webhook_endpoint:
                 self.database.run("add_delivery", request_id=request.request_id, now=now, data=data)
-        return cursor.rowcount > 0
+        return holds
+
+    def _claimed(self, query: str, request: AsyncRequest, **values: Any) -> bool:
+        """Run it for the claimed request; False where the claim has expired."""
+        claim = {"request_id": request.request_id, "claims": request.claims}
+        return self.database.run(query, **claim, **values).rowcount > 0
 
     def _swept(self) -> float:
         """Apply what has come due since the last call; returns the time.

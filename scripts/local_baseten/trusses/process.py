@@ -99,11 +99,8 @@ def _passed_on() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
     }
-    files = {
-        "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
-        "AWS_CONFIG_FILE": "~/.aws/config",
-    }
-    for name, path in files.items():
-        if Path(path).expanduser().exists():
-            kept.setdefault(name, str(Path(path).expanduser()))
+    for name, file in (("SHARED_CREDENTIALS", "credentials"), ("CONFIG", "config")):
+        path = Path("~/.aws", file).expanduser()
+        if path.exists():
+            kept.setdefault(f"AWS_{name}_FILE", str(path))
     return kept
