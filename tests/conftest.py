@@ -7,11 +7,12 @@ import botocore.loaders
 import pytest
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
+from xdist.remote import Producer
 
 from local_baseten.buckets.fake_gcs import running_fake_gcs
 from local_baseten.buckets.s3 import BucketServer, running_bucket
 from tests.canaries import found, said, seed
-from tests.groups import longest_first, mark_group
+from tests.groups import GroupScheduling, longest_first
 from tests.tiny_truss import ocr_is_here
 from truss_outbox.stores import GcsOptions, S3Options
 from truss_outbox.stores.s3.client import connect
@@ -26,11 +27,13 @@ _load_file = functools.cache(botocore.loaders.JSONFileLoader().load_file)
 botocore.loaders.JSONFileLoader.load_file = lambda _, path: _load_file(path)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    for item in items:
-        mark_group(item)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=longest_first)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    return GroupScheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,39 +1,47 @@
-"""Which tests stay together when several processes run them (pytest-xdist, `--dist loadgroup`)."""
+"""Which tests stay in one process when several run them: those of a file, and of SHARING."""
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
-SERVERS = ("ocr", "local", "obedient")
-"""Session fixtures that start a Truss server: the tests of each are a group, so it starts once."""
+_OCR, _END_TO_END, _LOCAL = "tests/ocr", "tests/end_to_end", "tests/local_baseten"
 
-TOGETHER = {"tests/ocr/inference/test_examples.py": "tests/ocr/inference/test_artifacts.py"}
-"""Files that are in another file's group: these two read the same documents, once."""
+SHARING = (
+    # One stand-in with the OCR.
+    (f"{_OCR}/test_documents.py", f"{_OCR}/test_canaries.py", f"{_OCR}/test_readme.py"),
+    # Each example is read once.
+    (f"{_OCR}/inference/test_artifacts.py", f"{_OCR}/inference/test_examples.py"),
+    # One stand-in with the tiny Truss.
+    (*(f"{_END_TO_END}/test_{name}.py" for name in ("crashes", "page", "results")),),
+    # One stand-in with the obedient Truss.
+    (f"{_LOCAL}/endpoints/test_official_sdk.py", f"{_LOCAL}/trusses/test_serving.py"),
+)
+"""Files that share what takes long to start or to read; elsewhere it is started once more."""
 
 LONGEST = (
-    "ocr",
-    "tests/ocr/inference/test_artifacts.py",
-    "local",
-    "tests/ocr/inference/test_formats.py",
+    *(files[0] for files in SHARING[:3]),
+    f"{_OCR}/inference/test_formats.py",
     "tests/faults/test_crash_matrix.py",
     "tests/faults/test_faulty_network.py",
-    "tests/local_baseten/trusses/test_surviving.py",
+    f"{_LOCAL}/trusses/test_surviving.py",
 )
-"""Groups that are begun first: begun last, one of them would run while the others are done."""
+"""Begun first: begun last, one of them would still run when all others are done."""
+
+_FIRST_OF = {file: files[0] for files in SHARING for file in files}
 
 
-def mark_group(item: pytest.Function) -> None:
-    item.add_marker(pytest.mark.xdist_group(_group(item)))
+class GroupScheduling(LoadFileScheduling):
+    """xdist's own groups (`loadgroup`) set a private name of the items that pytest 9.2 lacks."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
 
 
-def longest_first(item: pytest.Function) -> int:
-    """A key to sort by, which keeps the order of all others."""
-    group = _group(item)
-    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
+def longest_first(item: pytest.Item) -> tuple[int, str]:
+    """A key to sort by: the longest groups, then the others, each group's files together."""
+    group = _group(item.nodeid)
+    return (LONGEST.index(group), "") if group in LONGEST else (len(LONGEST), group)
 
 
-def _group(item: pytest.Function) -> str:
-    file = item.nodeid.partition("::")[0]
-    fixtures = item._fixtureinfo.name2fixturedefs
-    for server in SERVERS:
-        if server in fixtures and fixtures[server][-1].scope == "session":
-            return server
-    return TOGETHER.get(file, file)
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    return _FIRST_OF.get(file, file)
