@@ -1,4 +1,4 @@
-"""What the benchmarks share: taking turns, a command's time and memory, the word on a limit."""
+"""What the benchmarks share: turns, time and memory, files and manifests, the word on a limit."""
 
 import os
 import re
@@ -7,9 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TypeVar
+
+from truss_outbox.contract import Artifact, Manifest, ModelInfo
 
 _LOOK_SECONDS = 0.02
 _BLOCK_BYTES = 1 << 20
@@ -59,6 +62,20 @@ def write_random(path: Path, size: int) -> Path:
         for start in range(0, size, _BLOCK_BYTES):
             file.write(os.urandom(min(_BLOCK_BYTES, size - start)))
     return path
+
+
+def manifest_of(job: str, item: str, *, attempt: str, artifacts: list[Artifact]) -> Manifest:
+    return Manifest(
+        key=f"job={job}/{item}",
+        request_id="R",
+        job=job,
+        item=item,
+        attempt=attempt,
+        fingerprint="0" * 64,
+        model=ModelInfo(name="bench", version="1"),
+        created_at=datetime.now(UTC),
+        artifacts=artifacts,
+    )
 
 
 def in_turn(ways: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:

@@ -26,9 +26,10 @@ _LOG = "stand-in.log"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalBaseten:
-    """A running stand-in. `environment` is what a companion needs, keys included.
+    """A running stand-in.
 
-    `bucket` is the root of the bucket that was asked for, its address and keys in `environment`.
+    `environment` is what a companion needs, keys included: OUTBOX_ROOT and the rest of what opens
+    the bucket are there where one was asked for.
     """
 
     base_url: str
@@ -36,10 +37,6 @@ class LocalBaseten:
     environment: Mapping[str, str] = field(repr=False)
     state_directory: Path
     log: Path
-
-    @property
-    def bucket(self) -> str | None:
-        return self.environment.get("OUTBOX_ROOT")
 
     def processes(self) -> Processes:
         """What runs at this moment, by process id. Raises NotRunningError before the start."""

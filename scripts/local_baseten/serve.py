@@ -1,6 +1,5 @@
 """Serve a Truss or a Chain in the foreground, with or without a bucket of its own."""
 
-import asyncio
 import contextlib
 import logging
 import signal
@@ -44,8 +43,7 @@ def serve(
     log_to_stderr()
     faults = Faults(settings.faults, seed=settings.fault_seed)
     state = StateDirectory(state_directory.resolve())
-    with _signals(), state.locked(), contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_bind(host, port))
+    with _signals(), state.locked(), _bind(host, port) as listener, contextlib.ExitStack() as stack:
         layout, bucket = _prepare(source, state.path / "truss", bucket_directory, stack)
         base_url = _base_url(host, listener.getsockname()[1])
         for_model, for_companion = _environments(base_url, api_key or ANY_KEY, layout, bucket)
@@ -61,8 +59,7 @@ def serve(
             settings=settings,
             faults=faults,
         )
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(stand_in.run())
+        uvloop.run(stand_in.run())
         # The bucket takes another second to end; Ctrl-C must not leave it running.
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)

@@ -25,7 +25,7 @@ from .request_queue.deliveries import Deliveries
 from .request_queue.group_commit import GroupCommit
 from .request_queue.requests import RequestQueue
 from .request_queue.worker import Worker
-from .settings import SERVED_ID, ServiceSettings
+from .settings import ServiceSettings
 from .state_directory import MovableClock, Processes, StateDirectory
 from .trusses.chain_layout import ServiceLayout
 from .trusses.client import ModelCaller, ModelClient
@@ -71,7 +71,7 @@ class StandIn:
         """Serve until SIGINT or SIGTERM; what does not finish then is run at the next start."""
         self.layout.connect(self.base_url)
         clock = MovableClock.open(self.state.clock)
-        metrics = Metrics(model_id=SERVED_ID, model_name=self.layout.trusses[0].model_name)
+        metrics = Metrics(model_name=self.layout.trusses[0].model_name)
         with contextlib.closing(Database.open(self.state.path / "queue.sqlite3")) as database:
             async with (
                 GroupCommit(database) as commits,
@@ -138,7 +138,6 @@ class StandIn:
             commits=opened.commits,
             on_submit=worker.wake,
             on_wake=wake,
-            clock=opened.observer.clock,
             settings=self.settings,
             faults=self.faults,
         )
@@ -179,7 +178,6 @@ class StandIn:
             ),
             commits=opened.commits,
             client=opened.webhooks,
-            model_id=SERVED_ID,
             secrets=WebhookSecrets(self.state.webhook_secrets).signing,
             policy=DeliveryPolicy(delays_seconds=self.settings.webhook_delays_seconds),
             on_attempt=opened.observer.metrics.webhook_sent,

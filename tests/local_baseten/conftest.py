@@ -121,7 +121,7 @@ class Bare:
     store: ObjectStore = field(default_factory=lambda: MemoryStore("memory://results"))
 
     def page(self, commits: GroupCommit, key: str | None) -> StatusPage:
-        metrics = Metrics(model_id="local", model_name="bare")
+        metrics = Metrics(model_name="bare")
         return StatusPage(
             queue=self.queue,
             commits=commits,
@@ -139,7 +139,6 @@ class Bare:
                 commits=commits,
                 on_submit=lambda: self.submitted.append("one"),
                 on_wake=lambda: self.woken.append("once"),
-                clock=self.clock,
                 settings=ServiceSettings(**limits),
                 faults=self.faults,
             )

@@ -32,7 +32,7 @@ DOCUMENTED = {
 @pytest.fixture
 def measured() -> Metrics:
     """With a value of each."""
-    measured = Metrics(model_id="local", model_name="m")
+    measured = Metrics(model_name="m")
     measured.queued(3)
     measured.left_queue(0.2)
     measured.answered(1.5, status=200, is_async=True)
@@ -65,7 +65,7 @@ def test_names_types_and_labels_are_the_documented_ones(measured):
 
 
 def test_two_services_in_one_process_count_for_themselves(measured):
-    other = Metrics(model_id="local", model_name="m")
+    other = Metrics(model_name="m")
 
     assert values(other.exposition(), "baseten_inference_requests_total") == {}
 
@@ -124,7 +124,7 @@ CALL = ModelCall(url="", body="", request_id="a")
 
 
 def an_observer() -> Observer:
-    metrics = Metrics(model_id="local", model_name="m")
+    metrics = Metrics(model_name="m")
     return Observer(metrics=metrics, history=History(), clock=float)
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -130,31 +132,19 @@ class Receiver:
         )
 
     async def _store(self, event: Event, body: bytes) -> ReceivedDelivery:
-        status, problem = 200, ""
+        told = partial(self._told, size_bytes=len(body), event=event)
         try:
             is_new = await run_in_threadpool(self.inbox.keep, event.request_id, body)
-            outcome = DeliveryOutcome.STORED if is_new else DeliveryOutcome.DUPLICATE
         except OSError as error:
             # 503 is repeated: a disk that was full for a second loses nothing.
-            outcome, status = DeliveryOutcome.NOT_STORED, 503
-            problem = f"cannot store: {_reason(error)}"
-        return ReceivedDelivery(
-            at=self.clock(),
-            outcome=outcome,
-            status=status,
-            size_bytes=len(body),
-            event=event,
-            problem=problem,
-        )
+            return told(503, DeliveryOutcome.NOT_STORED, problem=f"cannot store: {_reason(error)}")
+        return told(200, DeliveryOutcome.STORED if is_new else DeliveryOutcome.DUPLICATE)
 
     def _refused(self, status: int, problem: str, *, size_bytes: int = 0) -> ReceivedDelivery:
-        return ReceivedDelivery(
-            at=self.clock(),
-            outcome=DeliveryOutcome.REFUSED,
-            status=status,
-            size_bytes=size_bytes,
-            problem=problem,
-        )
+        return self._told(status, DeliveryOutcome.REFUSED, problem=problem, size_bytes=size_bytes)
+
+    def _told(self, status: int, outcome: DeliveryOutcome, **details: Any) -> ReceivedDelivery:
+        return ReceivedDelivery(at=self.clock(), status=status, outcome=outcome, **details)
 
 
 def _reason(error: Exception) -> str:

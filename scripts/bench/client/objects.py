@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,10 +17,10 @@ from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.sending.large_inputs import stage_files
 from outbox_client.threads import in_threads
-from truss_outbox.contract import Artifact, Manifest, ModelInfo
+from truss_outbox.contract import Artifact
 from truss_outbox.contract.keys import artifact_key, manifest_key
 
-from ..measuring import write_random
+from ..measuring import manifest_of, write_random
 
 _ATTEMPT = "0123abcd"
 _NAME = "text.txt"
@@ -66,17 +65,7 @@ def _commit(bucket: Bucket, job: str, number: int, size: int) -> None:
         content_type="text/plain",
         sha256=sha256,
     )
-    manifest = Manifest(
-        key=key,
-        request_id=f"{number:032x}",
-        job=job,
-        item=item,
-        attempt=_ATTEMPT,
-        fingerprint="0" * 64,
-        model=ModelInfo(name="bench", version="1"),
-        created_at=datetime.now(UTC),
-        artifacts=[artifact],
-    )
+    manifest = manifest_of(job, item, attempt=_ATTEMPT, artifacts=[artifact])
     bucket.create(manifest_key(key), manifest.to_bytes())
 
 

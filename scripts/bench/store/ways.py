@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +11,12 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client, transfer_manager
 
 from local_baseten.buckets.s3 import NAME
-from truss_outbox.contract import Manifest, ModelInfo
+from truss_outbox.contract import Manifest
 from truss_outbox.contract.keys import artifact_key, manifest_key, new_attempt
 from truss_outbox.stores import GcsOptions, ObjectStore
 from truss_outbox.stores.commit import commit, upload_artifacts
+
+from ..measuring import manifest_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -40,17 +41,7 @@ def keys_of(files: Mapping[str, Path], manifest: Manifest) -> dict[str, Path]:
 
 def new_manifest() -> Manifest:
     """Of a result that has no artifacts yet."""
-    return Manifest(
-        key=f"job=bench/{uuid.uuid4().hex}",
-        request_id="R",
-        job="bench",
-        item="I",
-        attempt=new_attempt(),
-        fingerprint="0" * 64,
-        model=ModelInfo(name="bench", version="1"),
-        created_at=datetime.now(UTC),
-        artifacts=[],
-    )
+    return manifest_of("bench", uuid.uuid4().hex, attempt=new_attempt(), artifacts=[])
 
 
 def boto3_ways(client: "S3Client") -> dict[str, Way]:

@@ -5,7 +5,6 @@ import hmac
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -17,13 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..page.page import StatusPage
 from . import answers
 from .answers import ApiError, error_answer
 from .async_api import AsyncEndpoints
 from .openapi import describe_api
-
-if TYPE_CHECKING:
-    from ..page.page import StatusPage
 
 
 def names_of(base_url: str) -> frozenset[str]:
@@ -73,7 +70,7 @@ _Guarded = tuple[str, Endpoint, str]
 def create_application(
     api: AsyncEndpoints,
     sync: Endpoint,
-    page: "StatusPage",
+    page: StatusPage,
     *,
     api_key: str | None,
     hosts: Collection[str],
@@ -122,7 +119,7 @@ def _deployment_routes(form: str, api: AsyncEndpoints, sync: Endpoint) -> list[_
     ]
 
 
-def _other_routes(api: AsyncEndpoints, page: "StatusPage") -> list[_Guarded]:
+def _other_routes(api: AsyncEndpoints, page: StatusPage) -> list[_Guarded]:
     return [
         ("/async_request/{request_id}", api.status, "GET"),
         ("/async_request/{request_id}", api.cancel, "DELETE"),

@@ -29,14 +29,13 @@ class AsyncEndpoints:
     commits: GroupCommit
     on_submit: Callable[[], None]
     on_wake: Callable[[], None]
-    clock: Callable[[], float]
     settings: ServiceSettings
     faults: Faults
 
     def __post_init__(self) -> None:
-        self._submits = _RateLimit(self.settings.submits_per_second, self.clock)
-        self._statuses = _RateLimit(self.settings.status_per_second, self.clock)
-        self._cancels = _RateLimit(self.settings.status_per_second, self.clock)
+        self._submits = _RateLimit(self.settings.submits_per_second, self.queue.clock)
+        self._statuses = _RateLimit(self.settings.status_per_second, self.queue.clock)
+        self._cancels = _RateLimit(self.settings.status_per_second, self.queue.clock)
 
     async def submit(self, call: Request) -> Response:
         """`async_predict`."""
@@ -86,7 +85,7 @@ class AsyncEndpoints:
         if self.faults.happens(Fault.UNAVAILABLE):
             raise ApiError(503, "model_unavailable", "A fault that was asked for.")
         request = submitted.request(
-            request_id, deployment_id=_deployment(call), is_chain=is_chain, now=self.clock()
+            request_id, deployment_id=_deployment(call), is_chain=is_chain, now=self.queue.clock()
         )
         await self.commits(self._add, request)
         self.on_submit()

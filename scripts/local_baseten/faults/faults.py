@@ -41,9 +41,12 @@ class Faults:
     def __init__(self, probabilities: Mapping[str, float], *, seed: int | None = None) -> None:
         """`seed` None draws one. Raises FaultError."""
         self.seed = secrets.randbelow(1_000_000) if seed is None else seed
-        self._probabilities = {
-            _fault(name): _probability(name, probabilities[name]) for name in probabilities
-        }
+        for name, chance in probabilities.items():
+            if name not in list(Fault):
+                raise FaultError(f"no fault is called {name!r}; there are {', '.join(Fault)}")
+            if not 0 <= chance <= 1:
+                raise FaultError(f"{name} must happen with a probability from 0 to 1, not {chance}")
+        self._probabilities = {Fault(name): probabilities[name] for name in probabilities}
         self._random = {fault: random.Random(f"{self.seed} {fault}") for fault in Fault}  # noqa: S311
 
     def __str__(self) -> str:
@@ -65,16 +68,3 @@ class Faults:
     def choose(self, fault: Fault, below: float) -> float:
         """A number from 0, for how the fault happens."""
         return self._random[fault].random() * below
-
-
-def _fault(name: str) -> Fault:
-    try:
-        return Fault(name)
-    except ValueError:
-        raise FaultError(f"no fault is called {name!r}; there are {', '.join(Fault)}") from None
-
-
-def _probability(name: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise FaultError(f"{name} must happen with a probability from 0 to 1, not {value}")
-    return value

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from ..settings import SERVED_ID
+
 _CALL_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600)
 _QUEUE_BUCKETS = (*_CALL_BUCKETS, 4 * 3_600, 24 * 3_600, 72 * 3_600)
 
@@ -14,9 +16,9 @@ _Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
 class Metrics:
     """Of one deployment, which serves whatever deployment a path names."""
 
-    def __init__(self, *, model_id: str, model_name: str) -> None:
+    def __init__(self, *, model_name: str) -> None:
         self._registry = CollectorRegistry()
-        self._labels = _deployment_labels(model_id, model_name)
+        self._labels = _deployment_labels(model_name)
         answer_labels = (*self._labels, "status_code", "is_async")
         self._requests = Counter(
             "baseten_inference_requests",
@@ -81,11 +83,11 @@ class Metrics:
         return metric.labels(**self._labels)
 
 
-def _deployment_labels(model_id: str, model_name: str) -> dict[str, str]:
+def _deployment_labels(model_name: str) -> dict[str, str]:
     return {
-        "model_id": model_id,
+        "model_id": SERVED_ID,
         "model_name": model_name,
-        "deployment_id": model_id,
+        "deployment_id": SERVED_ID,
         "environment": "production",
         "rollout_phase": "stable",
     }

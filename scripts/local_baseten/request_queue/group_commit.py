@@ -28,7 +28,6 @@ class GroupCommit:
         self._database = database
         self._pieces: list[_Piece] = []
         self._news = asyncio.Event()
-        self._closing = False
 
     async def __aenter__(self) -> Self:
         self._closing = False

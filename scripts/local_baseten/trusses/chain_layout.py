@@ -66,18 +66,11 @@ def lay_out(source: Path, target: Path) -> ServiceLayout:
 def _generate(source: Path, scratch: Path) -> list[dict[str, Any]]:
     """The Chainlets, the entrypoint first: `name`, `display_name`, and where the `truss` is."""
     result = scratch / "chainlets.json"
+    # Truss formats what it generates by the `ruff` that it was installed with.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            f"{__package__}.chain_generation",
-            str(source.resolve()),
-            str(result),
-        ],
-        env=os.environ
-        | {"TMPDIR": str(scratch), "HOME": str(scratch)}
-        # Truss formats what it generates by the `ruff` that it was installed with.
-        | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])},
+        [sys.executable, "-m", f"{__package__}.chain_generation", source.resolve(), result],
+        env={**os.environ, "PATH": path, "TMPDIR": str(scratch), "HOME": str(scratch)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

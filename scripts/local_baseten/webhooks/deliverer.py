@@ -16,6 +16,7 @@ from ..request_queue.claim_loop import ClaimLoop
 from ..request_queue.deliveries import Deliveries
 from ..request_queue.group_commit import GroupCommit
 from ..request_queue.request import WebhookDelivery, read_json, timestamp
+from ..settings import SERVED_ID
 from .attempt import DeliveryPolicy, WebhookAttempt, post
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ class WebhookDeliverer(ClaimLoop):
     deliveries: Deliveries
     commits: GroupCommit
     client: httpx.AsyncClient
-    model_id: str
     secrets: Callable[[], Sequence[str]]
     policy: DeliveryPolicy
     on_attempt: Callable[[float], None] = lambda _: None
@@ -57,7 +57,7 @@ class WebhookDeliverer(ClaimLoop):
         return await self.commits(self.deliveries.seconds_until_due)
 
     async def _deliver(self, delivery: WebhookDelivery) -> None:
-        body = _payload(delivery, model_id=self.model_id, now=self.clock())
+        body = _payload(delivery, now=self.clock())
         begun = time.monotonic()
         attempt = await post(
             self.client,
@@ -91,12 +91,12 @@ class WebhookDeliverer(ClaimLoop):
             logger.warning("webhook failed: %s", attempt.reason, extra=extra)
 
 
-def _payload(delivery: WebhookDelivery, *, model_id: str, now: float) -> bytes:
+def _payload(delivery: WebhookDelivery, *, now: float) -> bytes:
     """The body: signed as it is, sent as it is. `time` is when it is sent, in UTC."""
     error = delivery.error
     fields = {
         "request_id": delivery.request_id,
-        "model_id": model_id,
+        "model_id": SERVED_ID,
         "deployment_id": delivery.deployment_id,
         "type": "async_request_completed",
         "time": timestamp(now),

@@ -64,7 +64,6 @@ class Sender:
                 deliveries=Deliveries(self.database, clock=clock),
                 commits=commits,
                 client=client,
-                model_id="local",
                 secrets=lambda: self.secrets,
                 policy=policy,
                 clock=clock,
