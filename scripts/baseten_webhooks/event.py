@@ -71,8 +71,8 @@ def _time(text: str) -> datetime:
 def _errors(errors: Any) -> tuple[EventError, ...]:
     if not isinstance(errors, list | None):
         raise MalformedPayloadError("errors is not a list")
-    found = [error for error in errors or () if isinstance(error, dict)]
     return tuple(
         EventError(code=str(error.get("code")), message=str(error.get("message")))
-        for error in found
+        for error in errors or ()
+        if isinstance(error, dict)
     )

@@ -13,7 +13,7 @@ import uvloop
 from .buckets.s3 import BucketServer, running_bucket
 from .faults.faults import Faults
 from .logs import log_to_stderr
-from .settings import ANY_KEY, DEFAULTS, SERVED_ID, ServiceSettings
+from .settings import ANY_KEY, SERVED_ID, ServiceSettings
 from .stand_in import StandIn
 from .state_directory import StateDirectory
 from .trusses.chain_layout import ServiceLayout, lay_out
@@ -31,7 +31,7 @@ def serve(
     state_directory: Path,
     bucket_directory: Path | None = None,
     api_key: str | None = None,
-    settings: ServiceSettings = DEFAULTS,
+    settings: ServiceSettings,
 ) -> None:
     """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
 

@@ -49,6 +49,3 @@ class ServiceSettings:
     faults: Mapping[str, float] = field(default_factory=dict)
     fault_seed: int | None = None
     slow_seconds: float = 5.0
-
-
-DEFAULTS = ServiceSettings()

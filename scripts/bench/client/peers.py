@@ -1,6 +1,5 @@
 """Other programs that copy to and from S3, installed once into a cache of this project's own."""
 
-import os
 import subprocess
 import sys
 import venv
@@ -57,8 +56,7 @@ def installed_peers(bucket: BucketServer, names: Sequence[str]) -> list[Peer]:
     missing = [PACKAGES[name] for name in wanted if not (programs / name).exists()]
     if missing:
         venv.create(home, with_pip=True)
-        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", *missing]
-        subprocess.run(
-            [*pip, "--disable-pip-version-check"], check=True, stdout=sys.stderr, env=os.environ
-        )
+        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet"]
+        command = [*pip, "--disable-pip-version-check", *missing]
+        subprocess.run(command, check=True, stdout=sys.stderr)
     return [Peer(name, programs / name, bucket.endpoint_url) for name in wanted]

@@ -51,7 +51,7 @@ def _on_s3(directory: Path) -> Iterator[str]:
             access_key_id=bucket.access_key_id,
             secret_access_key=bucket.secret_access_key,
         )
-        store = _patient(open_store(bucket.root, s3=options))
+        store = RetryingStore(open_store(bucket.root, s3=options), timeout_seconds=60)
         for case in _cases(large_bytes=1 << (30 if has_room else 28)):
             yield f"S3 (SeaweedFS), {_measured(case, store, boto3_ways(client), directory)}"
 
@@ -59,7 +59,8 @@ def _on_s3(directory: Path) -> Iterator[str]:
 def _on_gcs(directory: Path) -> Iterator[str]:
     try:
         with running_fake_gcs(directory) as url:
-            store = _patient(open_store("gs://outbox", gcs=GcsOptions(endpoint_url=url)))
+            gcs = open_store("gs://outbox", gcs=GcsOptions(endpoint_url=url))
+            store = RetryingStore(gcs, timeout_seconds=60)
             # The emulator copies all it has of an object at every part.
             for case in _cases(large_bytes=1 << 28):
                 yield f"GCS (fake-gcs-server), {_measured(case, store, gcs_ways(url), directory)}"
@@ -152,7 +153,3 @@ def _requests_sent() -> Iterator[list[str]]:
     finally:
         logger.setLevel(level)
         logger.removeHandler(listener)
-
-
-def _patient(store: ObjectStore) -> ObjectStore:
-    return RetryingStore(store, timeout_seconds=60)

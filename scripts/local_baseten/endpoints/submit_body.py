@@ -77,13 +77,13 @@ def parse_submit_body(body: bytes, *, is_chain: bool = False) -> SubmitBody:
     try:
         content = read_json(body)
     except (ValueError, RecursionError):
-        raise _bad_request("The body is not valid JSON.") from None
+        raise ApiError(400, "client_error", "The body is not valid JSON.") from None
     if is_chain and isinstance(content, dict) and not _is_wrapped(content):
         content = {"model_input": content}
     try:
         return SubmitBody.model_validate(content)
     except ValidationError as error:
-        raise _bad_request(_first_problem(error)) from None
+        raise ApiError(400, "client_error", _first_problem(error)) from None
 
 
 def _is_wrapped(content: dict[str, Any]) -> bool:
@@ -95,10 +95,6 @@ def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     return f"{field or 'body'}: {first['msg']}"
-
-
-def _bad_request(message: str) -> ApiError:
-    return ApiError(400, "client_error", message)
 
 
 _MAX_COUNTED_BYTES = 64 * 1024 * 1024

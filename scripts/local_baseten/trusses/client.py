@@ -44,16 +44,14 @@ class ModelCaller(Protocol):
         ...
 
 
+@dataclass(kw_only=True)
 class ModelClient:
     """Over HTTP, to servers on this machine, without a proxy. Use `async with`.
 
     A Chainlet is also sent the request's id as that of the Chain's request.
     """
 
-    def __init__(self, *, is_chain: bool = False) -> None:
-        self._id_headers = ["x-baseten-request-id"]
-        if is_chain:
-            self._id_headers.append("x-baseten-chain-request-id")
+    is_chain: bool = False
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -68,8 +66,9 @@ class ModelClient:
 
     async def predict(self, call: ModelCall) -> Answer:
         url = f"{call.url}/v1/models/model:predict"
-        ids = dict.fromkeys(self._id_headers, call.request_id)
-        headers = {"content-type": call.content_type, **ids}
+        headers = {"content-type": call.content_type, "x-baseten-request-id": call.request_id}
+        if self.is_chain:
+            headers["x-baseten-chain-request-id"] = call.request_id
         try:
             async with self._session.post(
                 url, data=call.body, headers=headers, allow_redirects=False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from ..settings import DEFAULTS
+from ..settings import ServiceSettings
 
 # As the service: a receiver that answers 4xx has decided.
 _RETRYABLE = frozenset({500, 502, 503, 504})
@@ -16,7 +16,7 @@ _RETRYABLE = frozenset({500, 502, 503, 504})
 class DeliveryPolicy:
     """A delay before each repetition, and how long one attempt may take; Baseten's by default."""
 
-    delays_seconds: tuple[float, ...] = DEFAULTS.webhook_delays_seconds
+    delays_seconds: tuple[float, ...] = ServiceSettings().webhook_delays_seconds
     timeout_seconds: float = 10.0
 
     def delay_seconds(self, failed_attempts: int) -> float | None:
