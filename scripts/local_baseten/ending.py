@@ -19,8 +19,9 @@ async def run_until_ended(
 ) -> None:
     """Run all parts until one of them fails, or SIGINT or SIGTERM comes.
 
-    Then each function of `finishing` is called, its part gets `finish_seconds` to return or until
-    a second signal, and all are cancelled. Raises what a part has raised.
+    Then each function of `finishing` is called, which asks its part to return; these parts have
+    `finish_seconds` for it, less where a second signal comes. After that all parts are cancelled.
+    Raises what a part has raised.
     """
     signals = _signals()
     to_finish = {asyncio.create_task(part): finishing[part] for part in finishing}
@@ -51,14 +52,14 @@ def _signals() -> list[asyncio.Task[Any]]:
 
 async def _finish(
     parts: Mapping[asyncio.Task[None], Callable[[], None]],
-    pressed: asyncio.Task[Any],
+    second_signal: asyncio.Task[Any],
     finish_seconds: float,
 ) -> None:
     logger.info("stopping; what runs may finish within %g s", finish_seconds)
     for finish in parts.values():
         finish()
     finished = asyncio.create_task(asyncio.wait(parts, timeout=finish_seconds))
-    await asyncio.wait([finished, pressed], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([finished, second_signal], return_when=asyncio.FIRST_COMPLETED)
     finished.cancel()
     if not all(part.done() for part in parts):
         logger.warning("stopped; what is queued or runs is taken up at the next start")

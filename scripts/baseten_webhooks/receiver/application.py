@@ -132,18 +132,22 @@ class Receiver:
         )
 
     async def _store(self, event: Event, body: bytes) -> ReceivedDelivery:
-        told = partial(self._told, size_bytes=len(body), event=event)
+        delivery = partial(self._delivery, size_bytes=len(body), event=event)
         try:
             is_new = await run_in_threadpool(self.inbox.keep, event.request_id, body)
         except OSError as error:
             # 503 is repeated: a disk that was full for a second loses nothing.
-            return told(503, DeliveryOutcome.NOT_STORED, problem=f"cannot store: {_reason(error)}")
-        return told(200, DeliveryOutcome.STORED if is_new else DeliveryOutcome.DUPLICATE)
+            return delivery(
+                503, DeliveryOutcome.NOT_STORED, problem=f"cannot store: {_reason(error)}"
+            )
+        return delivery(200, DeliveryOutcome.STORED if is_new else DeliveryOutcome.DUPLICATE)
 
     def _refused(self, status: int, problem: str, *, size_bytes: int = 0) -> ReceivedDelivery:
-        return self._told(status, DeliveryOutcome.REFUSED, problem=problem, size_bytes=size_bytes)
+        return self._delivery(
+            status, DeliveryOutcome.REFUSED, problem=problem, size_bytes=size_bytes
+        )
 
-    def _told(self, status: int, outcome: DeliveryOutcome, **details: Any) -> ReceivedDelivery:
+    def _delivery(self, status: int, outcome: DeliveryOutcome, **details: Any) -> ReceivedDelivery:
         return ReceivedDelivery(at=self.clock(), status=status, outcome=outcome, **details)
 
 
