@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .following.cancel import cancel as cancel
     from .following.status import JobStatus as JobStatus
     from .following.status import status as status
-    from .following.wait import wait as wait
+    from .following.tracker import wait as wait
     from .indexing.build import IndexReport as IndexReport
     from .indexing.build import index as index
     from .indexing.results import Result as Result
@@ -45,43 +45,36 @@ if TYPE_CHECKING:
     from .sources.files import find_items as find_items
     from .sources.items import Item as Item
 
-_HOMES = {
-    "Account": "following.account",
-    "Batch": "sources.batch",
-    "BucketOverrides": "settings",
-    "Cancellation": "following.cancel",
-    "ClientSettings": "settings",
-    "Deployment": "deployment",
-    "Entry": "journal.entries",
-    "FetchReport": "fetching.fetch",
-    "Fetched": "fetching.one_result",
-    "IndexReport": "indexing.build",
-    "Item": "sources.items",
-    "JobStatus": "following.status",
-    "Journal": "journal.journal",
-    "Naming": "bucket.naming",
-    "Reading": "sources.files",
-    "Receipt": "sending.submit",
-    "Result": "indexing.results",
-    "ResultOverrides": "settings",
-    "RootOverrides": "settings",
-    "Selection": "fetching.layout",
-    "SendingLimits": "service.limits",
-    "ServiceOverrides": "settings",
-    "State": "journal.entries",
-    "Submission": "sending.submit",
-    "cancel": "following.cancel",
-    "fetch": "fetching.fetch",
-    "find_items": "sources.files",
-    "index": "indexing.build",
-    "opening": "opening",
-    "read_settings": "settings",
-    "results": "indexing.results",
-    "resume": "sending.submit",
-    "status": "following.status",
-    "submit": "sending.submit",
-    "wait": "following.wait",
+_NAMES = {
+    "bucket.naming": ("Naming",),
+    "deployment": ("Deployment",),
+    "fetching.fetch": ("FetchReport", "fetch"),
+    "fetching.layout": ("Selection",),
+    "fetching.one_result": ("Fetched",),
+    "following.account": ("Account",),
+    "following.cancel": ("Cancellation", "cancel"),
+    "following.status": ("JobStatus", "status"),
+    "following.tracker": ("wait",),
+    "indexing.build": ("IndexReport", "index"),
+    "indexing.results": ("Result", "results"),
+    "journal.entries": ("Entry", "State"),
+    "journal.journal": ("Journal",),
+    "opening": ("opening",),
+    "sending.submit": ("Receipt", "Submission", "resume", "submit"),
+    "service.limits": ("SendingLimits",),
+    "settings": (
+        "BucketOverrides",
+        "ClientSettings",
+        "ResultOverrides",
+        "RootOverrides",
+        "ServiceOverrides",
+        "read_settings",
+    ),
+    "sources.batch": ("Batch",),
+    "sources.files": ("Reading", "find_items"),
+    "sources.items": ("Item",),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 __all__ = tuple(_HOMES)
 
 

@@ -9,7 +9,7 @@ from .. import opening
 from ..clock import SYSTEM_CLOCK
 from ..following.cancel import cancel as cancel_job
 from ..following.status import StatusReader
-from ..following.wait import wait as wait_for
+from ..following.tracker import wait as wait_for
 from ..journal.journal import list_jobs
 from ..settings import (
     ResultOverrides,

@@ -23,13 +23,22 @@ from ..settings import (
     read_settings,
 )
 from ..text import printable
-from ..upkeep.bucket_checks import check_clock, check_inputs, check_listing, check_reading
-from ..upkeep.checks import Check, Finding, wrong
-from ..upkeep.deployment_checks import check_config, check_deployed, check_service
+from ..upkeep.checks import (
+    Check,
+    Finding,
+    check_clock,
+    check_config,
+    check_deployed,
+    check_inputs,
+    check_listing,
+    check_reading,
+    check_service,
+    wrong,
+)
 from ..upkeep.presign import presign as links_of
-from ..upkeep.sign import signer
+from ..upkeep.presign import signer
+from ..upkeep.sweep import open_uploads
 from ..upkeep.sweep import sweep as swept
-from ..upkeep.unfinished_uploads import open_uploads
 from .options import Items, JobName, Json, command, option, parse_duration
 from .rendering import answers as rendering
 from .rendering import upkeep as upkeep_answers

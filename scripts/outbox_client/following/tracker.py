@@ -3,16 +3,17 @@
 import math
 from collections.abc import Callable, Sequence
 
-from truss_outbox.contract.errors import KeyConflictError, StoreUnavailableError
+from truss_outbox.contract.errors import KeyConflictError, OutboxError, StoreUnavailableError
 from truss_outbox.contract.manifest import Failure
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..deployment import Deployment
-from ..errors import ServiceUnavailableError, WaitTimeoutError
+from ..errors import ServiceUnavailableError, UnauthorizedError, WaitTimeoutError
 from ..journal.entries import Entry, OpenRequest, State, StoredResult
 from ..journal.journal import Journal
 from ..progress import Progress, silent
 from ..threads import in_threads
+from .account import Account, write_account
 from .listing import JobListing, Span
 from .polling import PolledStatus, StatusPoller
 from .settle import Settler
@@ -247,3 +248,35 @@ class Watch:
         if planned != self._planned:
             self._planned, self._planned_since = planned, now
         return not planned or now - self._planned_since >= _NOBODY_SENDS_SECONDS
+
+
+def wait(
+    journal: Journal,
+    *,
+    deployment: Deployment,
+    timeout_seconds: float | None = None,
+    progress: Progress = silent,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Account:
+    """Every item of the job with its final state; failures are states, not errors.
+
+    Planned items are waited for as long as some process sends them. Once the job has ended, its
+    account is stored in the bucket. Raises WaitTimeoutError after `timeout_seconds`, ServiceError,
+    StoreError and JournalError; what was found out until then is in the journal.
+    """
+    journal.reopen_unknown()
+    tracker = Tracker(journal, deployment=deployment, progress=progress, clock=clock)
+    watch = Watch(tracker, job=journal.job, clock=clock, timeout_seconds=timeout_seconds)
+    try:
+        while not watch.look():
+            watch.pause()
+    except WaitTimeoutError:
+        raise
+    except OutboxError as error:
+        refused = isinstance(error, UnauthorizedError)
+        remedy = "set BASETEN_API_KEY to a valid key; then " if refused else ""
+        error.add_note(f"{remedy}`outbox wait {journal.job}` goes on from here")
+        raise
+    account = Account.of(journal)
+    write_account(account, deployment.bucket, clock=clock, progress=progress)
+    return account

@@ -1,18 +1,123 @@
-"""Links to a result's artifacts, for those who have no credentials."""
+"""Links to a result's artifacts: whoever has one opens the file, without credentials."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from truss_outbox.contract import Manifest
-from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 from truss_outbox.contract.keys import artifact_key
+from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..bucket.records import UnreadableManifest, read_listed
 from ..threads import in_threads
-from .sign import Sign
+
+LONGEST_LINK = timedelta(days=7)
+"""Neither S3's nor GCS's signatures last longer."""
+
+LONGEST_SESSION = timedelta(hours=36)
+"""AWS gives nobody session credentials for longer (STS GetSessionToken)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CredentialLife:
+    """`expires_at` is None where the end is not known: a session has one, a key pair has none."""
+
+    is_session: bool
+    expires_at: datetime | None = None
+
+    def check(self, life: timedelta, *, now: datetime) -> None:
+        """Raises ConfigurationError where a link of this life would die before its time."""
+        if life > LONGEST_LINK:
+            raise ConfigurationError("expires", "a signed link lives 7 days at most")
+        if self.expires_at is not None and now + life > self.expires_at:
+            minutes = max(0, int((self.expires_at - now).total_seconds() // 60))
+            raise ConfigurationError(
+                "expires",
+                f"the credentials end in {minutes} minutes and a link with them: ask for less,"
+                " renew them, or sign with a key pair of a user",
+            )
+        if self.is_session and self.expires_at is None and life > LONGEST_SESSION:
+            raise ConfigurationError(
+                "expires",
+                "these are session credentials, which end within 36 hours and a link with them:"
+                " ask for less, or sign with a key pair of a user",
+            )
+
+
+def credential_life(region: str | None = None) -> CredentialLife:
+    """Of what AWS's own chain finds. Raises ConfigurationError where that is nothing."""
+    import boto3  # noqa: PLC0415  # 0.3 seconds
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    try:
+        credentials = boto3.Session(region_name=region).get_credentials()
+        frozen = credentials.get_frozen_credentials() if credentials else None
+    except BotoCoreError as error:
+        raise ConfigurationError("AWS credentials", f"fail: {type(error).__name__}") from error
+    if credentials is None or frozen is None:
+        raise ConfigurationError("AWS credentials", "none were found; set AWS_PROFILE or a pair")
+    return CredentialLife(is_session=bool(frozen.token), expires_at=_expiry(credentials))
+
+
+def _expiry(credentials: Any) -> datetime | None:
+    # botocore keeps it to itself; only credentials that it can renew have one.
+    expiry = getattr(credentials, "_expiry_time", None)
+    return expiry.astimezone(UTC) if isinstance(expiry, datetime) else None
+
+
+Sign = Callable[[str], str]
+
+
+def s3_signer(bucket: Bucket, *, life: timedelta) -> Sign:
+    return lambda key: bucket.link(key, life=life)
+
+
+def gcs_signer(root: Root, *, life: timedelta, now: datetime) -> Sign:
+    """By Google's own library: obstore does not escape the % of a key in GCS's links.
+
+    Raises ConfigurationError: too long a life, or credentials without a private key.
+    """
+    CredentialLife(is_session=False).check(life, now=now)
+    import google.auth  # noqa: PLC0415  # 0.3 seconds, with the next one
+    from google.auth.credentials import Signing  # noqa: PLC0415
+    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
+    from google.cloud.storage import Client  # noqa: PLC0415
+
+    try:
+        credentials, _ = google.auth.default()
+    except DefaultCredentialsError:
+        credentials = None
+    if not isinstance(credentials, Signing):
+        raise ConfigurationError(
+            "Google credentials",
+            "cannot sign: set GOOGLE_APPLICATION_CREDENTIALS to a service account's key file",
+        )
+    objects = Client(project="none", credentials=credentials).bucket(root.bucket)
+
+    def sign(key: str) -> str:
+        blob = objects.blob(root.object_name(key))
+        link: str = blob.generate_signed_url(version="v4", expiration=life, method="GET")
+        return link
+
+    return sign
+
+
+def signer(bucket: Bucket, *, region: str | None, life: timedelta, now: datetime) -> Sign:
+    """Raises ConfigurationError where links of this life cannot be."""
+    root = Root.parse(bucket.root)
+    match root.scheme:
+        case "gs":
+            return gcs_signer(root, life=life, now=now)
+        case "s3":
+            credential_life(region).check(life, now=now)
+            return s3_signer(bucket, life=life)
+        case _:
+            raise ConfigurationError("root", "a directory has no links: only a bucket does")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from local_baseten.trusses.layout import lay_out_truss
 from local_baseten.trusses.process import running_truss
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.upkeep.sign import gcs_signer, s3_signer
+from outbox_client.upkeep.presign import gcs_signer, s3_signer
 from tests.canaries import found, seed
 from tests.end_to_end.canaries.overheard import Output, ready
 from tests.end_to_end.canaries.overheard import serving as serving_truss

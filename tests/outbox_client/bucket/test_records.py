@@ -6,8 +6,7 @@ import pytest
 
 from outbox_client.bucket.bucket import StoredObject
 from outbox_client.bucket.records import UnreadableManifest, read_failure, read_listed
-from outbox_client.upkeep.checks import Finding
-from outbox_client.upkeep.deployment_checks import check_deployed
+from outbox_client.upkeep.checks import Finding, check_deployed
 from tests.outbox_client.committed import a_manifest, commit
 from truss_outbox.contract import Failure
 from truss_outbox.contract.errors import StoreUnavailableError

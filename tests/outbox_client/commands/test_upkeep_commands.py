@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.clock import Clock
 from outbox_client.commands.options import parse_duration
-from outbox_client.upkeep.bucket_checks import check_clock, check_inputs
-from outbox_client.upkeep.checks import Finding
-from outbox_client.upkeep.sign import CredentialLife, credential_life, gcs_signer
+from outbox_client.upkeep.checks import Finding, check_clock, check_inputs
+from outbox_client.upkeep.presign import CredentialLife, credential_life, gcs_signer
 from tests.canaries import found, seed
 from tests.outbox_client.iam import new_user
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError

@@ -10,8 +10,7 @@ from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.fetching.fetch import fetch
 from outbox_client.indexing.build import index
 from outbox_client.policies import Purpose, Workload, policy
-from outbox_client.upkeep.sweep import sweep_attempts
-from outbox_client.upkeep.unfinished_uploads import open_uploads
+from outbox_client.upkeep.sweep import open_uploads, sweep_attempts
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import actions, new_user, owner, without
 from truss_outbox.contract import KeyTemplate

@@ -7,8 +7,7 @@ import pytest
 
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.upkeep.sweep import Kept, Orphan, owners, sweep_attempts, sweep_probes
-from outbox_client.upkeep.unfinished_uploads import Uploads
+from outbox_client.upkeep.sweep import Kept, Orphan, Uploads, owners, sweep_attempts, sweep_probes
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import owner
 from truss_outbox.contract import Manifest

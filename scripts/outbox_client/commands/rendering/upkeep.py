@@ -8,8 +8,7 @@ from typing import Any
 from ...text import printable
 from ...upkeep.checks import Check
 from ...upkeep.presign import Link, PresignReport
-from ...upkeep.sweep import Kept, Orphan
-from ...upkeep.unfinished_uploads import UnfinishedUpload
+from ...upkeep.sweep import Kept, Orphan, UnfinishedUpload
 
 Swept = Orphan | Kept | UnfinishedUpload
 
