@@ -18,57 +18,52 @@ _SECTION_NAMES = ("root", "endpoint_url", "region", "key_template", "version", "
 _ID = re.compile(r"[A-Za-z0-9-]+\Z")
 
 
+def option(default: Any, help_text: str, name: str | None = None, **more: Any) -> Any:
+    """A dataclass's field that becomes an option, `--field-name` if it has no `name`.
+
+    `more` goes to `typer.Option`: metavar, min, max, envvar. All that is metadata of the field.
+    """
+    metadata = {"help": help_text, **({"option": name} if name else {}), **more}
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RootOverrides:
-    """Which bucket a job belongs to. None leaves a setting to the environment, then to the config.
+    """Which bucket a job belongs to. None leaves a setting to environment, then config.yaml."""
 
-    `metadata` is for the command line, which makes an option of each field.
-    """
-
-    root: str | None = field(
-        default=None, metadata={"help": "The bucket: s3://bucket/prefix, gs://… or file:///…"}
-    )
-    config: Path | None = field(
-        default=None, metadata={"help": "The model's config.yaml, for what no option says."}
-    )
+    root: str | None = option(None, "The bucket: s3://bucket/prefix, gs://… or file:///…")
+    config: Path | None = option(None, "The model's config.yaml, for what no option says.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BucketOverrides(RootOverrides):
     """How the bucket is reached."""
 
-    endpoint_url: str | None = field(
-        default=None,
-        metadata={"help": "Of a store that speaks S3's API; the cloud's own when absent."},
+    endpoint_url: str | None = option(
+        None, "Of a store that speaks S3's API; the cloud's own when absent."
     )
-    region: str | None = field(default=None, metadata={"help": "The bucket's region."})
+    region: str | None = option(None, "The bucket's region.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResultOverrides(BucketOverrides):
     """Where a job's results are in it."""
 
-    key_template: str | None = field(
-        default=None, metadata={"help": "The deployed model's key_template."}
-    )
+    key_template: str | None = option(None, "The deployed model's key_template.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceOverrides:
     """Which model requests go to, and how the service is reached."""
 
-    model_id: str | None = field(default=None, metadata={"help": "The model on Baseten."})
-    chain_id: str | None = field(
-        default=None, metadata={"help": "The Chain on Baseten, where it is no model."}
-    )
-    environment: str | None = field(
-        default=None, metadata={"help": "Its environment: production, development or another."}
-    )
-    base_url: str | None = field(
-        default=None, metadata={"help": "Of a stand-in for Baseten (`outbox serve`)."}
-    )
-    api_key_file: Path | None = field(
-        default=None, metadata={"help": "A file with the API key; else BASETEN_API_KEY is taken."}
+    model_id: str | None = option(None, "The model on Baseten.")
+    chain_id: str | None = option(None, "The Chain on Baseten, where it is no model.")
+    environment: str | None = option(None, "Its environment: production, development or another.")
+    base_url: str | None = option(None, "Of a stand-in for Baseten (`outbox serve`).")
+    api_key_file: Path | None = option(
+        None, "A file with the API key; else BASETEN_API_KEY is taken."
     )
 
 

@@ -18,7 +18,7 @@ from truss_outbox.contract.keys import unescape
 
 from .. import opening
 from ..fetching.layout import FLAT, FOLDERS, Layout, Selection
-from ..settings import ClientSettings, RootOverrides, state_directory
+from ..settings import ClientSettings, RootOverrides, option, state_directory
 from ..sources.batch import Batch
 from ..sources.files import Reading
 from ..sources.tables import Columns, json_or_text
@@ -57,17 +57,6 @@ class Names(StrEnum):
 
     PATH = "path"
     CONTENT = "content"
-
-
-def option(default: Any, help_text: str, name: str | None = None, **more: Any) -> Any:
-    """A dataclass's field that becomes an option, `--field-name` if it has no `name`.
-
-    `more` goes to `typer.Option`: metavar, min, max, envvar.
-    """
-    metadata = {"help": help_text, **({"option": name} if name else {}), **more}
-    if isinstance(default, list):
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,8 +136,7 @@ class FetchOptions:
 def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Makes a function a command of `app`; a dataclass parameter becomes an option a field.
 
-    A field's `metadata` goes to `typer.Option`: help, metavar, min, max, envvar; and `option` where
-    the option has another name than the field.
+    A field's `metadata`, as `settings.option` makes it, goes to `typer.Option`.
     """
 
     register = app.command(name, cls=Command, epilog=exit_codes.EXPLANATION)

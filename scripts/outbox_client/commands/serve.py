@@ -9,8 +9,8 @@ import typer
 
 from truss_outbox.contract.errors import ConfigurationError
 
-from ..settings import read_api_key
-from .options import command, option
+from ..settings import option, read_api_key
+from .options import command
 
 if TYPE_CHECKING:
     from local_baseten.settings import ServiceSettings

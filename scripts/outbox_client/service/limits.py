@@ -6,43 +6,33 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..clock import Clock
 from ..errors import ServiceUnavailableError
+from ..settings import option
 from .api import AsyncApi
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SendingLimits:
-    """What sending keeps to. The defaults are Baseten's published limits.
+    """What sending keeps to. The defaults are Baseten's published limits."""
 
-    `metadata` is for the command line, which makes an option of each field.
-    """
-
-    submits_per_second: float = field(
-        default=200.0,
-        metadata={
-            "min": 0.1,
-            "help": "Requests sent in any one second.",
-            "envvar": "OUTBOX_SUBMITS_PER_SECOND",
-        },
+    submits_per_second: float = option(
+        200.0, "Requests sent in any one second.", min=0.1, envvar="OUTBOX_SUBMITS_PER_SECOND"
     )
-    in_flight: int = field(
-        default=5_000,
-        metadata={
-            "min": 1,
-            "help": "Requests queued and running at once, others' included.",
-            "envvar": "OUTBOX_IN_FLIGHT",
-        },
+    in_flight: int = option(
+        5_000,
+        "Requests queued and running at once, others' included.",
+        min=1,
+        envvar="OUTBOX_IN_FLIGHT",
     )
-    give_up_after: float = field(
-        default=300.0,
-        metadata={
-            "min": 0,
-            "help": "Seconds without any answer from the service after which sending stops.",
-            "envvar": "OUTBOX_GIVE_UP_AFTER",
-        },
+    give_up_after: float = option(
+        300.0,
+        "Seconds without any answer from the service after which sending stops.",
+        "--patience",
+        min=0,
+        envvar="OUTBOX_PATIENCE",
     )
 
 

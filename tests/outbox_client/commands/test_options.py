@@ -64,3 +64,12 @@ def test_every_connection_option_is_read_and_all_that_is_read_has_its_option(
     offered = {one.name for one in parameters if getattr(one, "rich_help_panel", "") == CONNECTION}
     reached = {option for option, setting in SETTINGS.items() if setting in read}
     assert offered == (reached | {"config"} if reached else set())
+
+
+@pytest.mark.parametrize("name", ["run", "submit", "resume", "retry"])
+def test_how_long_the_service_may_be_silent_is_patience(name, monkeypatch):
+    monkeypatch.setenv("OUTBOX_PATIENCE", "7")
+    command = typer.main.get_command(app).commands[name]
+    assert command.make_context(name, [*LINES[name]]).params["give_up_after"] == 7
+    context = command.make_context(name, [*LINES[name], "--patience", "9"])
+    assert context.params["give_up_after"] == 9
