@@ -18,9 +18,9 @@ from ..settings import (
     read_settings,
     state_directory,
 )
+from . import answers
 from .options import Items, JobName, Json, Timeout, command
 from .progress.display import redrawn, shown_progress
-from .rendering import answers as rendering
 
 app = typer.Typer()
 
@@ -42,9 +42,9 @@ def wait(
             account = wait_for(
                 journal, deployment=deployment, timeout_seconds=timeout, progress=progress
             )
-        document = rendering.account_answer(account, now=SYSTEM_CLOCK.now())
-        rendering.answer(as_json, document, list(rendering.account_lines(account)))
-    rendering.finish(failed=not account.succeeded)
+        document = answers.account_answer(account, now=SYSTEM_CLOCK.now())
+        lines = answers.account_lines(account)
+        answers.answer(as_json, document, lines, failed=not account.succeeded)
 
 
 @command(app, "status")
@@ -64,9 +64,9 @@ def status(
     ):
         reader = StatusReader(journal, deployment=deployment)
         for found in reader.until_end() if watch else [reader.read()]:
-            document = rendering.status_document(found)
-            lines = rendering.status_lines(found)
-            show(rendering.json_text(document) if as_json else "\n".join(lines))
+            document = answers.status_document(found)
+            lines = answers.status_lines(found)
+            show(answers.json_text(document) if as_json else "\n".join(lines))
 
 
 @command(app, "cancel")
@@ -85,12 +85,12 @@ def cancel(
         shown_progress(as_json=as_json) as progress,
     ):
         cancellation = cancel_job(journal, items or (), api=api, progress=progress)
-    document = rendering.cancellation_document(job, cancellation)
-    rendering.answer(as_json, document, rendering.cancellation_lines(cancellation))
+    document = answers.cancellation_document(job, cancellation)
+    answers.answer(as_json, document, answers.cancellation_lines(cancellation))
 
 
 @command(app, "jobs")
 def jobs(as_json: Json = False) -> None:
     """List the jobs submitted from this machine."""
     found = list_jobs(state_directory(os.environ))
-    rendering.answer(as_json, rendering.jobs_document(found), rendering.jobs_lines(found))
+    answers.answer(as_json, answers.jobs_document(found), answers.jobs_lines(found))

@@ -1,5 +1,6 @@
 """What a job has given: fetch, index."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +14,9 @@ from ..fetching.fetch import fetch as fetch_results
 from ..indexing.build import index as index_job
 from ..settings import ResultOverrides, read_settings
 from ..text import printable
+from . import answers
 from .options import FetchOptions, JobName, Json, Target, command
 from .progress.display import shown_progress
-from .rendering import answers as rendering
 
 app = typer.Typer()
 
@@ -40,10 +41,9 @@ def fetch(
             digests=opening.known_digests(settings, job),
             progress=progress,
         )
-    rendering.answer(
-        as_json, rendering.fetch_document(report), rendering.fetch_lines(report, to=str(to))
-    )
-    rendering.finish(failed=bool(report.problems) or not report.results)
+    document, lines = answers.fetch_document(report), answers.fetch_lines(report, to=str(to))
+    failed = bool(report.problems) or not report.results
+    answers.answer(as_json, document, lines, failed=failed)
 
 
 @command(app, "index")
@@ -51,8 +51,8 @@ def index(where: ResultOverrides, job: JobName, as_json: Json = False) -> None:
     """Add the job's new results to Parquet files in the bucket, one row each."""
     settings = read_settings(where)
     report = index_job(job, bucket=opening.bucket(settings), naming=opening.result_naming(settings))
-    rendering.answer(as_json, rendering.index_document(report), rendering.index_lines(report))
-    rendering.finish(failed=bool(report.problems))
+    lines = answers.index_lines(report)
+    answers.answer(as_json, asdict(report), lines, failed=bool(report.problems))
 
 
 ReportPage = Annotated[
@@ -79,4 +79,4 @@ def report(
     path = to or Path(f"{escape(job)}.html")
     reports.write(path, reports.page(seen, pictures, now=datetime.now(UTC)))
     document = reports.document(seen) | {"page": str(path), "pictures": len(pictures)}
-    rendering.answer(as_json, document, [*reports.lines(seen), printable(str(path))])
+    answers.answer(as_json, document, [*reports.lines(seen), printable(str(path))])

@@ -14,15 +14,15 @@ from ..clock import SYSTEM_CLOCK
 from ..deployment import Deployment
 from ..journal.journal import Journal
 from ..running import run as run_job
-from ..sending.plan import Plan, plan_again, planned
+from ..sending.plan import plan_again, planned
 from ..sending.submit import accepted
 from ..sending.submit import resume as send_planned
 from ..service.limits import SendingLimits
 from ..settings import ResultOverrides, ServiceOverrides, read_settings
 from ..sources.files import find_items
+from . import answers
 from .options import Items, JobName, Json, SubmitOptions, Target, Timeout, command
 from .progress.display import shown_progress
-from .rendering import answers as rendering
 
 app = typer.Typer()
 
@@ -86,13 +86,12 @@ def run(
                 limits=limits,
                 stop=stop,
             )
-        document = rendering.account_answer(done.account, now=SYSTEM_CLOCK.now())
-        lines = rendering.account_lines(done.account)
-        fetched = rendering.fetch_lines(done.fetched, to=str(to))
-        rendering.answer(
-            as_json, document | rendering.fetch_document(done.fetched), [*lines, *fetched]
-        )
-    rendering.finish(failed=not done.account.succeeded or bool(done.fetched.problems))
+        document = answers.account_answer(done.account, now=SYSTEM_CLOCK.now())
+        document |= answers.fetch_document(done.fetched)
+        fetched = answers.fetch_lines(done.fetched, to=str(to))
+        lines = [*answers.account_lines(done.account), *fetched]
+        failed = not done.account.succeeded or bool(done.fetched.problems)
+        answers.answer(as_json, document, lines, failed=failed)
 
 
 @command(app, "submit")
@@ -110,7 +109,9 @@ def submit(
     items = find_items(sources, submission.reading(settings, sys.stdin))
     with planned(items, batch, naming=opening.naming(settings)) as plan:
         if dry_run:
-            _show(plan, as_json=as_json)
+            lines = [answers.json_text(answers.plan_document(plan))] if as_json else None
+            for line in lines or answers.plan_lines(plan):
+                typer.echo(line)
             return
         if plan.repeated:
             typer.echo(f"{plan.repeated} the same as another: sent once", err=True)
@@ -162,14 +163,6 @@ def _send(
             journal, deployment=deployment, progress=progress, limits=limits, stop=stop
         )
     sent = accepted(journal, submission) if as_json else ()
-    document = rendering.submission_document(submission, sent)
-    rendering.answer(as_json, document, rendering.submission_lines(submission))
-    rendering.finish(failed=bool(submission.refused))
-
-
-def _show(plan: Plan, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(rendering.json_text(rendering.plan_document(plan)))
-        return
-    for line in rendering.plan_lines(plan):
-        typer.echo(line)
+    document = answers.submission_document(submission, sent)
+    lines = answers.submission_lines(submission)
+    answers.answer(as_json, document, lines, failed=bool(submission.refused))

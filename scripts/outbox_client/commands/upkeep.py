@@ -1,9 +1,9 @@
 """Setting up and keeping a bucket: doctor, policy, sweep; and presign."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from ..settings import (
     ResultOverrides,
     RootOverrides,
     ServiceOverrides,
+    option,
     read_settings,
 )
 from ..text import printable
@@ -35,13 +36,12 @@ from ..upkeep.checks import (
     check_service,
     wrong,
 )
+from ..upkeep.presign import Link, PresignReport, signer
 from ..upkeep.presign import presign as links_of
-from ..upkeep.presign import signer
-from ..upkeep.sweep import open_uploads
+from ..upkeep.sweep import Kept, Orphan, UnfinishedUpload, open_uploads
 from ..upkeep.sweep import sweep as swept
-from .options import Items, JobName, Json, command, option, parse_duration
-from .rendering import answers as rendering
-from .rendering import upkeep as upkeep_answers
+from . import answers, exit_codes
+from .options import Items, JobName, Json, command, parse_duration
 
 app = typer.Typer()
 
@@ -54,14 +54,15 @@ def doctor(bucket: ResultOverrides, service: ServiceOverrides, as_json: Json = F
         for check in _checks(read_settings(bucket, service)):
             checks.append(check)
             if not as_json:
-                typer.echo(upkeep_answers.check_line(check))
+                typer.echo(check_line(check))
     except ConfigurationError as error:
         checks.append(wrong("config", error))
         if not as_json:
-            typer.echo(upkeep_answers.check_line(checks[-1]))
+            typer.echo(check_line(checks[-1]))
     if as_json:
-        typer.echo(rendering.json_text(upkeep_answers.checks_document(checks)))
-    rendering.finish(failed=any(check.finding is Finding.WRONG for check in checks))
+        typer.echo(answers.json_text({"checks": [asdict(check) for check in checks]}))
+    if any(check.finding is Finding.WRONG for check in checks):
+        raise typer.Exit(exit_codes.SOME_FAILED)
 
 
 def _checks(settings: ClientSettings) -> Iterator[Check]:
@@ -129,7 +130,7 @@ def policy(
         kms_key=kms_key,
         tags=tags,
     )
-    typer.echo(rendering.json_text(document))
+    typer.echo(answers.json_text(document))
 
 
 @command(app, "sweep")
@@ -147,9 +148,9 @@ def sweep(
     for one in swept(bucket, uploads, grace=grace, delete=delete, now=now):
         found.append(one)
         if not as_json:
-            typer.echo(upkeep_answers.sweep_line(one))
-    document = upkeep_answers.sweep_document(found, deleted=delete)
-    rendering.answer(as_json, document, [upkeep_answers.sweep_sum(found, deleted=delete)])
+            typer.echo(sweep_line(one))
+    document = sweep_document(found, deleted=delete)
+    answers.answer(as_json, document, [sweep_sum(found, deleted=delete)])
 
 
 @command(app, "presign")
@@ -169,6 +170,69 @@ def presign(
     if not as_json:  # apart from the links, which a program may read line by line
         for problem in report.problems:
             typer.echo(printable(f"{problem.key}: {problem.problem}"), err=True)
-    document = upkeep_answers.links_document(job, report, expires_at=now + life)
-    rendering.answer(as_json, document, upkeep_answers.links_lines(report.links))
-    rendering.finish(failed=bool(report.problems) or not report.links)
+    document = links_document(job, report, expires_at=now + life)
+    failed = bool(report.problems) or not report.links
+    answers.answer(as_json, document, links_lines(report.links), failed=failed)
+
+
+Swept = Orphan | Kept | UnfinishedUpload
+
+
+def check_line(check: Check) -> str:
+    return f"{check.finding.value:<8} {check.name:<18} {printable(check.said)}"
+
+
+def sweep_line(found: Swept) -> str:
+    match found:
+        case Orphan():
+            gone = "deleted" if found.deleted else "orphaned"
+            objects = f"{len(found.keys)} object(s), {found.size} bytes"
+            return f"{gone}: {printable(found.prefix)}: {objects}"
+        case Kept():
+            return f"kept: {printable(found.prefix)}: {printable(found.why)}"
+        case UnfinishedUpload():
+            gone = "aborted" if found.aborted else "unfinished"
+            return f"{gone}: {printable(found.key)}: upload of {found.initiated_at:%Y-%m-%d %H:%M}"
+
+
+def sweep_sum(found: Iterable[Swept], *, deleted: bool) -> str:
+    orphans, uploads, size = 0, 0, 0
+    for one in found:
+        orphans += len(one.keys) if isinstance(one, Orphan) else 0
+        size += one.size if isinstance(one, Orphan) else 0
+        uploads += isinstance(one, UnfinishedUpload)
+    what = f"{orphans} object(s) of {size} bytes, {uploads} unfinished upload(s)"
+    if not orphans and not uploads:
+        return "nothing to sweep"
+    return f"{what}: gone" if deleted else f"{what}; --delete makes them go"
+
+
+def sweep_document(found: Iterable[Swept], *, deleted: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {"deleted": deleted, "orphans": [], "uploads": [], "kept": []}
+    for one in found:
+        match one:
+            case Orphan():
+                document["orphans"].append(
+                    {"prefix": one.prefix, "keys": list(one.keys), "size": one.size}
+                )
+            case Kept():
+                document["kept"].append(asdict(one))
+            case UnfinishedUpload():
+                initiated = one.initiated_at.isoformat()
+                document["uploads"].append({"key": one.key, "initiated_at": initiated})
+    return document
+
+
+def links_lines(links: Sequence[Link]) -> list[str]:
+    return [f"{printable(link.item)}\t{link.name}\t{link.url}" for link in links] or [
+        "the job has no result"
+    ]
+
+
+def links_document(job: str, report: PresignReport, *, expires_at: datetime) -> dict[str, Any]:
+    return {
+        "job": job,
+        "expires_at": expires_at.isoformat(timespec="seconds"),
+        "links": [asdict(link) for link in report.links],
+        "problems": [asdict(problem) for problem in report.problems],
+    }

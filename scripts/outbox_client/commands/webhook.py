@@ -12,8 +12,8 @@ import typer
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 
 from ..text import printable
+from .answers import answer, timestamp
 from .options import Json, command
-from .rendering.answers import answer, timestamp
 
 if TYPE_CHECKING:
     from baseten_webhooks.receiver.application import ReceivedDelivery

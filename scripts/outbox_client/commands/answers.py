@@ -4,30 +4,30 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 
-from ...fetching.fetch import FetchReport
-from ...following.account import Account, account_document
-from ...following.cancel import Cancellation
-from ...following.status import JobStatus
-from ...indexing.build import IndexReport
-from ...journal.entries import Entry, JobSummary, State
-from ...sending.plan import Plan
-from ...sending.submit import Submission
-from ...text import duration_text, printable
-from .. import exit_codes
-from ..progress.totals import grouped_lines, kind_of
+from ..fetching.fetch import FetchReport
+from ..following.account import Account, account_document
+from ..following.cancel import Cancellation
+from ..following.status import JobStatus
+from ..indexing.build import IndexReport
+from ..journal.entries import Entry, JobSummary, State
+from ..sending.plan import Plan
+from ..sending.submit import Submission
+from ..text import duration_text, printable
+from . import exit_codes
+from .progress.totals import grouped_lines, kind_of
 
 
-def answer(as_json: bool, document: dict[str, Any], lines: Iterable[str]) -> None:
-    """Print a command's answer: the document as JSON, or the lines."""
+def answer(
+    as_json: bool, document: dict[str, Any], lines: Iterable[str], *, failed: bool = False
+) -> None:
+    """Print a command's answer, the document as JSON or the lines; where it `failed`, end by it."""
     typer.echo(json_text(document) if as_json else "\n".join(lines))
-
-
-def finish(*, failed: bool) -> NoReturn:
-    raise typer.Exit(exit_codes.SOME_FAILED if failed else exit_codes.OK)
+    if failed:
+        raise typer.Exit(exit_codes.SOME_FAILED)
 
 
 def timestamp(seconds: float) -> str:
@@ -66,34 +66,16 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def fetch_document(report: FetchReport) -> dict[str, Any]:
+    names = ("item", "key", "files", "downloaded", "downloaded_bytes", "code", "problem")
     results = [
-        {
-            "item": result.item,
-            "key": result.key,
-            "folder": str(result.folder),
-            "files": result.files,
-            "downloaded": result.downloaded,
-            "downloaded_bytes": result.downloaded_bytes,
-            "code": result.code,
-            "problem": result.problem,
-        }
-        for result in report.results
+        {"folder": str(one.folder)} | {name: getattr(one, name) for name in names}
+        for one in report.results
     ]
     return {"job": report.job, "results": results}
 
 
 def jobs_document(jobs: Iterable[JobSummary]) -> dict[str, Any]:
-    return {
-        "jobs": [
-            {
-                "job": job.job,
-                "root": job.root,
-                "last_submit": _time(job.last_submit),
-                "counts": {state.value: count for state, count in job.counts.items()},
-            }
-            for job in jobs
-        ]
-    }
+    return {"jobs": [asdict(job) | {"last_submit": _time(job.last_submit)} for job in jobs]}
 
 
 def submission_lines(submission: Submission) -> list[str]:
@@ -135,10 +117,6 @@ def _time(seconds: float | None) -> str:
     return "-" if seconds is None else timestamp(seconds)
 
 
-def index_document(report: IndexReport) -> dict[str, Any]:
-    return asdict(report)
-
-
 def index_lines(report: IndexReport) -> list[str]:
     wrong = f", {len(report.problems)} wrong" if report.problems else ""
     added = f"{report.added} result(s) indexed in {len(report.parts)} new file(s)"
@@ -150,7 +128,7 @@ def index_lines(report: IndexReport) -> list[str]:
 
 def account_answer(account: Account, *, now: float) -> dict[str, Any]:
     """The account as it is stored, with the counts of what has not ended too."""
-    return account_document(account, now=now) | {"counts": _counts(account)}
+    return account_document(account, now=now) | {"counts": account.counts}
 
 
 def account_lines(account: Account) -> Iterator[str]:
@@ -166,19 +144,14 @@ def account_lines(account: Account) -> Iterator[str]:
 
 
 def status_document(status: JobStatus) -> dict[str, Any]:
-    queue, oldest = status.queue, status.oldest
+    oldest = status.oldest
     return {
         "job": status.account.job,
-        "counts": _counts(status.account),
+        "counts": status.account.counts,
         "rate_per_second": round(status.rate, 3),
         "seconds_left": None if status.seconds_left is None else round(status.seconds_left),
-        "queue": queue and {"queued": queue.queued, "in_progress": queue.in_progress},
-        "oldest": oldest
-        and {
-            "item": oldest.item,
-            "seconds": round(oldest.seconds, 1),
-            "service": oldest.service,
-        },
+        "queue": status.queue and asdict(status.queue),
+        "oldest": oldest and asdict(oldest) | {"seconds": round(oldest.seconds, 1)},
         "failures": status.failures,
     }
 
@@ -212,10 +185,6 @@ def cancellation_document(job: str, cancellation: Cancellation) -> dict[str, Any
 def cancellation_lines(cancellation: Cancellation) -> list[str]:
     late = f", {len(cancellation.too_late)} already run or ended" if cancellation.too_late else ""
     return [f"{len(cancellation.canceled)} canceled{late}"]
-
-
-def _counts(account: Account) -> Mapping[str, int]:
-    return {state.value: count for state, count in account.counts.items()}
 
 
 def _entry_line(entry: Entry) -> str:

@@ -1,1 +1,0 @@
-"""What commands answer, as text and as JSON."""
