@@ -15,25 +15,15 @@ from typer.exceptions import TyperException
 from ..text import printable
 from . import command_help, exit_codes
 
-HOMES = {
-    "cancel": "follow",
-    "doctor": "upkeep",
-    "fetch": "results",
-    "index": "results",
-    "jobs": "follow",
-    "policy": "upkeep",
-    "presign": "upkeep",
-    "report": "results",
-    "resume": "send",
-    "retry": "send",
-    "run": "send",
-    "serve": "serve",
-    "status": "follow",
-    "submit": "send",
-    "sweep": "upkeep",
-    "wait": "follow",
-    "webhook": "webhook",
+_COMMANDS = {
+    "follow": ("cancel", "jobs", "status", "wait"),
+    "results": ("fetch", "index", "report"),
+    "send": ("resume", "retry", "run", "submit"),
+    "serve": ("serve",),
+    "upkeep": ("doctor", "policy", "presign", "sweep"),
+    "webhook": ("webhook",),
 }
+HOMES = {name: home for home, names in _COMMANDS.items() for name in names}
 """The module of each command. Others are not imported: they would double the time to start."""
 
 

@@ -9,7 +9,7 @@ from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUn
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..errors import TargetError
-from ..local_files import ready_directory
+from ..local_files import Folders, ready_directory
 from ..progress import Progress, ProgressEvent, silent
 from ..threads import in_threads
 from .download import ArtifactDownloader
@@ -55,10 +55,11 @@ def fetch(
     paths = list(bucket.keys(f"manifests/{prefix}")) if paths is None else paths
     downloader = ArtifactDownloader(bucket)
     fetcher = Fetcher(
-        job,
-        to,
+        job=job,
+        to=to,
         bucket=bucket,
         downloader=downloader,
+        folders=Folders(to),
         prefix=prefix,
         selection=selection,
         taken_paths=TakenPaths(ignores_case=ignores_case),

@@ -128,30 +128,19 @@ class Fetched:
         return None if self.error is None else str(self.error)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Fetcher:
-    """Several threads may use it."""
+    """Brings results of a job below `to`. Several threads may use it."""
 
-    def __init__(
-        self,
-        job: str,
-        to: Path,
-        *,
-        bucket: Bucket,
-        downloader: ArtifactDownloader,
-        prefix: str,
-        selection: Selection,
-        taken_paths: TakenPaths,
-        digests: Mapping[str, str],
-    ) -> None:
-        self._job = job
-        self._to = to
-        self._folders = Folders(to)
-        self._bucket = bucket
-        self._downloader = downloader
-        self._prefix = prefix
-        self._selection = selection
-        self._taken_paths = taken_paths
-        self._digests = digests
+    job: str
+    to: Path
+    bucket: Bucket
+    downloader: ArtifactDownloader
+    folders: Folders
+    prefix: str
+    selection: Selection
+    taken_paths: TakenPaths
+    digests: Mapping[str, str]
 
     def fetch(self, path: str) -> Fetched | None:
         """None for a manifest of another job, or one that was not asked for.
@@ -160,24 +149,24 @@ class Fetcher:
         """
         key = key_of_manifest(path)
         # The manifest names the item; until it is read, the end of the key does.
-        item = below = key.removeprefix(self._prefix)
+        item = below = key.removeprefix(self.prefix)
         try:
             _check_place(below)
-            manifest, data = read_manifest(self._bucket, path)
-            if manifest.job != self._job or not self._selection.takes_item(manifest.item):
+            manifest, data = read_manifest(self.bucket, path)
+            if manifest.job != self.job or not self.selection.takes_item(manifest.item):
                 return None
             item = manifest.item
             self._check_input(manifest)
             installation = self._installation(manifest, data, below)
-            brought = install(installation, folders=self._folders, downloader=self._downloader)
+            brought = install(installation, folders=self.folders, downloader=self.downloader)
         except TargetError:
             raise
         except OutboxError as error:
-            return Fetched(item=item, key=key, folder=self._to / below, error=error)
+            return Fetched(item=item, key=key, folder=self.to / below, error=error)
         return Fetched(
             item=item,
             key=key,
-            folder=self._to / below if self._selection.layout is FOLDERS else self._to,
+            folder=self.to / below if self.selection.layout is FOLDERS else self.to,
             files=len(installation.downloads),
             downloaded=len(brought),
             downloaded_bytes=sum(download.artifact.size for download in brought),
@@ -185,7 +174,7 @@ class Fetcher:
 
     def _check_input(self, manifest: Manifest) -> None:
         """Raises KeyConflictError where the result is known to be of another input."""
-        digest = self._digests.get(manifest.key)
+        digest = self.digests.get(manifest.key)
         if digest is None:
             return
         if fingerprint(digest, model_version=manifest.model.version) != manifest.fingerprint:
@@ -193,8 +182,8 @@ class Fetcher:
 
     def _installation(self, manifest: Manifest, data: bytes, below: str) -> Installation:
         by_name = {artifact.name: artifact for artifact in manifest.artifacts}
-        layout, places = self._selection.layout, {}
-        for name in filter(self._selection.takes_file, (*by_name, MANIFEST)):
+        layout, places = self.selection.layout, {}
+        for name in filter(self.selection.takes_file, (*by_name, MANIFEST)):
             place = layout.path(manifest, name, below=below)
             if place is not None:
                 places[name] = place
@@ -202,18 +191,18 @@ class Fetcher:
             # Below a folder of their own, the manifest's names are apart by the contract.
             _check_apart(places)
         for place in [below] if layout is FOLDERS else places.values():
-            self._taken_paths.take(place, key=manifest.key)
+            self.taken_paths.take(place, key=manifest.key)
         last = places.pop(MANIFEST, None)
         return Installation(
             downloads=[
                 Download(
                     artifact=by_name[name],
                     key=artifact_key(manifest.key, manifest.attempt, name),
-                    target=self._to / place,
+                    target=self.to / place,
                 )
                 for name, place in places.items()
             ],
-            last=None if last is None else (self._to / last, data),
+            last=None if last is None else (self.to / last, data),
         )
 
 

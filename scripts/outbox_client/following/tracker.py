@@ -12,6 +12,7 @@ from ..errors import ServiceUnavailableError, UnauthorizedError, WaitTimeoutErro
 from ..journal.entries import Entry, OpenRequest, State, StoredResult
 from ..journal.journal import Journal
 from ..progress import Progress, silent
+from ..service.api import bare_id
 from ..threads import in_threads
 from .account import Account, write_account
 from .listing import JobListing, Span
@@ -182,12 +183,7 @@ class Tracker:
 
 
 def _is_same_request(first: str, second: str | None) -> bool:
-    """Some routes append `:…` to an id."""
-    return second is not None and _bare(first) == _bare(second)
-
-
-def _bare(request_id: str) -> str:
-    return request_id.split(":", maxsplit=1)[0]
+    return second is not None and bare_id(first) == bare_id(second)
 
 
 _FIRST_PAUSE_SECONDS = 0.5

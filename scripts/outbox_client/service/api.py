@@ -40,3 +40,8 @@ class AsyncApi(Protocol):
 
     def queue_status(self) -> QueueStatus:
         """How many requests wait and run, of everyone who uses the model. Asks once."""
+
+
+def bare_id(request_id: str) -> str:
+    """As the service knows it: some routes append `:…`."""
+    return request_id.split(":", maxsplit=1)[0]

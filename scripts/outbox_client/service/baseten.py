@@ -26,7 +26,7 @@ from ..errors import (
     UnauthorizedError,
     UnknownRequestError,
 )
-from .api import QueueStatus, RequestStatus
+from .api import QueueStatus, RequestStatus, bare_id
 from .limits import Pace
 
 _CALLS_PER_SECOND = 20  # status, cancel and the queue's own
@@ -69,14 +69,14 @@ class BasetenApi:
 
     def status(self, request_id: str) -> RequestStatus:
         with self._calls.turn(), self._translated(request_id):
-            answer = self._api.get_async_request_status(request_id=_bare(request_id))
+            answer = self._api.get_async_request_status(request_id=bare_id(request_id))
         errors = tuple((error.code, error.message) for error in answer.errors)
         return RequestStatus(status=answer.status, errors=errors)
 
     @stamina.retry(on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS)
     def cancel(self, request_id: str) -> bool:
         with self._calls.turn(), self._translated(request_id):
-            return self._api.cancel_async_request(request_id=_bare(request_id)).canceled
+            return self._api.cancel_async_request(request_id=bare_id(request_id)).canceled
 
     def queue_status(self) -> QueueStatus:
         with self._calls.turn(), self._translated():
@@ -164,10 +164,7 @@ def _error(status: int, said: str, request_id: str | None) -> ServiceError:
     kind: Callable[..., ServiceError]
     match status:
         case 401 | 403:
-            kind, sentence = (
-                UnauthorizedError,
-                _BAD_KEY,
-            )
+            kind, sentence = UnauthorizedError, _BAD_KEY
         case 404 if request_id is not None:
             kind, sentence = UnknownRequestError, f"the service does not know {request_id}"
         case 400 | 413 | 422:
@@ -191,8 +188,3 @@ def _error_body(body: str) -> ErrorResponse:
 
 def _said(answer: ErrorResponse) -> str:
     return answer.error or answer.detail or ""
-
-
-def _bare(request_id: str) -> str:
-    # Some routes append `:…` to the id; the service knows it without.
-    return request_id.split(":", maxsplit=1)[0]

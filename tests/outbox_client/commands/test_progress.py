@@ -7,7 +7,7 @@ import re
 import pytest
 
 from outbox_client.commands.progress.display import shown_progress
-from outbox_client.commands.progress.lines import AsJson, AsText, Lines, summary
+from outbox_client.commands.progress.lines import AS_JSON, AS_TEXT, Lines, summary
 from outbox_client.commands.progress.totals import ProgressTotals, grouped_lines
 from outbox_client.progress import ProgressEvent
 from outbox_client.text import printable
@@ -26,7 +26,7 @@ def stream() -> io.StringIO:
 @pytest.fixture
 def lines(totals, stream, time):
     """Everything that happens, shown as lines; the clock is looked at after each event."""
-    view = Lines(totals, stream, AsText())
+    view = Lines(totals, stream, AS_TEXT)
 
     def take(event: ProgressEvent) -> None:
         if totals.take(event):
@@ -135,7 +135,7 @@ def test_a_name_cannot_move_the_cursor(lines, stream):
 
 
 def test_json_lines_say_the_same_to_a_program(totals, stream, time):
-    view = Lines(totals, stream, AsJson())
+    view = Lines(totals, stream, AS_JSON)
     failed = wait(5, 20, state="failed", code="INVALID_INPUT", note="pages: none")
     totals.take(ProgressEvent(phase="wait", done=0, total=20))
     time.now += 2
@@ -172,7 +172,7 @@ def test_without_a_terminal_there_are_no_colours_and_no_bars(capsys):
 def test_whoever_stops_reading_stops_nothing(totals):
     closed = io.StringIO()
     closed.close()
-    view = Lines(totals, closed, AsText())
+    view = Lines(totals, closed, AS_TEXT)
     totals.take(wait(1, 1))
     view.show(wait(1, 1, state="failed"))
     view.close()

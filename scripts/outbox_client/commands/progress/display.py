@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TextIO, TypeVar
 
 from ...progress import Progress, ProgressEvent
-from .lines import AsJson, AsText, Lines
+from .lines import AS_JSON, AS_TEXT, Lines
 from .totals import ProgressTotals
 
 _CANNOT = {"dumb", "unknown"}
@@ -45,12 +45,10 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
             return draw()
 
     view: _View
-    if as_json:
-        view = Lines(totals, sys.stderr, AsJson())
-    elif can_redraw(sys.stderr):
+    if can_redraw(sys.stderr) and not as_json:
         view = _bars(totals, locked)
     else:
-        view = Lines(totals, sys.stderr, AsText())
+        view = Lines(totals, sys.stderr, AS_JSON if as_json else AS_TEXT)
 
     def progress(event: ProgressEvent) -> None:
         # Told outside the lock: the terminal's own lock is held while the totals is drawn.

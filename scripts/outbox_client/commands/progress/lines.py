@@ -2,7 +2,9 @@
 
 import contextlib
 import json
-from typing import Any, Protocol, TextIO
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TextIO
 
 from ...progress import Phase, ProgressEvent
 from ...text import clock_text, printable
@@ -95,13 +97,32 @@ _FIRST_MINUTE_SECONDS = 60.0
 _JSON_SECONDS = 1.0
 
 
-class LineFormat(Protocol):
-    """Whether lines are text or JSON, and how often they come."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineFormat:
+    """Whether lines are text or JSON, and how often, by the seconds since the start, they come."""
 
-    def summary(self, totals: ProgressTotals) -> str: ...
-    def event(self, event: ProgressEvent) -> str: ...
-    def last(self, totals: ProgressTotals) -> list[str]: ...
-    def pause_seconds(self, elapsed: float, /) -> float: ...
+    summary: Callable[[ProgressTotals], str]
+    problem: Callable[[ProgressEvent], str]
+    left_out: Callable[[ProgressTotals], list[str]]
+    pause_seconds: Callable[[float], float]
+
+
+AS_TEXT = LineFormat(
+    summary=summary,
+    problem=problem_line,
+    left_out=left_out,
+    # For a log, and a terminal that cannot move its cursor.
+    pause_seconds=lambda elapsed: (
+        _OFTEN_SECONDS if elapsed < _FIRST_MINUTE_SECONDS else _SELDOM_SECONDS
+    ),
+)
+AS_JSON = LineFormat(
+    summary=lambda totals: json.dumps(progress_document(totals)),
+    problem=lambda event: json.dumps(problem_document(event)),
+    left_out=lambda _: [],
+    pause_seconds=lambda _: _JSON_SECONDS,
+)
+"""For a program: objects whose `event` is `progress`, `problem` or `note`."""
 
 
 class Lines:
@@ -114,7 +135,7 @@ class Lines:
         self._next = _FIRST_LINE_SECONDS
 
     def show(self, event: ProgressEvent) -> None:
-        self._say(self._format.event(event))
+        self._say(self._format.problem(event))
 
     def tick(self) -> None:
         if self._totals.steps and self._totals.seconds >= self._next:
@@ -123,7 +144,7 @@ class Lines:
 
     def close(self) -> None:
         if any(step.done for step in self._totals.steps.values()):
-            for line in self._format.last(self._totals):
+            for line in (*self._format.left_out(self._totals), self._format.summary(self._totals)):
                 self._say(line)
 
     def _say(self, line: str) -> None:
@@ -131,35 +152,3 @@ class Lines:
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(f"{line}\n")
             self._stream.flush()
-
-
-class AsText:
-    """For a log, and a terminal that cannot move its cursor."""
-
-    def summary(self, totals: ProgressTotals) -> str:
-        return summary(totals)
-
-    def event(self, event: ProgressEvent) -> str:
-        return problem_line(event)
-
-    def last(self, totals: ProgressTotals) -> list[str]:
-        return [*left_out(totals), summary(totals)]
-
-    def pause_seconds(self, elapsed: float, /) -> float:
-        return _OFTEN_SECONDS if elapsed < _FIRST_MINUTE_SECONDS else _SELDOM_SECONDS
-
-
-class AsJson:
-    """For a program: objects whose `event` is `progress`, `problem` or `note`."""
-
-    def summary(self, totals: ProgressTotals) -> str:
-        return json.dumps(progress_document(totals))
-
-    def event(self, event: ProgressEvent) -> str:
-        return json.dumps(problem_document(event))
-
-    def last(self, totals: ProgressTotals) -> list[str]:
-        return [self.summary(totals)]
-
-    def pause_seconds(self, _elapsed: float, /) -> float:
-        return _JSON_SECONDS
