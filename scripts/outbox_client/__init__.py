@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import opening as opening
     from .bucket.naming import Naming as Naming
-    from .deployment import Deployment as Deployment
     from .fetching.fetch import FetchReport as FetchReport
     from .fetching.fetch import fetch as fetch
     from .fetching.layout import Selection as Selection
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from .sending.submit import Submission as Submission
     from .sending.submit import resume as resume
     from .sending.submit import submit as submit
+    from .service.api import Deployment as Deployment
     from .service.limits import SendingLimits as SendingLimits
     from .settings import BucketOverrides as BucketOverrides
     from .settings import ClientSettings as ClientSettings
@@ -40,14 +40,13 @@ if TYPE_CHECKING:
     from .settings import RootOverrides as RootOverrides
     from .settings import ServiceOverrides as ServiceOverrides
     from .settings import read_settings as read_settings
-    from .sources.batch import Batch as Batch
     from .sources.files import Reading as Reading
     from .sources.files import find_items as find_items
+    from .sources.items import Batch as Batch
     from .sources.items import Item as Item
 
 _NAMES = {
     "bucket.naming": ("Naming",),
-    "deployment": ("Deployment",),
     "fetching.fetch": ("FetchReport", "fetch"),
     "fetching.layout": ("Selection",),
     "fetching.one_result": ("Fetched",),
@@ -61,6 +60,7 @@ _NAMES = {
     "journal.journal": ("Journal",),
     "opening": ("opening",),
     "sending.submit": ("Receipt", "Submission", "resume", "submit"),
+    "service.api": ("Deployment",),
     "service.limits": ("SendingLimits",),
     "settings": (
         "BucketOverrides",
@@ -70,9 +70,8 @@ _NAMES = {
         "ServiceOverrides",
         "read_settings",
     ),
-    "sources.batch": ("Batch",),
     "sources.files": ("Reading", "find_items"),
-    "sources.items": ("Item",),
+    "sources.items": ("Batch", "Item"),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 __all__ = tuple(_HOMES)

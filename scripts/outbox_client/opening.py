@@ -1,16 +1,15 @@
 """From settings to what the functions of the library take."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from .bucket.bucket import Bucket
 from .bucket.naming import Naming
 from .bucket.open_bucket import open_bucket
-from .deployment import Deployment
 from .errors import UnknownJobError
 from .journal.journal import Journal
-from .service.api import AsyncApi
+from .service.api import AsyncApi, Deployment
 from .settings import ClientSettings
 from .sources.items import Item
 from .sources.stored import stored_items
@@ -35,19 +34,17 @@ def bucket(settings: ClientSettings) -> Bucket:
     )
 
 
-@contextmanager
-def service(settings: ClientSettings) -> Iterator[AsyncApi]:
+def service(settings: ClientSettings) -> AbstractContextManager[AsyncApi]:
     """Raises ConfigurationError. Nothing is sent yet."""
     from .service.baseten import connected  # noqa: PLC0415  # the SDK: 0.4 seconds
 
-    with connected(
+    return connected(
         api_key=settings.api_key,
         model_id=settings.model_id,
         chain_id=settings.chain_id,
         base_url=settings.base_url,
         environment=settings.environment,
-    ) as api:
-        yield api
+    )
 
 
 @contextmanager
@@ -62,12 +59,12 @@ def deployment(settings: ClientSettings) -> Iterator[Deployment]:
         )
 
 
-@contextmanager
-def journal(settings: ClientSettings, job: str, *, create: bool = False) -> Iterator[Journal]:
+def journal(
+    settings: ClientSettings, job: str, *, create: bool = False
+) -> AbstractContextManager[Journal]:
     """Raises UnknownJobError where there is none and `create` is false, and JournalError."""
     root = settings.require_root()
-    with Journal.opened(settings.home, job=job, root=root, create=create) as opened:
-        yield opened
+    return Journal.opened(settings.home, job=job, root=root, create=create)
 
 
 def known_digests(settings: ClientSettings, job: str) -> dict[str, str]:

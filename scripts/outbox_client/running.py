@@ -10,15 +10,15 @@ from pathlib import Path
 from truss_outbox.contract.keys import key_of_manifest, manifest_key
 
 from .clock import SYSTEM_CLOCK, Clock
-from .deployment import Deployment
 from .errors import SendingStoppedError
 from .fetching.fetch import FetchReport, fetch
-from .following.account import Account, write_account
+from .following.account import Account, final_account
 from .following.tracker import Tracker, Watch
 from .journal.entries import State
 from .journal.journal import Journal
 from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
+from .service.api import Deployment
 from .service.limits import DEFAULT_LIMITS, SendingLimits
 
 # Small enough that the first results are here while most are still to come.
@@ -68,8 +68,7 @@ def run(
         )
         watch = Watch(tracker, job=journal.job, clock=clock, timeout_seconds=timeout_seconds)
         _finish(watch, journal, sending, fetcher, pool.submit(fetcher.run), stop)
-    account = Account.of(journal)
-    write_account(account, deployment.bucket, clock=clock, progress=progress)
+    account = final_account(journal, deployment.bucket, clock=clock, progress=progress)
     return RunReport(account=account, fetched=fetcher.report)
 
 

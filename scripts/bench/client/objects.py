@@ -10,12 +10,13 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.sending.large_inputs import stage_files
+from outbox_client.sending.body import stage_file
 from outbox_client.threads import in_threads
 from truss_outbox.contract import Artifact
 from truss_outbox.contract.keys import artifact_key, manifest_key
@@ -82,7 +83,8 @@ if __name__ == "__main__":
     gc.freeze()  # as the command does
     match sys.argv[1:]:
         case ["stage", directory]:
-            for _ in stage_files(sorted(Path(directory).iterdir()), _bucket()):
+            stage = partial(stage_file, bucket=_bucket())
+            for _ in in_threads(stage, sorted(Path(directory).iterdir()), workers=32):
                 pass
         case ["fill", job, count, size]:
             fill(job, int(count), int(size))

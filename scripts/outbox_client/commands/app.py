@@ -16,8 +16,7 @@ from ..text import printable
 from . import command_help, exit_codes
 
 _COMMANDS = {
-    "follow": ("cancel", "jobs", "status", "wait"),
-    "results": ("fetch", "index", "report"),
+    "follow": ("cancel", "fetch", "index", "jobs", "report", "status", "wait"),
     "send": ("resume", "retry", "run", "submit"),
     "serve": ("serve",),
     "upkeep": ("doctor", "policy", "presign", "sweep"),

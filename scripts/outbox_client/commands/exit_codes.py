@@ -1,6 +1,5 @@
 """What the commands' exit codes mean."""
 
-OK = 0
 SOME_FAILED = 1
 BAD_INPUT = 2
 NOT_POSSIBLE = 3

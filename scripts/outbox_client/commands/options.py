@@ -19,8 +19,8 @@ from truss_outbox.contract.keys import unescape
 from .. import opening
 from ..fetching.layout import FLAT, FOLDERS, Layout, Selection
 from ..settings import ClientSettings, RootOverrides, option, state_directory
-from ..sources.batch import Batch
 from ..sources.files import Reading
+from ..sources.items import Batch
 from ..sources.tables import Columns, json_or_text
 from . import exit_codes
 from .command_help import CONNECTION, Command

@@ -11,12 +11,12 @@ import typer
 
 from .. import opening
 from ..clock import SYSTEM_CLOCK
-from ..deployment import Deployment
 from ..journal.journal import Journal
 from ..running import run as run_job
 from ..sending.plan import plan_again, planned
 from ..sending.submit import accepted
 from ..sending.submit import resume as send_planned
+from ..service.api import Deployment
 from ..service.limits import SendingLimits
 from ..settings import ResultOverrides, ServiceOverrides, read_settings
 from ..sources.files import find_items

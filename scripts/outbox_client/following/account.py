@@ -1,17 +1,19 @@
-"""What became of a job's items, and its final account in the bucket."""
+"""How a job's items ended: recorded in the journal, and summed up in its account."""
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from truss_outbox.contract.errors import StoreError
+from truss_outbox.contract.keys import manifest_key
 
 from ..bucket.bucket import Bucket
 from ..bucket.records import account_key
 from ..clock import Clock
-from ..journal.entries import Entry, State
+from ..journal.entries import Entry, OpenRequest, Settlement, State, StoredResult
 from ..journal.journal import Journal
 from ..progress import Progress, ProgressEvent
 
@@ -49,22 +51,23 @@ class Account:
         return self.journal.entries(states=[state for state in State if state != State.SUCCEEDED])
 
 
-def write_account(account: Account, bucket: Bucket, *, clock: Clock, progress: Progress) -> None:
-    """Store the account of a job that has ended in the bucket, over an earlier one.
+def final_account(journal: Journal, bucket: Bucket, *, clock: Clock, progress: Progress) -> Account:
+    """The job's account. Of a job that has ended it is stored in the bucket, over an earlier one.
 
     Where the bucket refuses it, that is reported as progress and no error: every result is there.
     """
+    account = Account.of(journal)
     # Never earlier: readers of the account take it for the end of the job.
     if not account.has_ended:
-        return
-    key = account_key(account.job)
+        return account
     document = json.dumps(account_document(account, now=clock.now()), indent=1)
     try:
-        bucket.put(key, document.encode())
+        bucket.put(account_key(account.job), document.encode())
     except StoreError as error:
         total = sum(account.counts.values())
         note = f"the job's account could not be stored: {error}"
         progress(ProgressEvent(phase="wait", done=total, total=total, note=note))
+    return account
 
 
 def account_document(account: Account, *, now: float) -> dict[str, Any]:
@@ -82,3 +85,124 @@ def account_document(account: Account, *, now: float) -> dict[str, Any]:
             for entry in account.not_succeeded()
         ],
     }
+
+
+_HOPELESS = frozenset(
+    {
+        "ASYNC_REQUEST_NOT_SUPPORTED",
+        "INVALID_INPUT",
+        "KEY_CONFLICT",
+        "MODEL_DOES_NOT_EXIST",
+        "MODEL_INVALID_INPUT",
+        "REFUSED",
+    }
+)
+"""Codes of failures that the same request meets every time."""
+
+
+class Settler:
+    """Safe to use from several threads. All raise JournalError.
+
+    `committed` is called with the manifests' paths of the results that were found.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        progress: Progress,
+        clock: Clock,
+        committed: Callable[[Sequence[str]], None],
+    ) -> None:
+        self.planned = self.open = self.done = 0
+        self._counts: dict[State, int] = {}
+        self._failed = 0
+        self._journal = journal
+        self._progress = progress
+        self._clock = clock
+        self._committed = committed
+        self._lock = threading.Lock()
+        self._trouble = ""
+
+    def refresh(self) -> None:
+        """Count anew: other processes may have sent, and settled, more."""
+        with self._lock:
+            counts = self._journal.counts()
+            has_changed, self._counts = counts != self._counts, counts
+            self.planned = counts.get(State.PLANNED, 0)
+            self.open = sum(count for state, count in counts.items() if state.is_open)
+            self.done = sum(count for state, count in counts.items() if state.is_final)
+            self._failed = self.done - counts.get(State.SUCCEEDED, 0)
+            if has_changed:
+                self._report()
+
+    def succeed(self, results: Sequence[StoredResult]) -> None:
+        self._journal.succeed(results)
+        self._committed([manifest_key(request.key) for request, _ in results])
+        with self._lock:
+            for request, _ in results:
+                self._count()
+                self._report(item=request.item, state=State.SUCCEEDED)
+
+    def end(
+        self,
+        one: Entry | OpenRequest,
+        state: State,
+        *,
+        code: str,
+        message: str,
+        retryable: bool | None = None,
+    ) -> None:
+        """Without a result. `retryable` is None where no record in the bucket says it."""
+        settlement = Settlement(
+            item=one.item,
+            state=state,
+            request_id=one.request_id,
+            code=code,
+            message=message,
+            retryable=_is_retryable(state, code) if retryable is None else retryable,
+            ended_at=self._clock.now(),
+        )
+        self._journal.settle(settlement)
+        with self._lock:
+            self._count()
+            self._failed += 1
+            self._report(item=one.item, state=state, code=code, note=message)
+
+    def report_trouble(self, note: str) -> None:
+        """Report a problem once, however long it lasts."""
+        with self._lock:
+            if note != self._trouble:
+                self._report(note=note)
+            self._trouble = note
+
+    def _count(self) -> None:
+        self.open -= 1
+        self.done += 1
+
+    def _report(
+        self, *, item: str | None = None, state: str = "", code: str = "", note: str = ""
+    ) -> None:
+        event = ProgressEvent(
+            phase="wait",
+            done=self.done,
+            total=self.planned + self.open + self.done,
+            item=item,
+            state=state,
+            code=code,
+            note=note,
+            failed=self._failed,
+            in_flight=self.open,
+        )
+        self._progress(event)
+
+
+def _is_retryable(state: State, code: str) -> bool:
+    """Whether sending it again may help, where no failure record says so."""
+    match state:
+        case State.FAILED:
+            return code not in _HOPELESS
+        case State.EXPIRED | State.UNKNOWN:
+            return True
+        case _:
+            return False

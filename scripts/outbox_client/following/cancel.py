@@ -81,5 +81,5 @@ class _Canceler:
                 retryable=False,
                 ended_at=self._clock.now(),
             )
-            self._journal.settle_many([settlement])
+            self._journal.settle(settlement)
         return entry, is_canceled

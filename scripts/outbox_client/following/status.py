@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..clock import SYSTEM_CLOCK, Clock
-from ..deployment import Deployment
 from ..journal.journal import Journal
 from ..progress import silent
-from ..service.api import QueueStatus
-from .account import Account, write_account
+from ..service.api import Deployment, QueueStatus
+from .account import Account, final_account
 from .tracker import Tracker
 
 _LOOKS = 3
@@ -82,8 +81,9 @@ class StatusReader:
             # Where the service has nothing left to do, what is open has ended without a result.
             if not self._tracker.settler.open or not self._tracker.poller.is_idle:
                 break
-        account, failures = Account.of(self._journal), self._journal.failure_counts()
-        write_account(account, self._deployment.bucket, clock=self._clock, progress=silent)
+        journal, bucket = self._journal, self._deployment.bucket
+        account = final_account(journal, bucket, clock=self._clock, progress=silent)
+        failures = journal.failure_counts()
         return JobStatus(
             account=account,
             rate=self._rate(),

@@ -7,17 +7,15 @@ from truss_outbox.contract.errors import KeyConflictError, OutboxError, StoreUna
 from truss_outbox.contract.manifest import Failure
 
 from ..clock import SYSTEM_CLOCK, Clock
-from ..deployment import Deployment
 from ..errors import ServiceUnavailableError, UnauthorizedError, WaitTimeoutError
 from ..journal.entries import Entry, OpenRequest, State, StoredResult
 from ..journal.journal import Journal
 from ..progress import Progress, silent
-from ..service.api import bare_id
+from ..service.api import Deployment, bare_id
 from ..threads import in_threads
-from .account import Account, write_account
+from .account import Account, Settler, final_account
 from .listing import JobListing, Span
 from .polling import PolledStatus, StatusPoller
-from .settle import Settler
 
 _LISTINGS_AT_ONCE = 4
 # A submit without an answer for so long is given up, unless its sender is still at work.
@@ -273,6 +271,4 @@ def wait(
         remedy = "set BASETEN_API_KEY to a valid key; then " if refused else ""
         error.add_note(f"{remedy}`outbox wait {journal.job}` goes on from here")
         raise
-    account = Account.of(journal)
-    write_account(account, deployment.bucket, clock=clock, progress=progress)
-    return account
+    return final_account(journal, deployment.bucket, clock=clock, progress=progress)

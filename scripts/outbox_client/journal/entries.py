@@ -8,8 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ..sources.batch import Batch
-from ..sources.items import Item
+from ..sources.items import Batch, Item
 
 
 class State(StrEnum):
@@ -167,12 +166,13 @@ class Accepted:
 class Settlement:
     """How an item's request ended; ignored once the item was submitted again.
 
+    `request_id` is None where the request was never accepted.
     `retryable`: whether sending it again may help. `ended_at` in seconds since the epoch.
     """
 
     item: str
     state: State
-    request_id: str | None
+    request_id: str | None = None
     code: str | None = None
     message: str | None = None
     retryable: bool | None = None

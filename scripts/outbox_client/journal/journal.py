@@ -176,23 +176,9 @@ class Journal:
         """The service has taken the requests."""
         self._write(queries.END_SUBMIT, map(as_row, accepted))
 
-    def settle_many(self, settlements: Iterable[Settlement]) -> None:
+    def settle(self, *settlements: Settlement) -> None:
         """How requests ended. One that is no longer its item's latest changes nothing."""
         self._write(queries.SETTLE, map(as_row, settlements))
-
-    def settle(
-        self,
-        item: str,
-        state: State,
-        *,
-        request_id: str | None,
-        code: str | None = None,
-        message: str | None = None,
-    ) -> None:
-        """`settle_many` with one."""
-        self.settle_many(
-            [Settlement(item=item, state=state, request_id=request_id, code=code, message=message)]
-        )
 
     def succeed(self, results: Iterable[StoredResult]) -> None:
         """The results of these requests are in the bucket."""

@@ -21,8 +21,7 @@ from ..errors import UnknownJobError
 from ..progress import Progress, ProgressEvent, silent
 from ..text import in_utc
 from ..threads import in_threads
-from .account import StoredAccount, read_account
-from .failed import Failed, FailedRequests, Group
+from .failed import Failed, FailedRequests, Group, StoredAccount, read_account
 from .histogram import Distribution
 
 STEPS = ("queue", "preprocess", "predict", "upload")

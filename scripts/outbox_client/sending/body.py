@@ -1,22 +1,24 @@
-"""The body of an async request, and where its document travels."""
+"""The body of an async request, and where its document travels: inside, or ahead by the bucket."""
 
 import base64
+import contextlib
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 from pydantic import JsonValue
 
 from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.fingerprint import input_digest
+from truss_outbox.contract.keys import input_key
 
 from ..bucket.bucket import Bucket
 from ..service.api import MAX_BODY_BYTES
-from ..sources.batch import Batch
-from ..sources.items import Item, readable
-from .large_inputs import stage_bytes, stage_file
+from ..sources.items import Batch, Item, readable
 
 _RESERVED_BYTES = 16 << 10
 """Of a body, for metadata. How a document travels may not depend on its labels: it is part of what
@@ -95,3 +97,50 @@ def _size(content: Mapping[str, Any]) -> int:
         return len(text.encode())
     except (UnicodeEncodeError, ValueError):
         raise InvalidInputError("set", "holds NaN, Infinity or half a surrogate pair") from None
+
+
+IN_MEMORY_BYTES = 8 << 20
+
+_LIGHT_BYTES = 256 << 10
+_IN_MEMORY = BoundedSemaphore(6)
+"""Files at a time that are neither light nor streamed."""
+
+_STREAMED = BoundedSemaphore(2)
+# Module-wide: several calls at a time share the memory of one process.
+
+
+def stage_file(path: Path, bucket: Bucket) -> str:
+    """The key, once the bucket holds the file; equal files share one."""
+    with readable(path):
+        size = path.stat().st_size
+        with _room(size):
+            if size > IN_MEMORY_BYTES:
+                return _stream(path, bucket)
+            return stage_bytes(path.read_bytes(), bucket)
+
+
+def stage_bytes(data: bytes, bucket: Bucket) -> str:
+    key = input_key(hashlib.sha256(data).hexdigest())
+    bucket.create(key, data)
+    return key
+
+
+def _room(size: int) -> contextlib.AbstractContextManager[object]:
+    """A place among the files that are on their way: all of them together hold little memory."""
+    if size <= _LIGHT_BYTES:
+        return contextlib.nullcontext()
+    return _IN_MEMORY if size <= IN_MEMORY_BYTES else _STREAMED
+
+
+def _stream(path: Path, bucket: Bucket) -> str:
+    before = path.stat()
+    with path.open("rb") as file:
+        key = input_key(hashlib.file_digest(file, "sha256").hexdigest())
+    if not bucket.exists(key):  # sent before, or by another job: content has one place
+        bucket.upload(key, path)
+        after = path.stat()
+        if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+            # What is stored may not be what its name says.
+            bucket.delete(key)
+            raise InvalidInputError("PATH", f"{path} changed while it was read; submit it again")
+    return key

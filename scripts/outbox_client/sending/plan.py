@@ -9,8 +9,7 @@ from truss_outbox.contract.errors import InvalidInputError
 from ..bucket.naming import Naming
 from ..journal.entries import Planned, State
 from ..journal.journal import Journal
-from ..sources.batch import Batch
-from ..sources.items import Item
+from ..sources.items import Batch, Item
 from .body import check_body
 
 _SHOWN = 10

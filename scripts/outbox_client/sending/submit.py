@@ -10,16 +10,16 @@ from truss_outbox.contract.errors import InvalidInputError, OutboxError
 from truss_outbox.contract.keys import key_of_manifest
 
 from ..clock import SYSTEM_CLOCK, Clock
-from ..deployment import Deployment
 from ..errors import (
     RefusedRequestError,
     SendingStoppedError,
     ServiceUnavailableError,
     UnknownJobError,
 )
-from ..journal.entries import Accepted, Begun, Entry, Planned, State
+from ..journal.entries import Accepted, Begun, Entry, Planned, Settlement, State
 from ..journal.journal import Journal
 from ..progress import Progress, ProgressEvent, silent
+from ..service.api import Deployment
 from ..service.limits import (
     DEFAULT_LIMITS,
     OutageLimit,
@@ -28,8 +28,7 @@ from ..service.limits import (
     Window,
     pause_seconds,
 )
-from ..sources.batch import Batch
-from ..sources.items import Item
+from ..sources.items import Batch, Item
 from ..threads import in_threads
 from .body import Body, make_body
 from .plan import planned
@@ -44,8 +43,6 @@ class Receipt:
     """The service's answer for one item; `problem` where the request was refused."""
 
     item: str
-    key: str | None = None
-    request_id: str | None = None
     problem: str | None = None
 
 
@@ -155,7 +152,7 @@ class Sender:
             key = self._deployment.naming.key(metadata, request_id=request_id)
         assert key is not None
         self._journal.end_submits([Accepted(item=item.name, key=key, request_id=request_id)])
-        return Receipt(item=item.name, key=key, request_id=request_id)
+        return Receipt(item=item.name)
 
     def _begun(self, planned: Planned, body: Body) -> Begun:
         return Begun(
@@ -168,9 +165,8 @@ class Sender:
 
     def _refused(self, ready: Ready, error: OutboxError) -> Receipt:
         item = ready.planned.item.name
-        self._journal.settle(
-            item, State.FAILED, request_id=None, code=error.code, message=str(error)
-        )
+        failed = Settlement(item=item, state=State.FAILED, code=error.code, message=str(error))
+        self._journal.settle(failed)
         return Receipt(item=item, problem=str(error))
 
     def _pause(self, seconds: float) -> None:

@@ -1,8 +1,11 @@
-"""What the companion needs of Baseten's async API."""
+"""What the companion needs of Baseten's async API, and of a model that is deployed behind it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from ..bucket.bucket import Bucket
+from ..bucket.naming import Naming
 
 MAX_BODY_BYTES = 262_144
 """What the service takes as the body of an async request."""
@@ -40,6 +43,19 @@ class AsyncApi(Protocol):
 
     def queue_status(self) -> QueueStatus:
         """How many requests wait and run, of everyone who uses the model. Asks once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """Where requests go, where their results appear, and under which keys.
+
+    `model_version` is the setting `version` of the deployed model, where it is known.
+    """
+
+    api: AsyncApi
+    bucket: Bucket
+    naming: Naming
+    model_version: str | None = None
 
 
 def bare_id(request_id: str) -> str:

@@ -32,7 +32,6 @@ class UnfinishedUpload:
     """`key` is relative to the root. `aborted`: its parts are gone now."""
 
     key: str
-    upload_id: str
     initiated_at: datetime
     aborted: bool = False
 
@@ -59,7 +58,6 @@ class Uploads:
                         self._abort(upload["Key"], upload["UploadId"])
                     yield UnfinishedUpload(
                         key=upload["Key"].removeprefix(self._prefix),
-                        upload_id=upload["UploadId"],
                         initiated_at=upload["Initiated"],
                         aborted=delete,
                     )

@@ -95,8 +95,8 @@ def test_a_sweep_costs_a_call_per_thousand_open_results(
 
 def test_a_job_without_anything_open_costs_no_call(journal, through, door, time):
     fill_journal(journal, names(3), submitted_at=time.now)
-    journal.settle_many(
-        Settlement(item=i, state=State.SUCCEEDED, request_id=f"r-{i}") for i in names(3)
+    journal.settle(
+        *(Settlement(item=i, state=State.SUCCEEDED, request_id=f"r-{i}") for i in names(3))
     )
     account = wait(journal, deployment=through, clock=time.clock)
     assert account.counts == {State.SUCCEEDED: 3}

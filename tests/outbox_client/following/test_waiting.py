@@ -7,7 +7,7 @@ import pytest
 
 from outbox_client import Batch, Deployment, Journal, State, find_items, status, submit, wait
 from outbox_client.errors import ServiceUnavailableError, WaitTimeoutError
-from outbox_client.journal.entries import Begun, Planned
+from outbox_client.journal.entries import Begun, Planned, Settlement
 from outbox_client.service.api import QueueStatus, RequestStatus
 from tests.outbox_client.fake_service import MODEL
 from truss_outbox.contract import Failure
@@ -191,7 +191,7 @@ def test_what_was_found_out_about_an_earlier_request_does_not_end_the_later(
 ):
     items = find_items([documents / "a.txt"])
     submit(items, Batch(job=journal.job), deployment=deployment, journal=journal, clock=time.clock)
-    journal.settle("a.txt", State.FAILED, request_id=sent.request_id)
+    journal.settle(Settlement(item="a.txt", state=State.FAILED, request_id=sent.request_id))
     (entry,) = journal.entries()
     assert entry.state is State.SENT
 

@@ -31,7 +31,7 @@ def test_entries_come_in_pages_each_once_whatever_their_names(journal):
 def test_only_the_states_that_are_asked_for_come(journal):
     plan(journal, "abc")
     begin(journal, "b")
-    journal.settle_many([Settlement(item="c", state=State.FAILED, request_id=None, code="X")])
+    journal.settle(Settlement(item="c", state=State.FAILED, code="X"))
 
     def items(*states):
         return [entry.item for entry in journal.entries(states=states)]
@@ -84,7 +84,7 @@ def test_what_is_said_of_an_earlier_request_does_not_count(journal):
     plan(journal, "a")
     begin(journal, "a")
     journal.end_submits([Accepted(item="a", key="k/a", request_id="2")])
-    journal.settle("a", State.FAILED, request_id="1")
+    journal.settle(Settlement(item="a", state=State.FAILED, request_id="1"))
     assert journal.counts() == {State.SENT: 1}
     (entry,) = journal.entries_of_keys(["k/a", "k/none"])
     assert journal.entries_of_items(["a", "none"]) == [entry]

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from outbox_client.sending.large_inputs import IN_MEMORY_BYTES, stage_files
+from outbox_client.sending.body import IN_MEMORY_BYTES, stage_file
 from scripts.bench.measuring import timed
 
 PROJECT = Path(__file__).parents[3]
@@ -14,7 +14,7 @@ PROJECT = Path(__file__).parents[3]
 def test_files_of_all_sizes_are_stored_under_their_hash(bucket, tmp_path):
     for size in (0, 1, 300 << 10, IN_MEMORY_BYTES, IN_MEMORY_BYTES + 1):
         (tmp_path / str(size)).write_bytes(os.urandom(size))
-    keys = dict(stage_files(tmp_path.iterdir(), bucket))
+    keys = {path: stage_file(path, bucket) for path in tmp_path.iterdir()}
     assert len(keys) == 5
     for path, key in keys.items():
         assert key == f"inputs/{hashlib.sha256(path.read_bytes()).hexdigest()}"

@@ -6,11 +6,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from ...progress import Progress, ProgressEvent
 from .lines import AS_JSON, AS_TEXT, Lines
 from .totals import ProgressTotals
+
+if TYPE_CHECKING:
+    from .bars import Bars
 
 _CANNOT = {"dumb", "unknown"}
 
@@ -24,17 +27,6 @@ _TICK_SECONDS = 0.25
 T = TypeVar("T")
 
 
-class _View(Protocol):
-    def show(self, event: ProgressEvent) -> None:
-        """Print a problem or a note."""
-
-    def tick(self) -> None:
-        """Called several times a second."""
-
-    def close(self) -> None:
-        """Say how it ended."""
-
-
 @contextlib.contextmanager
 def shown_progress(*, as_json: bool) -> Iterator[Progress]:
     """JSON lines where asked for; else bars on a terminal that can move its cursor, else lines."""
@@ -44,7 +36,7 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
         with lock:
             return draw()
 
-    view: _View
+    view: Bars | Lines
     if can_redraw(sys.stderr) and not as_json:
         view = _bars(totals, locked)
     else:
@@ -61,7 +53,7 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
         yield progress
 
 
-def _bars(totals: ProgressTotals, locked: Callable[[Callable[[], Any]], Any]) -> _View:
+def _bars(totals: ProgressTotals, locked: Callable[[Callable[[], Any]], Any]) -> "Bars":
     # 0.2 seconds that only a terminal need pay
     from rich.console import Console  # noqa: PLC0415
 
