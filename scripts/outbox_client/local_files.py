@@ -37,12 +37,8 @@ def local_files() -> Iterator[None]:
     except OutboxError:
         raise
     except OSError as error:
-        raise _translated(error) from error
-
-
-def _translated(error: OSError) -> LocalFileError:
-    kind = TargetError if error.errno in _OF_THE_DISK else LocalFileError
-    return kind(_sentence(error))
+        kind = TargetError if error.errno in _OF_THE_DISK else LocalFileError
+        raise kind(_sentence(error)) from error
 
 
 def _sentence(error: OSError) -> str:

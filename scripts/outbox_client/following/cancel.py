@@ -1,7 +1,8 @@
 """Canceling requests that have not begun."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import UnknownRequestError
@@ -34,15 +35,17 @@ def cancel(
     last. Raises InvalidInputError for an item the job does not have, ServiceError and JournalError;
     canceling again then goes on.
     """
-    result, canceler = Cancellation(), _Canceler(journal, api, clock)
+    result = Cancellation()
     named = journal.entries_named(items)
     # First what was not sent: it must not be sent while the others are canceled.
     planned = named if items else journal.entries(states=[State.PLANNED])
-    result.canceled.extend(canceler.cancel_planned(planned))
+    result.canceled.extend(entry.item for entry in planned if entry.state is State.PLANNED)
+    journal.cancel_planned(result.canceled, now=clock.now())
     opened = named if items else journal.latest_sent()
     total = len(named) or sum(n for state, n in journal.counts().items() if state.is_open)
     sent = (entry for entry in opened if entry.state is not State.PLANNED)
-    for done, (entry, is_canceled) in enumerate(in_threads(canceler.cancel, sent), start=1):
+    answers = in_threads(partial(_cancel, journal, api, clock), sent)
+    for done, (entry, is_canceled) in enumerate(answers, start=1):
         (result.canceled if is_canceled else result.too_late).append(entry.item)
         state = State.CANCELED if is_canceled else entry.state
         progress(
@@ -51,35 +54,23 @@ def cancel(
     return result
 
 
-class _Canceler:
-    """Safe to use from several threads."""
-
-    def __init__(self, journal: Journal, api: AsyncApi, clock: Clock) -> None:
-        self._journal = journal
-        self._api = api
-        self._clock = clock
-
-    def cancel_planned(self, entries: Iterable[Entry]) -> list[str]:
-        items = [entry.item for entry in entries if entry.state is State.PLANNED]
-        self._journal.cancel_planned(items, now=self._clock.now())
-        return items
-
-    def cancel(self, entry: Entry) -> tuple[Entry, bool]:
-        if not entry.state.is_open or entry.request_id is None:
-            return entry, False
-        try:
-            is_canceled = self._api.cancel(entry.request_id)
-        except UnknownRequestError:
-            is_canceled = False  # it has ended so long ago that the service forgot it
-        if is_canceled:
-            settlement = Settlement(
-                item=entry.item,
-                state=State.CANCELED,
-                request_id=entry.request_id,
-                code="CANCELED",
-                message="you canceled it",
-                retryable=False,
-                ended_at=self._clock.now(),
-            )
-            self._journal.settle(settlement)
-        return entry, is_canceled
+def _cancel(journal: Journal, api: AsyncApi, clock: Clock, entry: Entry) -> tuple[Entry, bool]:
+    """And whether it is canceled now. Called in several threads."""
+    if not entry.state.is_open or entry.request_id is None:
+        return entry, False
+    try:
+        is_canceled = api.cancel(entry.request_id)
+    except UnknownRequestError:
+        is_canceled = False  # it has ended so long ago that the service forgot it
+    if is_canceled:
+        settlement = Settlement(
+            item=entry.item,
+            state=State.CANCELED,
+            request_id=entry.request_id,
+            code="CANCELED",
+            message="you canceled it",
+            retryable=False,
+            ended_at=clock.now(),
+        )
+        journal.settle(settlement)
+    return entry, is_canceled

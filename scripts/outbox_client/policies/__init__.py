@@ -1,31 +1,18 @@
 """What to tell a cloud so that each side may do what it must, and no more. Pure: prints nothing."""
 
-from enum import StrEnum
 from typing import Any
 
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
 
 from . import aws, gcs
-from .role import Role
+from .role import RIGHTS, Purpose
 from .workload import ANY_WORKLOAD, Workload
 
-__all__ = ["Purpose", "Role", "Workload", "policy"]
+__all__ = ["Purpose", "Workload", "policy"]
 
 _MISREAD = "*$'\""
 """What a policy would take for a pattern, a variable or the end of a text."""
-
-
-class Purpose(StrEnum):
-    """Whose rights; or the bucket's own rules, who may become the writer, when objects go."""
-
-    WRITER = "writer"
-    READER = "reader"
-    CLIENT = "client"
-    SWEEPER = "sweeper"
-    BUCKET = "bucket"
-    TRUST = "trust"
-    LIFECYCLE = "lifecycle"
 
 
 def policy(
@@ -57,7 +44,7 @@ def policy(
         case Purpose.LIFECYCLE:
             return aws.lifecycle(root)
         case role:
-            return aws.role_policy(Role(role.value), root, kms_key=kms_key, tags=tags)
+            return aws.role_policy(RIGHTS[role], root, kms_key=kms_key, tags=tags)
 
 
 def _on_gcs(
@@ -76,7 +63,7 @@ def _on_gcs(
             return gcs.lifecycle(root)
         case role:
             who = _required(member, "serviceAccount:… or principalSet:…, who gets the role")
-            return gcs.role_bindings(Role(role.value), root, member=who)
+            return gcs.role_bindings(role, root, member=who)
 
 
 def _required(principal: str | None, what: str) -> str:

@@ -5,17 +5,16 @@ from typing import Any
 
 from truss_outbox.contract.root import Root
 
-from .role import INPUTS_DAYS, PROBE_DAYS, RIGHTS, TIER_DAYS, UNFINISHED_UPLOAD_DAYS, Rights, Role
+from .role import INPUTS_DAYS, PROBE_DAYS, TIER_DAYS, UNFINISHED_UPLOAD_DAYS, Rights
 from .workload import AUDIENCE, ISSUER, Workload
 
 _VERSION = "2012-10-17"
 
 
 def role_policy(
-    role: Role, root: Root, *, kms_key: str | None = None, tags: bool = False
+    rights: Rights, root: Root, *, kms_key: str | None = None, tags: bool = False
 ) -> dict[str, Any]:
-    """What the role's user or role may do (`aws iam put-user-policy`, `put-role-policy`)."""
-    rights = RIGHTS[role]
+    """What the user or role with these rights may do (`put-user-policy`, `put-role-policy`)."""
     statements = [*_object_statements(rights, root, tags=tags), *_bucket_statements(rights, root)]
     if kms_key:
         actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if rights.creates else [])]

@@ -5,7 +5,7 @@ from typing import Any
 
 from truss_outbox.contract.root import Root
 
-from .role import INPUTS_DAYS, PROBE_DAYS, RIGHTS, TIER_DAYS, UNFINISHED_UPLOAD_DAYS, Role
+from .role import INPUTS_DAYS, PROBE_DAYS, RIGHTS, TIER_DAYS, UNFINISHED_UPLOAD_DAYS, Purpose
 from .workload import AUDIENCE, ISSUER, Workload
 
 _CREATOR = "roles/storage.objectCreator"
@@ -15,7 +15,7 @@ _LISTER = "roles/storage.legacyBucketReader"
 _LIST_PREFIX = "api.getAttribute('storage.googleapis.com/objectListPrefix', '')"
 
 
-def role_bindings(role: Role, root: Root, *, member: str) -> dict[str, Any]:
+def role_bindings(role: Purpose, root: Root, *, member: str) -> dict[str, Any]:
     """An IAM policy of version 3; `gcloud storage buckets set-iam-policy` replaces what is there.
 
     Creating without deleting cannot overwrite: that is what keeps manifests as they are. A

@@ -4,13 +4,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Role(StrEnum):
-    """The model; who fetches; who submits and fetches; who cleans up."""
+class Purpose(StrEnum):
+    """Whose rights: the model's, of who fetches, who submits and fetches, who cleans up.
+
+    Or the bucket's own rules, who may become the writer, when objects go.
+    """
 
     WRITER = "writer"
     READER = "reader"
     CLIENT = "client"
     SWEEPER = "sweeper"
+    BUCKET = "bucket"
+    TRUST = "trust"
+    LIFECYCLE = "lifecycle"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,24 +36,24 @@ class Rights:
 
 
 RIGHTS = {
-    Role.WRITER: Rights(
+    Purpose.WRITER: Rights(
         creates=("artifacts", "manifests", "failures", "probes"),
         reads=("manifests", "inputs", "probes"),
         deletes=("artifacts", "probes"),
         uploads_in_parts=("artifacts",),
     ),
-    Role.READER: Rights(
+    Purpose.READER: Rights(
         reads=("manifests", "artifacts", "failures", "index", "jobs"),
         lists=("manifests", "failures", "index"),
     ),
     # It deletes an input whose file changed while it was read: its name would be wrong.
-    Role.CLIENT: Rights(
+    Purpose.CLIENT: Rights(
         creates=("inputs", "index", "jobs"),
         reads=("manifests", "artifacts", "failures", "inputs", "index", "jobs"),
         deletes=("inputs",),
         uploads_in_parts=("inputs",),
     ),
-    Role.SWEEPER: Rights(
+    Purpose.SWEEPER: Rights(
         reads=("manifests",),
         deletes=("artifacts", "probes"),
         uploads_in_parts=("artifacts", "inputs"),

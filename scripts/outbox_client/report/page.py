@@ -91,14 +91,9 @@ def write(path: Path, page: str) -> None:
 
 def document(seen: Survey) -> dict[str, Any]:
     """Milliseconds are told apart to five per cent."""
-    return {
-        "job": seen.job,
-        "results": seen.results,
-        "artifacts": seen.artifacts,
-        "artifacts_bytes": seen.artifacts_bytes,
-        "unreadable": seen.unreadable,
+    names = ("job", "results", "artifacts", "artifacts_bytes", "unreadable", "recovered")
+    return {name: getattr(seen, name) for name in names} | {
         "problems": [asdict(problem) for problem in seen.problems],
-        "recovered": seen.recovered,
         "failures": {group.code: group.count for group in seen.failures},
         "timings_ms": {
             step: {

@@ -132,16 +132,19 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
     """
     prefix = naming.prefix(job)
     seen = Survey(job=job, root=bucket.root)
-    records = _Records(bucket, progress)
+    done = itertools.count(1)
     with FailedRequests.opened() as failed:
         # Where a prefix does not name the job, whose failure a record tells of is not known.
         if prefix != naming.prefix(f"{job}.other"):
-            for failure in records.failures(prefix):
+            records = in_threads(partial(read_failure, bucket), bucket.keys(f"failures/{prefix}"))
+            for failure in filter(None, _counted(records, done, progress)):
                 failed.add(_failed(failure, prefix=prefix))
         seen.account = read_account(bucket, job)
         for one in seen.account.failed() if seen.account else ():
             failed.add(one)
-        for manifest in records.manifests(prefix):
+        listed = bucket.objects(f"manifests/{prefix}")
+        manifests = in_threads(partial(read_listed, bucket), listed)
+        for manifest in _counted(manifests, done, progress):
             if isinstance(manifest, UnreadableManifest):
                 seen.add_unreadable(manifest)
             elif manifest.job == job:
@@ -154,29 +157,10 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
     return seen
 
 
-class _Records:
-    """Reads the records below a prefix, several at a time, and tells how many it has read."""
-
-    def __init__(self, bucket: Bucket, progress: Progress) -> None:
-        self._bucket = bucket
-        self._progress = progress
-        self._done = 0
-
-    def failures(self, prefix: str) -> Iterator[Failure]:
-        """Those that can be read."""
-        paths = self._bucket.keys(f"failures/{prefix}")
-        records = self._counted(in_threads(partial(read_failure, self._bucket), paths))
-        return (failure for failure in records if failure is not None)
-
-    def manifests(self, prefix: str) -> Iterator[Manifest | UnreadableManifest]:
-        found = self._bucket.objects(f"manifests/{prefix}")
-        return self._counted(in_threads(partial(read_listed, self._bucket), found))
-
-    def _counted(self, records: Iterable[T]) -> Iterator[T]:
-        for record in records:
-            self._done += 1
-            self._progress(ProgressEvent(phase="read", done=self._done, total=0))
-            yield record
+def _counted(records: Iterable[T], done: Iterator[int], progress: Progress) -> Iterator[T]:
+    for record in records:
+        progress(ProgressEvent(phase="read", done=next(done), total=0))
+        yield record
 
 
 def _failed(failure: Failure, *, prefix: str) -> Failed:

@@ -82,12 +82,9 @@ def _document(path: Path, inputs: Mapping[str, JsonValue], bucket: Bucket) -> tu
 
 def _content(batch: Batch, item: Item, inputs: Mapping[str, JsonValue]) -> dict[str, Any]:
     metadata = batch.metadata(item).model_dump(mode="json")
-    content: dict[str, Any] = {"model_input": {**inputs, "metadata": metadata}}
-    if batch.priority is not None:
-        content["priority"] = batch.priority
-    if batch.max_time_in_queue_seconds is not None:
-        content["max_time_in_queue_seconds"] = batch.max_time_in_queue_seconds
-    return content
+    names = ("priority", "max_time_in_queue_seconds")
+    how = {name: value for name in names if (value := getattr(batch, name)) is not None}
+    return {"model_input": {**inputs, "metadata": metadata}, **how}
 
 
 def _size(content: Mapping[str, Any]) -> int:

@@ -27,8 +27,6 @@ INSERT OR IGNORE INTO stage (item, key, path, size, stored, inputs, labels, plac
 VALUES (:item, :key, :path, :size, :stored, :inputs, :labels, :place)
 """
 
-_FIND_STAGED = "SELECT 1 FROM stage WHERE item = :item"
-
 _FIND_RIVAL = """
 SELECT item, place FROM stage WHERE item = :item OR key = :key ORDER BY item <> :item LIMIT 1
 """
@@ -91,17 +89,10 @@ class Plan:
         if self._connection.execute(_STAGE, row).rowcount:
             self.count += 1
             return None
-        if item.named_by_content and self._has(item.name):
+        other, place = self._connection.execute(_FIND_RIVAL, row).fetchone()
+        if other == item.name and item.named_by_content:
             self.repeated += 1
             return None
-        return self._collision(item, key)
-
-    def _has(self, name: str) -> bool:
-        return self._connection.execute(_FIND_STAGED, {"item": name}).fetchone() is not None
-
-    def _collision(self, item: Item, key: str | None) -> str:
-        row = {"item": item.name, "key": key}
-        other, place = self._connection.execute(_FIND_RIVAL, row).fetchone()
         if other == item.name:
             return (
                 f"{place} and {item.place} would both be item {item.name!r};"

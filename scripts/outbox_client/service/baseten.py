@@ -101,12 +101,9 @@ class BasetenApi:
     def _translated(self, request_id: str | None = None) -> Iterator[None]:
         try:
             yield
-        except ResponseErrorResponse as error:
-            said = _said(error.error_response)
-            raise _error(error.status_code, self._safe(said), request_id) from error
-        except ResponseError as error:
-            said = _said(_error_body(error.body))
-            raise _error(error.status_code, self._safe(said), request_id) from error
+        except (ResponseErrorResponse, ResponseError) as error:
+            said = self._safe(_said(error))
+            raise _error(error.status_code, said, request_id) from error
         except httpx.HTTPError as error:
             raise ServiceUnavailableError(
                 f"the service does not answer ({type(error).__name__}):"
@@ -178,13 +175,12 @@ def _error(status: int, said: str, request_id: str | None) -> ServiceError:
     return kind(f"{sentence} (HTTP {status}){': ' + said if said else ''}", status=status)
 
 
-def _error_body(body: str) -> ErrorResponse:
-    """The SDK leaves the body of a status it does not expect as it came."""
-    try:
-        return ErrorResponse.model_validate_json(body)
-    except ValidationError:
-        return ErrorResponse()
-
-
-def _said(answer: ErrorResponse) -> str:
+def _said(error: ResponseErrorResponse | ResponseError) -> str:
+    if isinstance(error, ResponseErrorResponse):
+        answer = error.error_response
+    else:  # the SDK leaves the body of a status it does not expect as it came
+        try:
+            answer = ErrorResponse.model_validate_json(error.body)
+        except ValidationError:
+            return ""
     return answer.error or answer.detail or ""
