@@ -8,11 +8,12 @@ from .bucket.bucket import Bucket
 from .bucket.naming import Naming
 from .bucket.open_bucket import open_bucket
 from .errors import UnknownJobError
+from .journal.entries import digests
 from .journal.journal import Journal
 from .service.api import AsyncApi, Deployment
 from .settings import ClientSettings
+from .sources.files import stored_items
 from .sources.items import Item
-from .sources.stored import stored_items
 
 
 def naming(settings: ClientSettings) -> Naming:
@@ -71,8 +72,7 @@ def known_digests(settings: ClientSettings, job: str) -> dict[str, str]:
     """Input digests by key, of what was submitted from this machine."""
     try:
         with journal(settings, job) as opened:
-            entries = opened.entries()
-            return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}
+            return digests(opened.entries())
     except UnknownJobError:
         return {}
 

@@ -14,7 +14,7 @@ from .errors import SendingStoppedError
 from .fetching.fetch import FetchReport, fetch
 from .following.account import Account, final_account
 from .following.tracker import Tracker, Watch
-from .journal.entries import State
+from .journal.entries import State, digests
 from .journal.journal import Journal
 from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
@@ -173,13 +173,12 @@ class FetchWorker:
 
     def _fetch(self, paths: Sequence[str]) -> None:
         keys = map(key_of_manifest, paths)
-        entries = self._journal.entries_of_keys(keys)
         report = fetch(
             self._journal.job,
             self._to,
             bucket=self._deployment.bucket,
             naming=self._deployment.naming,
-            digests={entry.key: entry.digest for entry in entries if entry.key and entry.digest},
+            digests=digests(self._journal.entries_of_keys(keys)),
             progress=self._report,
             paths=paths,
         )

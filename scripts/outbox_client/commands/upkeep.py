@@ -1,6 +1,6 @@
 """Setting up and keeping a bucket: doctor, policy, sweep; and presign."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -195,32 +195,25 @@ def sweep_line(found: Swept) -> str:
             return f"{gone}: {printable(found.key)}: upload of {found.initiated_at:%Y-%m-%d %H:%M}"
 
 
-def sweep_sum(found: Iterable[Swept], *, deleted: bool) -> str:
-    orphans, uploads, size = 0, 0, 0
-    for one in found:
-        orphans += len(one.keys) if isinstance(one, Orphan) else 0
-        size += one.size if isinstance(one, Orphan) else 0
-        uploads += isinstance(one, UnfinishedUpload)
+def sweep_sum(found: Sequence[Swept], *, deleted: bool) -> str:
+    orphans = sum(len(one.keys) for one in found if isinstance(one, Orphan))
+    size = sum(one.size for one in found if isinstance(one, Orphan))
+    uploads = sum(isinstance(one, UnfinishedUpload) for one in found)
     what = f"{orphans} object(s) of {size} bytes, {uploads} unfinished upload(s)"
     if not orphans and not uploads:
         return "nothing to sweep"
     return f"{what}: gone" if deleted else f"{what}; --delete makes them go"
 
 
-def sweep_document(found: Iterable[Swept], *, deleted: bool) -> dict[str, Any]:
-    document: dict[str, Any] = {"deleted": deleted, "orphans": [], "uploads": [], "kept": []}
-    for one in found:
-        match one:
-            case Orphan():
-                document["orphans"].append(
-                    {"prefix": one.prefix, "keys": list(one.keys), "size": one.size}
-                )
-            case Kept():
-                document["kept"].append(asdict(one))
-            case UnfinishedUpload():
-                initiated = one.initiated_at.isoformat()
-                document["uploads"].append({"key": one.key, "initiated_at": initiated})
-    return document
+def sweep_document(found: Sequence[Swept], *, deleted: bool) -> dict[str, Any]:
+    orphans = [one for one in found if isinstance(one, Orphan)]
+    uploads = [one for one in found if isinstance(one, UnfinishedUpload)]
+    return {
+        "deleted": deleted,
+        "orphans": [{"prefix": o.prefix, "keys": list(o.keys), "size": o.size} for o in orphans],
+        "uploads": [{"key": u.key, "initiated_at": u.initiated_at.isoformat()} for u in uploads],
+        "kept": [asdict(one) for one in found if isinstance(one, Kept)],
+    }
 
 
 def links_lines(links: Sequence[Link]) -> list[str]:

@@ -69,15 +69,12 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
 
 def _value(manifest: Manifest, field: str) -> str:
     """Raises ManifestError where the result has none."""
-    match field:
-        case "model":
-            value: str | None = manifest.model.name
-        case "environment":
-            value = manifest.model.environment
-        case "job" | "item" | "request_id":
-            value = getattr(manifest, field)
-        case _:
-            value = manifest.labels.get(field.removeprefix("labels."))
+    own: dict[str, str | None] = {
+        "model": manifest.model.name,
+        "environment": manifest.model.environment,
+        **{name: getattr(manifest, name) for name in ("job", "item", "request_id")},
+    }
+    value = own[field] if field in own else manifest.labels.get(field.removeprefix("labels."))
     if value is None:
         raise ManifestError(f"the result has no {field!r}, which {_OPTION} asks for")
     return value

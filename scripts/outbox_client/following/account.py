@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,34 +100,29 @@ _HOPELESS = frozenset(
 """Codes of failures that the same request meets every time."""
 
 
+@dataclass(kw_only=True, slots=True)
 class Settler:
     """Safe to use from several threads. All raise JournalError.
 
     `committed` is called with the manifests' paths of the results that were found.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        *,
-        progress: Progress,
-        clock: Clock,
-        committed: Callable[[Sequence[str]], None],
-    ) -> None:
-        self.planned = self.open = self.done = 0
-        self._counts: dict[State, int] = {}
-        self._failed = 0
-        self._journal = journal
-        self._progress = progress
-        self._clock = clock
-        self._committed = committed
-        self._lock = threading.Lock()
-        self._trouble = ""
+    journal: Journal
+    progress: Progress
+    clock: Clock
+    committed: Callable[[Sequence[str]], None]
+    planned: int = 0
+    open: int = 0
+    done: int = 0
+    _counts: dict[State, int] = field(default_factory=dict)
+    _failed: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _trouble: str = ""
 
     def refresh(self) -> None:
         """Count anew: other processes may have sent, and settled, more."""
         with self._lock:
-            counts = self._journal.counts()
+            counts = self.journal.counts()
             has_changed, self._counts = counts != self._counts, counts
             self.planned = counts.get(State.PLANNED, 0)
             self.open = sum(count for state, count in counts.items() if state.is_open)
@@ -137,8 +132,8 @@ class Settler:
                 self._report()
 
     def succeed(self, results: Sequence[StoredResult]) -> None:
-        self._journal.succeed(results)
-        self._committed([manifest_key(request.key) for request, _ in results])
+        self.journal.succeed(results)
+        self.committed([manifest_key(request.key) for request, _ in results])
         with self._lock:
             for request, _ in results:
                 self._count()
@@ -161,9 +156,9 @@ class Settler:
             code=code,
             message=message,
             retryable=_is_retryable(state, code) if retryable is None else retryable,
-            ended_at=self._clock.now(),
+            ended_at=self.clock.now(),
         )
-        self._journal.settle(settlement)
+        self.journal.settle(settlement)
         with self._lock:
             self._count()
             self._failed += 1
@@ -194,7 +189,7 @@ class Settler:
             failed=self._failed,
             in_flight=self.open,
         )
-        self._progress(event)
+        self.progress(event)
 
 
 def _is_retryable(state: State, code: str) -> bool:

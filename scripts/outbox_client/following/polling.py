@@ -26,7 +26,12 @@ _UNSEEN_SECONDS = 30.0
 
 _FORGOTTEN = "FORGOTTEN"
 _SUCCEEDED = {"SUCCEEDED", "WEBHOOK_FAILED"}
-_FINAL = {"FAILED": State.FAILED, "EXPIRED": State.EXPIRED, "CANCELED": State.CANCELED}
+_FINAL = {
+    "FAILED": State.FAILED,
+    "EXPIRED": State.EXPIRED,
+    "CANCELED": State.CANCELED,
+    _FORGOTTEN: State.UNKNOWN,
+}
 _MESSAGES = {
     "FAILED": "the model failed, and left no record of why in the bucket",
     "EXPIRED": "it waited too long in the queue; raise --max-time-in-queue and submit it again",
@@ -50,11 +55,6 @@ class FinalStatus:
     message: str
 
     @classmethod
-    def forgotten(cls, *, now: float) -> Self:
-        message = _MESSAGES[_FORGOTTEN]
-        return cls(status=_FORGOTTEN, given_at=now, code=_FORGOTTEN, message=message)
-
-    @classmethod
     def of(cls, answer: RequestStatus, *, now: float) -> Self | None:
         """None while the request is queued or running."""
         if answer.status not in _SUCCEEDED and answer.status not in _FINAL:
@@ -67,7 +67,7 @@ class FinalStatus:
         """The end of an item without a manifest; None while one may still become visible."""
         if self.status in _SUCCEEDED:
             return State.UNKNOWN if now >= self.given_at + _UNSEEN_SECONDS else None
-        return _FINAL.get(self.status, State.UNKNOWN)
+        return _FINAL[self.status]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -165,7 +165,7 @@ class StatusPoller:
             # The service may not list a young request yet: one such answer proves nothing.
             age_seconds = self._clock.now() - entry.submitted_at
             if polled.unknown > 1 or age_seconds >= _REMEMBERED_SECONDS:
-                polled.final = FinalStatus.forgotten(now=elapsed)
+                polled.final = FinalStatus.of(RequestStatus(status=_FORGOTTEN), now=elapsed)
             return
         polled.status, polled.unknown = answer.status, 0
         polled.final = FinalStatus.of(answer, now=elapsed)

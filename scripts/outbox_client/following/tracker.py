@@ -40,7 +40,7 @@ class Tracker:
         committed: Callable[[Sequence[str]], None] = lambda _: None,
         is_sending: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.settler = Settler(journal, progress=progress, clock=clock, committed=committed)
+        self.settler = Settler(journal=journal, progress=progress, clock=clock, committed=committed)
         self.poller = StatusPoller(journal, api=deployment.api, clock=clock)
         self.is_sending = is_sending
         self._journal = journal

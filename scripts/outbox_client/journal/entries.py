@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -61,6 +61,11 @@ class Entry:
         values = {name: row[name] for name in cls.__slots__}
         values |= {"state": State(row["state"]), "existed": bool(row["existed"])}
         return cls(**values)
+
+
+def digests(entries: Iterable[Entry]) -> dict[str, str]:
+    """Input digests by key, of what was submitted."""
+    return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}
 
 
 class OpenRequest(NamedTuple):

@@ -54,13 +54,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {
-        "printable": printable,
-        "duration": duration_text,
-        "size": bytes_text,
-        "time": time_text,
-    }
-    environment.filters |= filters
+    environment.filters.update(
+        printable=printable, duration=duration_text, size=bytes_text, time=time_text
+    )
     environment.globals["remedy"] = remedy
     return environment
 

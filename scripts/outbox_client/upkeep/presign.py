@@ -73,10 +73,6 @@ def _expiry(credentials: Any) -> datetime | None:
 Sign = Callable[[str], str]
 
 
-def s3_signer(bucket: Bucket, *, life: timedelta) -> Sign:
-    return lambda key: bucket.link(key, life=life)
-
-
 def gcs_signer(root: Root, *, life: timedelta, now: datetime) -> Sign:
     """By Google's own library: obstore does not escape the % of a key in GCS's links.
 
@@ -115,7 +111,7 @@ def signer(bucket: Bucket, *, region: str | None, life: timedelta, now: datetime
             return gcs_signer(root, life=life, now=now)
         case "s3":
             credential_life(region).check(life, now=now)
-            return s3_signer(bucket, life=life)
+            return partial(bucket.link, life=life)
         case _:
             raise ConfigurationError("root", "a directory has no links: only a bucket does")
 

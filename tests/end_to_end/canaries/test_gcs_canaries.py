@@ -12,7 +12,7 @@ import pytest
 from local_baseten.trusses.layout import lay_out_truss
 from local_baseten.trusses.process import running_truss
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.upkeep.presign import gcs_signer, s3_signer
+from outbox_client.upkeep.presign import gcs_signer
 from tests.canaries import found, seed
 from tests.end_to_end.canaries.overheard import Output, ready
 from tests.end_to_end.canaries.overheard import serving as serving_truss
@@ -75,7 +75,7 @@ def links(seaweedfs, key, tmp_path_factory) -> dict[str, str]:
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key_path))
         bucket = open_bucket("s3://outbox/p", endpoint_url=seaweedfs.endpoint_url)
         links = {
-            "S3": s3_signer(bucket, life=life)("artifacts/a"),
+            "S3": bucket.link("artifacts/a", life=life),
             "GCS": gcs_signer(Root.parse(ROOT), life=life, now=now)("a"),
         }
     for kind, link in links.items():
