@@ -66,7 +66,7 @@ def run(
             committed=fetcher.add,
             is_sending=lambda: not sending.done(),
         )
-        watch = Watch(tracker, job=journal.job, clock=clock, timeout_seconds=timeout_seconds)
+        watch = Watch(tracker, timeout_seconds=timeout_seconds)
         _finish(watch, journal, sending, fetcher, pool.submit(fetcher.run), stop)
     account = final_account(journal, deployment.bucket, clock=clock, progress=progress)
     return RunReport(account=account, fetched=fetcher.report)

@@ -50,23 +50,23 @@ app = typer.Typer()
 def doctor(bucket: ResultOverrides, service: ServiceOverrides, as_json: Json = False) -> None:
     """Look at key, model, bucket, clock and settings; one line each, with the remedy in it."""
     checks: list[Check] = []
-    try:
-        for check in _checks(read_settings(bucket, service)):
-            checks.append(check)
-            if not as_json:
-                typer.echo(check_line(check))
-    except ConfigurationError as error:
-        checks.append(wrong("config", error))
+    for check in _checks(bucket, service):
+        checks.append(check)
         if not as_json:
-            typer.echo(check_line(checks[-1]))
+            typer.echo(check_line(check))
     if as_json:
         typer.echo(answers.json_text({"checks": [asdict(check) for check in checks]}))
     if any(check.finding is Finding.WRONG for check in checks):
         raise typer.Exit(exit_codes.SOME_FAILED)
 
 
-def _checks(settings: ClientSettings) -> Iterator[Check]:
+def _checks(bucket: ResultOverrides, service: ServiceOverrides) -> Iterator[Check]:
     """Check after check, as they come; what is wrong is a finding, not an error."""
+    try:
+        settings = read_settings(bucket, service)
+    except ConfigurationError as error:
+        yield wrong("config", error)
+        return
     naming, version = opening.naming(settings), settings.model_version
     yield check_config(settings.root, naming=naming, model_version=version)
     try:

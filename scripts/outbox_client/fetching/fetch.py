@@ -65,59 +65,49 @@ def fetch(
         taken_paths=TakenPaths(ignores_case=ignores_case),
         digests=digests or {},
     )
-    tally = _Tally(FetchReport(job=job), total=len(paths) if isinstance(paths, Sized) else 0)
+    report, total = FetchReport(job=job), len(paths) if isinstance(paths, Sized) else 0
     results = in_threads(fetcher.fetch, paths, workers=_WORKERS, halt=downloader.stop)
-    return tally.take(results, progress)
+    try:
+        _gather(results, report, total=total, progress=progress)
+    except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
+        whole = len(report.results) - len(report.problems)
+        error.add_note(f"{whole} result(s) are here; fetch again to go on from there")
+        raise
+    report.results.sort(key=lambda result: result.key)
+    return report
 
 
-class _Tally:
-    """Counts results as they come, and raises where the bucket is at fault rather than they."""
+def _gather(
+    results: Iterable[Fetched | None], report: FetchReport, *, total: int, progress: Progress
+) -> None:
+    """Adds results to the report as they come; None is what was not asked for.
 
-    def __init__(self, report: FetchReport, *, total: int) -> None:
-        self.report = report
-        self.total = total
-        self.whole = 0
-        self._done = 0
-        self._not_given = 0
-
-    def take(self, results: Iterable[Fetched | None], progress: Progress) -> FetchReport:
-        progress(ProgressEvent(phase="fetch", done=0, total=self.total))
-        try:
-            for result in results:
-                if (event := self.add(result)) is not None:
-                    progress(event)
-            self.check_any()
-        except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
-            error.add_note(f"{self.whole} result(s) are here; fetch again to go on from there")
-            raise
-        self.report.results.sort(key=lambda result: result.key)
-        return self.report
-
-    def add(self, result: Fetched | None) -> ProgressEvent | None:
-        """None for what was not asked for. Raises the bucket's error when it comes too often."""
-        self._done += 1
-        self.total = max(self.total, self._done)
+    Raises the bucket's error where it is at fault rather than they.
+    """
+    progress(ProgressEvent(phase="fetch", done=0, total=total))
+    not_given = 0
+    for done, result in enumerate(results, start=1):
         if result is None:
-            return None
-        self.report.results.append(result)
-        self.whole += result.problem is None
-        self._not_given = self._not_given + 1 if _is_the_buckets(result.error) else 0
-        if result.error is not None and self._not_given >= _MOST_REFUSED:
+            continue
+        report.results.append(result)
+        not_given = not_given + 1 if _is_the_buckets(result.error) else 0
+        if result.error is not None and not_given >= _MOST_REFUSED:
             raise result.error
-        return ProgressEvent(
-            phase="fetch",
-            done=self._done,
-            total=self.total,
-            item=result.item,
-            state="fetched" if result.problem is None else "failed",
-            note=result.problem or "",
-        )
+        progress(_event(result, done=done, total=max(total, done)))
+    # A small job ends before there are as many as _MOST_REFUSED: did the bucket give anything?
+    if not_given and not_given == len(report.results):
+        raise report.results[-1].error or AssertionError
 
-    def check_any(self) -> None:
-        """Raises the bucket's error where it gave nothing at all."""
-        # A small job ends before there are as many as _MOST_REFUSED.
-        if self._not_given and self._not_given == len(self.report.results):
-            raise self.report.results[-1].error or AssertionError
+
+def _event(result: Fetched, *, done: int, total: int) -> ProgressEvent:
+    return ProgressEvent(
+        phase="fetch",
+        done=done,
+        total=total,
+        item=result.item,
+        state="fetched" if result.problem is None else "failed",
+        note=result.problem or "",
+    )
 
 
 def _is_the_buckets(error: OutboxError | None) -> bool:

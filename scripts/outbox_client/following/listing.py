@@ -10,11 +10,10 @@ from truss_outbox.contract.fingerprint import fingerprint
 from truss_outbox.contract.keys import key_of_failure, key_of_manifest, manifest_key
 from truss_outbox.contract.manifest import Failure
 
-from ..bucket.bucket import Bucket
-from ..bucket.naming import Naming
 from ..bucket.records import read_failure, read_manifest
 from ..journal.entries import ListingPage, OpenRequest, StoredResult
 from ..journal.journal import Journal
+from ..service.api import Deployment
 from ..threads import in_threads
 
 PAGE_KEYS = 1000
@@ -56,15 +55,13 @@ def spans(pages: Iterable[ListingPage]) -> Iterator[Span]:
 class JobListing:
     """The records below a job's prefix. All methods read from the bucket and raise StoreError."""
 
-    def __init__(
-        self, bucket: Bucket, journal: Journal, *, naming: Naming, model_version: str | None
-    ) -> None:
-        self._bucket = bucket
+    def __init__(self, journal: Journal, deployment: Deployment) -> None:
+        self._bucket, naming = deployment.bucket, deployment.naming
         self._journal = journal
         self._prefix = naming.prefix(journal.job)
         # Below a flat prefix every store agrees on the order, folders or not.
-        self._in_order = bucket.lists_in_order and naming.is_flat(journal.job)
-        self._model_version = model_version
+        self._in_order = self._bucket.lists_in_order and naming.is_flat(journal.job)
+        self._model_version = deployment.model_version
         # Of the paths that were read. Hashes, because a job may have very many failures.
         self._read: set[int] = set()
 

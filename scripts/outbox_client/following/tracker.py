@@ -43,14 +43,9 @@ class Tracker:
         self.settler = Settler(journal=journal, progress=progress, clock=clock, committed=committed)
         self.poller = StatusPoller(journal, api=deployment.api, clock=clock)
         self.is_sending = is_sending
-        self._journal = journal
-        self._clock = clock
-        self._listing = JobListing(
-            deployment.bucket,
-            journal,
-            naming=deployment.naming,
-            model_version=deployment.model_version,
-        )
+        self.journal = journal
+        self.clock = clock
+        self._listing = JobListing(journal, deployment)
         # By item: whose key holds another input's result, and why an attempt failed.
         self._conflicts: set[str] = set()
         self._reasons: dict[str, Failure] = {}
@@ -118,7 +113,7 @@ class Tracker:
         """Settle the items whose final status was known before the listing."""
         answers = self.poller.answers
         items = [item for item, polled in answers.items() if polled.final is not None]
-        for entry in self._journal.entries_of_items(items):
+        for entry in self.journal.entries_of_items(items):
             polled = answers[entry.item]
             if not entry.state.is_open or polled.request_id != entry.request_id:
                 self.poller.forget(entry.item)
@@ -127,7 +122,7 @@ class Tracker:
 
     def _settle_by(self, polled: PolledStatus, entry: Entry) -> None:
         assert polled.final is not None
-        state = polled.final.state_without_result(now=self._clock.elapsed())
+        state = polled.final.state_without_result(now=self.clock.elapsed())
         if state is None:
             return
         reason = self._reasons.get(entry.item)
@@ -142,9 +137,9 @@ class Tracker:
     def _give_up_unanswered(self) -> None:
         if self.is_sending():
             return
-        now = self._clock.now()
+        now = self.clock.now()
         message = "it is not known whether the request arrived: submit the job again"
-        for entry in self._journal.unanswered(before=now - _UNANSWERED_SECONDS, now=now):
+        for entry in self.journal.unanswered(before=now - _UNANSWERED_SECONDS, now=now):
             self._end(entry, State.UNKNOWN, _NOT_SENT, message)
 
     def _poll(self) -> None:
@@ -193,13 +188,10 @@ _NOBODY_SENDS_SECONDS = 60.0  # a sender that waits for room in the queue is sil
 class Watch:
     """Repeats a tracker's `look` until the end of every item is known."""
 
-    def __init__(
-        self, tracker: Tracker, *, job: str, clock: Clock, timeout_seconds: float | None = None
-    ) -> None:
-        now = clock.elapsed()
+    def __init__(self, tracker: Tracker, *, timeout_seconds: float | None = None) -> None:
+        now = tracker.clock.elapsed()
         self._tracker = tracker
-        self._job = job
-        self._clock = clock
+        self._clock = tracker.clock
         self._deadline = math.inf if timeout_seconds is None else now + timeout_seconds
         self._pause_seconds = _FIRST_PAUSE_SECONDS
         self._look_seconds = 0.0
@@ -231,7 +223,8 @@ class Watch:
         """Longer and longer while nothing happens. Raises WaitTimeoutError."""
         settler, remaining = self._tracker.settler, self._deadline - self._clock.elapsed()
         if remaining <= 0:
-            raise WaitTimeoutError(self._job, pending=settler.open + settler.planned)
+            pending = settler.open + settler.planned
+            raise WaitTimeoutError(self._tracker.journal.job, pending=pending)
         # Pause as long as a look takes: a long listing is not begun again at once.
         self._clock.sleep(min(max(self._pause_seconds, self._look_seconds), remaining))
         self._pause_seconds = min(self._pause_seconds * 1.3, _LONGEST_PAUSE_SECONDS)
@@ -260,7 +253,7 @@ def wait(
     """
     journal.reopen_unknown()
     tracker = Tracker(journal, deployment=deployment, progress=progress, clock=clock)
-    watch = Watch(tracker, job=journal.job, clock=clock, timeout_seconds=timeout_seconds)
+    watch = Watch(tracker, timeout_seconds=timeout_seconds)
     try:
         while not watch.look():
             watch.pause()
