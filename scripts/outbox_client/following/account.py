@@ -194,10 +194,6 @@ class Settler:
 
 def _is_retryable(state: State, code: str) -> bool:
     """Whether sending it again may help, where no failure record says so."""
-    match state:
-        case State.FAILED:
-            return code not in _HOPELESS
-        case State.EXPIRED | State.UNKNOWN:
-            return True
-        case _:
-            return False
+    if state is State.FAILED:
+        return code not in _HOPELESS
+    return state in {State.EXPIRED, State.UNKNOWN}

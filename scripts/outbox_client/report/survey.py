@@ -102,17 +102,13 @@ _Ranked = TypeVar("_Ranked", tuple[float, str], Sampled)
 
 def _sampled(manifest: Manifest) -> Sampled | None:
     pages = (artifact for artifact in manifest.artifacts if _PAGES.match(artifact.name))
-    digest = hashlib.sha256(manifest.key.encode()).digest()
     some = tuple(itertools.islice(pages, _PAGES_PER_RESULT))
+    if not some:
+        return None
     # As good as random, so spread over the job, and the same on every run.
-    rank = int.from_bytes(digest[:8])
-    return (
-        Sampled(
-            rank=rank, key=manifest.key, item=manifest.item, attempt=manifest.attempt, pages=some
-        )
-        if some
-        else None
-    )
+    rank = int.from_bytes(hashlib.sha256(manifest.key.encode()).digest()[:8])
+    names = {"key": manifest.key, "item": manifest.item, "attempt": manifest.attempt}
+    return Sampled(rank=rank, pages=some, **names)
 
 
 def _keep_largest(heap: list[_Ranked], entry: _Ranked, size: int) -> None:

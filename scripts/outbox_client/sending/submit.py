@@ -99,13 +99,13 @@ class Sender:
 
     def prepare(self, planned: Planned) -> Ready:
         """Raises StoreError where the document cannot be put into the bucket."""
-        if self.halted:
-            return Ready(planned=planned, body=None)
-        try:
-            body = make_body(planned.batch, planned.item, self._deployment.bucket)
-        except InvalidInputError as error:
-            return Ready(planned=planned, body=None, problem=error)
-        return Ready(planned=planned, body=body)
+        body, problem = None, None
+        if not self.halted:
+            try:
+                body = make_body(planned.batch, planned.item, self._deployment.bucket)
+            except InvalidInputError as error:
+                problem = error
+        return Ready(planned=planned, body=body, problem=problem)
 
     def send(self, ready: Ready) -> Receipt | None:
         """None where sending has stopped before. A refusal of this one request is a receipt.

@@ -152,19 +152,13 @@ def presign(
         elif one.job == job and (not wanted or one.item in wanted):
             manifests.append(one)
     for missing in wanted - {manifest.item for manifest in manifests}:
-        raise _without_result(job, missing, report.problems)
+        error = InvalidInputError("ITEM", f"job {job!r} has no result of item {missing!r}")
+        for problem in report.problems:  # one of them may be the item's
+            error.add_note(f"{problem.key}: {problem.problem}")
+        raise error
     for manifest in sorted(manifests, key=lambda manifest: manifest.item):
         report.links.extend(_links(manifest, sign))
     return report
-
-
-def _without_result(
-    job: str, item: str, problems: Iterable[UnreadableManifest]
-) -> InvalidInputError:
-    error = InvalidInputError("ITEM", f"job {job!r} has no result of item {item!r}")
-    for problem in problems:  # one of them may be the item's
-        error.add_note(f"{problem.key}: {problem.problem}")
-    return error
 
 
 def _links(manifest: Manifest, sign: Sign) -> Iterator[Link]:

@@ -6,14 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
 from ...progress import Progress, ProgressEvent
 from .lines import AS_JSON, AS_TEXT, Lines
 from .totals import ProgressTotals
-
-if TYPE_CHECKING:
-    from .bars import Bars
 
 _CANNOT = {"dumb", "unknown"}
 
@@ -36,9 +33,14 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
         with lock:
             return draw()
 
-    view: Bars | Lines
     if can_redraw(sys.stderr) and not as_json:
-        view = _bars(totals, locked)
+        # rich: 0.2 seconds that only a terminal need pay
+        from rich.console import Console  # noqa: PLC0415
+
+        from .bars import Bars  # noqa: PLC0415
+
+        console = Console(stderr=True, highlight=False, soft_wrap=False)
+        view: Bars | Lines = Bars(totals, console, locked=locked)
     else:
         view = Lines(totals, sys.stderr, AS_JSON if as_json else AS_TEXT)
 
@@ -51,16 +53,6 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
         stack.callback(view.close)
         stack.enter_context(_ticking(lambda: locked(view.tick)))
         yield progress
-
-
-def _bars(totals: ProgressTotals, locked: Callable[[Callable[[], Any]], Any]) -> "Bars":
-    # 0.2 seconds that only a terminal need pay
-    from rich.console import Console  # noqa: PLC0415
-
-    from .bars import Bars  # noqa: PLC0415
-
-    console = Console(stderr=True, highlight=False, soft_wrap=False)
-    return Bars(totals, console, locked=locked)
 
 
 @contextlib.contextmanager
