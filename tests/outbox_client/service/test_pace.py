@@ -38,7 +38,7 @@ def test_no_second_sees_more_submits_than_the_limit(send, latency):
     assert counted["submits"]["all"] == 700
     assert counted["submits"]["most"] <= 200
     assert counted["submits"]["rate"] >= 0.4 * 200  # other work may hold this machine up
-    assert counted["connections"] <= 64
+    assert counted["connections"] <= 64 + 1  # the last asks what was counted
 
 
 @pytest.mark.slow
