@@ -17,8 +17,9 @@ from tests.tiny_truss import ocr_is_here
 from truss_outbox.stores import GcsOptions, S3Options
 from truss_outbox.stores.s3.client import connect
 
-settings.register_profile("outbox", deadline=None, max_examples=60)
-settings.load_profile("outbox")
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=100)  # scripts/test --all
+settings.load_profile("quick")
 
 collect_ignore = [] if ocr_is_here() else ["ocr"]
 

@@ -1,19 +1,11 @@
 """What `import truss_outbox` offers."""
 
-import base64
-import dataclasses
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import truss_outbox
-from tests.faults.scenario import answer, tiny_outbox
-from truss_outbox.stores.memory import MemoryStore
-
-README = (Path(truss_outbox.__file__).parent / "README.md").read_text()
 
 
 def test_every_name_it_lists_is_there():
@@ -45,16 +37,3 @@ def test_the_errors_and_outputs_need_no_server():
         "sys.exit('fastapi' in sys.modules or 'prometheus_client' in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-def test_the_inference_of_its_page_stores_what_it_returns():
-    (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-    exec(compile(example, "README.md", "exec"), names := {})
-    store = MemoryStore()
-    outbox = dataclasses.replace(
-        tiny_outbox(store), inference=names["load"]({}, None), request_type=names["Request"]
-    )
-    document = {"base64": base64.b64encode(b"12345").decode()}
-    manifest = answer(outbox, {"document": document, "prompt": "It has"}, "R")
-    assert manifest.result == {"size": 5}
-    assert store.get(f"artifacts/job=adhoc/R/{manifest.attempt}/answer.txt") == b"It has 5 bytes."
