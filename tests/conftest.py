@@ -1,6 +1,7 @@
 """What all tests share: settings of the test tools, and the bucket servers."""
 
 import functools
+import logging
 from collections.abc import Generator, Iterator
 
 import botocore.loaders
@@ -57,6 +58,16 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.passed and (seen := found(dict(report.sections))):
         report.outcome, report.longrepr = "failed", f"its captured output holds: {seen}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _log_streams_end_with_their_test() -> Iterator[None]:
+    """A handler that a test leaves on its captured stream would print others' errors whole."""
+    before = logging.root.handlers[:]
+    yield
+    for handler in logging.root.handlers[:]:
+        if type(handler) is logging.StreamHandler and handler not in before:
+            logging.root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

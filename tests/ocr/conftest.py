@@ -16,6 +16,8 @@ def ocr(tmp_path_factory) -> Iterator[LocalBaseten]:
         PROJECT,
         state_directory=tmp_path_factory.mktemp("ocr-state"),
         bucket_directory=tmp_path_factory.mktemp("ocr-bucket"),
+        # More threads cost more processor time in all, which other tests wait for.
+        environment={"OUTBOX_INFERENCE": '{"threads": 1}'},
     ) as running:
         yield running
 
