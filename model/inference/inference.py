@@ -9,7 +9,6 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from truss_outbox import Outputs
-from truss_outbox.serving.request import DOCUMENT
 
 from .files.documents import Pages, chosen_pages, open_document
 from .reading.engine import Engine, load_engine
@@ -61,7 +60,7 @@ class DocumentInference:
         self._lock = threading.Lock()
 
     def run(self, request: Request, work_directory: Path) -> Outputs:
-        """Read `work_directory / DOCUMENT`. Raises InvalidInputError."""
+        """Read the request's document. Raises InvalidInputError."""
         with self._lock:
             return self._run(request, work_directory)
 
@@ -71,7 +70,7 @@ class DocumentInference:
         summary = Summary()
         with ExitStack() as stack:
             pages = stack.enter_context(
-                open_document(work_directory / DOCUMENT, request, self._settings)
+                open_document(request.document.path, request, self._settings)
             )
             numbers = chosen_pages(pages, request, self._settings)
             # All before the first is read: page 99 being too large is said at once.

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from truss_outbox.serving.request import Document, InferenceRequest
+from truss_outbox import File, InferenceRequest
 
 from .files.page_ranges import PageRanges
 
@@ -44,7 +44,7 @@ class Request(InferenceRequest):
     `pages/page-NNNN.png` a page. Lines read with less than `min_confidence` are left out.
     """
 
-    document: Document
+    document: File
     pages: Annotated[str, AfterValidator(_page_ranges)] | None = Field(
         default=None, max_length=1000
     )

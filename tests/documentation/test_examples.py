@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from local_baseten.faults.faults import Fault
 from outbox_client.commands.app import app
+from tests.asking_outbox import answer as answer_of
+from tests.asking_outbox import settings
 from tests.documentation.pages import block, command_lines
 from tests.tiny_truss import PROJECT, make_tiny_truss
-from truss_outbox.contract import KeyTemplate, ModelInfo
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE
-from truss_outbox.serving.outbox import BoundedExecutor, Outbox
+from truss_outbox import Outbox
 from truss_outbox.stores.memory import MemoryStore
 
 STAND_IN = PROJECT / "scripts" / "local_baseten" / "README.md"
@@ -76,17 +76,9 @@ def test_ones_own_model_takes_two_names(tmp_path):
     names: dict = {}
     exec(compile(block("python", "class Describer"), "README.md", "exec"), names)
     store = MemoryStore()
-    outbox = Outbox(
-        store=store,
-        template=KeyTemplate.parse(DEFAULT_TEMPLATE),
-        model=ModelInfo(name="describer", version="1"),
-        inference=names["load"]({}, tmp_path),
-        request_type=names["Request"],
-        uploads=BoundedExecutor(1),
-        max_document_bytes=100,
-    )
+    outbox = Outbox(settings=settings(), bucket=store, request_type=names["Request"])
     model_input = {"prompt": "It has", "document": {"base64": "YWJj"}}
-    manifest = outbox.run(outbox.prepare(model_input, request_id="r")).result()
+    manifest = answer_of(outbox, model_input, run=names["load"]({}, tmp_path).run)
     assert manifest.result == {"size": 3}
-    answer = f"artifacts/{manifest.key}/{manifest.attempt}/answer.txt"
-    assert store.get(answer) == b"It has 3 bytes."
+    stored = f"artifacts/{manifest.key}/{manifest.attempt}/answer.txt"
+    assert store.get(stored) == b"It has 3 bytes."

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from truss_outbox.contract import Outputs
-from truss_outbox.serving.request import InferenceRequest
+from truss_outbox import InferenceRequest, Outputs
 
 
 class Request(InferenceRequest):

@@ -5,16 +5,16 @@ import queue
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import HTTPException
 
+from tests.asking_outbox import answer, settings
 from tests.faults.faulty_store import Call, FaultyStore, Mode
 from tests.faults.reader import Reader
-from tests.tiny_inference import Request, load
-from truss_outbox.contract import KeyTemplate, Manifest, ModelInfo
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE, input_key
-from truss_outbox.serving.outbox import BoundedExecutor, Outbox
+from tests.tiny_inference import Request
+from truss_outbox import Outbox
+from truss_outbox.contract import Manifest
+from truss_outbox.contract.keys import input_key
 from truss_outbox.stores import ObjectStore, RetryingStore
 
 KEY = "job=J/I"
@@ -28,20 +28,11 @@ ANSWER_SECONDS = 30
 
 def tiny_outbox(store: ObjectStore, *, pending: int = 8) -> Outbox:
     return Outbox(
-        store=store,
-        template=KeyTemplate.parse(DEFAULT_TEMPLATE),
-        model=ModelInfo(name="tiny", version="1"),
-        inference=load({}, None),
+        settings=settings(max_pending_results=pending),
+        bucket=store,
+        model_name="tiny",
         request_type=Request,
-        uploads=BoundedExecutor(pending),
-        max_document_bytes=1 << 20,
     )
-
-
-def answer(outbox: Outbox, model_input: Mapping[str, Any], request_id: str) -> Manifest:
-    """What the Truss server would answer with, or the HTTPException."""
-    step = outbox.prepare(model_input, request_id=request_id)
-    return step if isinstance(step, Manifest) else outbox.run(step).result()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

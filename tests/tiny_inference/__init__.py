@@ -6,15 +6,14 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from truss_outbox.contract import Outputs
-from truss_outbox.contract.errors import InvalidInputError
-from truss_outbox.serving.request import DOCUMENT, InferenceRequest
+from truss_outbox import File, InferenceRequest, InvalidInputError, Outputs
 
 GATE_SECONDS = 60
 
 
 class Request(InferenceRequest):
     text: str = ""
+    document: File | None = None
     gate: str | None = None
     """A directory: the inference makes `entered-…` in it, and waits for `open`."""
     error: str | None = None
@@ -32,7 +31,7 @@ class WordCount:
             raise RuntimeError(f"could not count {request.text}")
         text = request.text
         if request.document is not None:
-            text = (work_directory / DOCUMENT).read_text()
+            text = request.document.path.read_text()
         files = {"words.txt": "\n".join(text.split()), "upper.txt": text.upper()}
         if request.artifact_bytes is not None:
             files["filler.bin"] = "x" * request.artifact_bytes

@@ -1,23 +1,47 @@
 """Keep the outputs of any Truss in your own bucket.
 
-What an inference and the Truss around it need; everything else is private. `README.md`, beside
-this file, is the guide.
+What a Truss needs; everything else is private. `README.md`, beside this file, is the guide.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+from .once import keep_modules
 
 if TYPE_CHECKING:
     from .contract.errors import InvalidInputError, OutboxError
     from .contract.manifest import Outputs
-    from .serving.outbox import Outbox
+    from .serving.decorator.stored import stored
+    from .serving.files.reference import File
+    from .serving.outbox import Outbox, open_file
+    from .serving.request import InferenceRequest
+    from .serving.settings import settings_in
+    from .serving.work import Work
 
-__all__ = ["InvalidInputError", "Outbox", "OutboxError", "Outputs"]
+__all__ = [
+    "File",
+    "InferenceRequest",
+    "InvalidInputError",
+    "Outbox",
+    "OutboxError",
+    "Outputs",
+    "Work",
+    "open_file",
+    "settings_in",
+    "stored",
+]
 
 _HOMES = {
+    "File": "serving.files.reference",
+    "InferenceRequest": "serving.request",
     "InvalidInputError": "contract.errors",
     "Outbox": "serving.outbox",
     "OutboxError": "contract.errors",
     "Outputs": "contract.manifest",
+    "Work": "serving.work",
+    "open_file": "serving.outbox",
+    "settings_in": "serving.settings",
+    "stored": "serving.decorator.stored",
 }
 
 
@@ -28,3 +52,6 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module  # noqa: PLC0415
 
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+keep_modules(sys.modules[__name__])

@@ -14,7 +14,6 @@ from model.inference.files.documents import open_document
 from model.inference.reading.parameters import rapidocr_parameters
 from model.inference.reading.reading import Pixels
 from model.inference.settings import InferenceSettings
-from truss_outbox.serving.request import DOCUMENT
 
 from .. import PROJECT
 from ..measuring import in_turn, verdict
@@ -27,12 +26,12 @@ LIMIT = 1.1
 
 def measure() -> str:
     """Both read the same pages in turn, `REPETITIONS` times; the median of each document counts."""
-    request = Request.model_validate({"document": {"base64": "-"}})
     settings = InferenceSettings()
     model = load({}, DATA)
     bare = RapidOCR(params=rapidocr_parameters(settings, DATA) | {"Global.return_word_box": False})
     documents = [DATA / "examples" / name for name in DOCUMENTS]
-    rendered = [_render(document, request, settings) for document in documents]
+    requests = [_request(document) for document in documents]
+    rendered = [_render(request, settings) for request in requests]
     bare(rendered[0][0])  # loads the models
 
     def read_bare(place: int) -> None:
@@ -41,8 +40,7 @@ def measure() -> str:
 
     def read_model(place: int) -> None:
         with TemporaryDirectory() as directory:
-            (Path(directory) / DOCUMENT).symlink_to(documents[place])
-            model.run(request, Path(directory))
+            model.run(requests[place], Path(directory))
 
     totals = {"bare": 0.0, "model": 0.0}
     for place in range(len(documents)):
@@ -54,8 +52,14 @@ def measure() -> str:
     return _report(pages=pages, bare=totals["bare"] / pages, model=totals["model"] / pages)
 
 
-def _render(document: Path, request: Request, settings: InferenceSettings) -> list[Pixels]:
-    with open_document(document, request, settings) as pages:
+def _request(document: Path) -> Request:
+    request = Request.model_validate({"document": {"base64": "-"}})
+    request.document.put_at(document, kept_by=None)
+    return request
+
+
+def _render(request: Request, settings: InferenceSettings) -> list[Pixels]:
+    with open_document(request.document.path, request, settings) as pages:
         return [pages.page(number).pixels for number in range(1, pages.count + 1)]
 
 

@@ -1,19 +1,18 @@
 """Whether storing holds up the inference: predict's throughput with a slow bucket and without."""
 
+import asyncio
 import functools
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ParamSpec, TypeVar
 
-from truss_outbox.contract import KeyTemplate, Manifest, ModelInfo, Outputs
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE
-from truss_outbox.serving.outbox import BoundedExecutor, Outbox
-from truss_outbox.serving.request import InferenceRequest
+from anyio import to_thread
+
+from truss_outbox import Outbox, Outputs
+from truss_outbox.contract.root import Root
 from truss_outbox.serving.settings import OutboxSettings
 from truss_outbox.stores.memory import MemoryStore
 
@@ -50,30 +49,28 @@ class SlowStore(MemoryStore):
     delete = _slow(MemoryStore.delete)
 
 
-class Sleeper:
+def sleep(model_input: object, work_directory: Path) -> Outputs:  # noqa: ARG001
     """An inference that takes its time and little else."""
-
-    def run(self, request: object, work_directory: Path) -> Outputs:  # noqa: ARG002
-        time.sleep(INFERENCE_SECONDS)
-        files = {name: work_directory / name for name in FILES}
-        for path in files.values():
-            path.write_bytes(bytes(16 << 10))
-        return Outputs(files=files)
+    time.sleep(INFERENCE_SECONDS)
+    files = {name: work_directory / name for name in FILES}
+    for path in files.values():
+        path.write_bytes(bytes(16 << 10))
+    return Outputs(files=files)
 
 
 @dataclass
 class Slot:
     """Truss's semaphore around predict, and when it was first taken and last given back."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     taken: list[float] = field(default_factory=list)
     given_back: list[float] = field(default_factory=list)
 
-    def __enter__(self) -> None:
-        self.lock.acquire()
+    async def __aenter__(self) -> None:
+        await self.lock.acquire()
         self.taken.append(time.perf_counter())
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.given_back.append(time.perf_counter())
         self.lock.release()
 
@@ -82,9 +79,13 @@ class Slot:
         return len(self.taken) / (self.given_back[-1] - self.taken[0])
 
 
+Ask = Callable[[int, Slot], Awaitable[None]]
+"""Takes a request, by its number, through the slot."""
+
+
 def measure() -> str:
     """Both serve the same requests as Truss does: `IN_FLIGHT` at once, one of them in predict."""
-    alone, storing = _throughput_alone(), _throughput_storing()
+    alone, storing = (asyncio.run(_driven(ask)) for ask in (_run_alone, _storing(_outbox())))
     ratio = storing / alone
     return (
         f"{REQUESTS} requests, {INFERENCE_SECONDS * 1000:.0f} ms of inference each,"
@@ -95,44 +96,40 @@ def measure() -> str:
     )
 
 
-def _throughput_alone() -> float:
-    slot = Slot()
-
-    def serve(_: int) -> None:
-        with TemporaryDirectory() as directory, slot:
-            Sleeper().run(None, Path(directory))
-
-    return _driven(serve, slot)
+async def _run_alone(_: int, slot: Slot) -> None:
+    with TemporaryDirectory() as directory:
+        async with slot:
+            await to_thread.run_sync(sleep, None, Path(directory))
 
 
-def _throughput_storing() -> float:
-    slot, outbox = Slot(), _outbox()
-
-    def serve(number: int) -> None:
+def _storing(outbox: Outbox) -> Ask:
+    async def ask(number: int, slot: Slot) -> None:
         metadata = {"job": "slot", "item": str(number)}
-        step = outbox.prepare({"metadata": metadata}, request_id=str(number))
-        if isinstance(step, Manifest):
+        begin = functools.partial(outbox.begin, {"metadata": metadata}, request_id=str(number))
+        work = await to_thread.run_sync(begin)
+        if work.manifest is not None:
             raise TypeError("was stored before")
-        with slot:
-            stored = outbox.run(step)
-        stored.result()
+        async with slot:
+            await outbox.store(work, sleep)
+        await outbox.finish(work)
 
-    return _driven(serve, slot)
+    return ask
 
 
-def _driven(serve: Callable[[int], None], slot: Slot) -> float:
-    with ThreadPoolExecutor(IN_FLIGHT) as requests:
-        list(requests.map(serve, range(REQUESTS)))
+async def _driven(ask: Ask) -> float:
+    slot, numbers = Slot(), iter(range(REQUESTS))
+
+    async def ask_on() -> None:
+        for number in numbers:
+            await ask(number, slot)
+
+    await asyncio.gather(*(ask_on() for _ in range(IN_FLIGHT)))
     return slot.throughput
 
 
 def _outbox() -> Outbox:
     return Outbox(
-        store=SlowStore(),
-        template=KeyTemplate.parse(DEFAULT_TEMPLATE),
-        model=ModelInfo(name="slot", version="1"),
-        inference=Sleeper(),
-        request_type=InferenceRequest,
-        uploads=BoundedExecutor(OutboxSettings.max_pending_results),
-        max_document_bytes=1,
+        settings=OutboxSettings(root=Root.parse("memory://slot")),
+        bucket=SlowStore(),
+        model_name="slot",
     )

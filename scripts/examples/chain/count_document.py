@@ -3,24 +3,21 @@
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import truss_chains as chains
+from anyio import to_thread
 from counting import CountWords
 from pydantic import JsonValue, RootModel
 from truss_chains.remote_chainlet.utils import get_request_id
 
-from truss_outbox import InvalidInputError, Outputs
-from truss_outbox.contract import Manifest
-from truss_outbox.serving.failures import without_causes
-from truss_outbox.serving.open_outbox import open_outbox
-from truss_outbox.serving.request import DOCUMENT, InferenceRequest
-from truss_outbox.serving.settings import model_info, read_settings
+from truss_outbox import File, InferenceRequest, InvalidInputError, Outbox, Outputs, settings_in
 
-_NAMES = ("OUTBOX_ROOT", "OUTBOX_REGION", "OUTBOX_ENDPOINT_URL", "OUTBOX_KEY_TEMPLATE")
-SETTINGS = {name: os.environ[name] for name in _NAMES if name in os.environ}
-"""The model's, taken from the shell that runs `truss chains push`."""
+
+class Request(InferenceRequest):
+    document: File
 
 
 class JsonObject(RootModel[dict[str, JsonValue]]):
@@ -33,9 +30,9 @@ class Counting:
     def __init__(self, count_words: CountWords) -> None:
         self._count_words = count_words
 
-    def run(self, request: InferenceRequest, work_directory: Path) -> Outputs:  # noqa: ARG002
+    def run(self, request: Request, work_directory: Path) -> Outputs:
         try:
-            text = (work_directory / DOCUMENT).read_text(encoding="utf-8")
+            text = request.document.path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise InvalidInputError("document", "must be a text in UTF-8") from None
         counts = self._count_words.run_remote(text)
@@ -53,29 +50,30 @@ class CountDocument(chains.ChainletBase):
         ),
         compute=chains.Compute(predict_concurrency=4),
         assets=chains.Assets(
-            secret_keys=["aws_access_key_id", "aws_secret_access_key", "gcp_service_account"]
+            secret_keys=[
+                *("aws_access_key_id", "aws_secret_access_key", "aws_session_token"),
+                "gcp_service_account",
+            ]
         ),
-        options=chains.ChainletOptions(env_variables=SETTINGS),
+        # The model's, taken from the shell that runs `truss chains push`.
+        options=chains.ChainletOptions(env_variables=settings_in(os.environ)),
     )
 
-    @without_causes()
     def __init__(
         self,
         count_words: CountWords = chains.depends(CountWords, retries=2),  # noqa: B008
         context: chains.DeploymentContext = chains.depends_context(),  # noqa: B008
     ) -> None:
-        settings = read_settings({})
-        environment = {"name": context.environment.name} if context.environment else None
-        self._outbox = open_outbox(
-            settings,
+        self._outbox = Outbox.open(
+            {"model_name": "outbox-chain"},
             cast(Mapping[str, str], context.secrets),
-            model=model_info(settings, {"model_name": "outbox-chain"}, environment),
-            inference=Counting(count_words),
-            request_type=InferenceRequest,
+            environment={"name": context.environment.name} if context.environment else None,
+            request_type=Request,
         )
+        self._counting = Counting(count_words)
 
-    def run_remote(self, metadata: JsonObject, document: JsonObject) -> JsonObject:
+    async def run_remote(self, metadata: JsonObject, document: JsonObject) -> JsonObject:
         model_input = {"metadata": metadata.root, "document": document.root}
-        step = self._outbox.prepare(model_input, request_id=get_request_id())
-        manifest = step if isinstance(step, Manifest) else self._outbox.run(step).result()
-        return JsonObject(self._outbox.pointer(manifest))
+        begin = partial(self._outbox.begin, model_input, request_id=get_request_id())
+        work = await self._outbox.store(await to_thread.run_sync(begin), self._counting.run)
+        return JsonObject(await self._outbox.finish(work))

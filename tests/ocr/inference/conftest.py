@@ -15,8 +15,7 @@ from PIL import Image
 
 from model.inference import Request, load
 from tests.tiny_truss import PROJECT
-from truss_outbox.contract import Outputs
-from truss_outbox.serving.request import DOCUMENT
+from truss_outbox import Outputs
 
 DATA = PROJECT / "data"
 EXAMPLES = DATA / "examples"
@@ -47,6 +46,13 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def request_for(document: Path, **fields: Any) -> Request:
+    """A request whose document is there already."""
+    request = Request.model_validate({"document": {"base64": "-"}, **fields})
+    request.document.put_at(document, kept_by=None)
+    return request
+
+
 @pytest.fixture(scope="session")
 def inference():
     # One thread: more of them cost more processor time in all, which other tests wait for.
@@ -60,12 +66,12 @@ def reader(inference, tmp_path_factory) -> Callable[[Any], Read]:
     def reader_of(model: Any) -> Read:
         def read(document: bytes | Path, **fields: Any) -> Result:
             directory = tmp_path_factory.mktemp("work")
+            path = directory / "document"
             if isinstance(document, Path):
-                shutil.copy(document, directory / DOCUMENT)
+                shutil.copy(document, path)
             else:
-                (directory / DOCUMENT).write_bytes(document)
-            request = Request.model_validate({"document": {"base64": "-"}, **fields})
-            return Result(outputs=model.run(request, directory))
+                path.write_bytes(document)
+            return Result(outputs=model.run(request_for(path, **fields), directory))
 
         return read
 
@@ -85,8 +91,7 @@ def example(inference, tmp_path_factory) -> Example:
     @functools.cache
     def read_example(name: str) -> Result:
         directory = tmp_path_factory.mktemp("example")
-        shutil.copy(EXAMPLES / name, directory / DOCUMENT)
-        request = Request.model_validate({"document": {"base64": "-"}, "artifacts": ALL})
+        request = request_for(EXAMPLES / name, artifacts=ALL)
         return Result(outputs=inference.run(request, directory))
 
     return read_example

@@ -1,12 +1,12 @@
-"""An Outbox around the tiny inference and a store in memory."""
+"""An Outbox for the tiny inference, on a store in memory."""
 
 import pytest
 
-from tests.tiny_inference import Request, load
-from truss_outbox.contract import KeyTemplate, ModelInfo
+from tests.asking_outbox import settings
+from tests.tiny_inference import Request
+from truss_outbox import Outbox
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
 from truss_outbox.serving.files.download import Downloader
-from truss_outbox.serving.outbox import BoundedExecutor, Outbox
 from truss_outbox.stores.memory import MemoryStore
 
 
@@ -20,21 +20,19 @@ def make_outbox(store):
     def make(
         store=store,
         *,
-        version="1",
         template=DEFAULT_TEMPLATE,
-        pending=2,
         environment=None,
         downloader=None,
+        request_type=Request,
+        **values,
     ):
         return Outbox(
-            store=store,
-            template=KeyTemplate.parse(template),
-            model=ModelInfo(name="tiny", version=version, environment=environment),
-            inference=load({}, None),
-            request_type=Request,
-            uploads=BoundedExecutor(pending),
-            max_document_bytes=1000,
+            settings=settings(template=template, **{"max_document_bytes": 1000, **values}),
+            bucket=store,
+            model_name="tiny",
+            request_type=request_type,
             downloader=downloader or Downloader(),
+            environment=lambda: environment,
         )
 
     return make

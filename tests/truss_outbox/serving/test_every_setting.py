@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,21 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import yaml
+from fastapi import HTTPException
 
 import truss_outbox
 from model.model import Model
+from tests.asking_outbox import answer
 from tests.gcs_door import Door, serving
-from tests.tiny_inference import Request, load
+from tests.tiny_inference import Request
 from tests.tiny_truss import PROJECT, ocr_is_here
 from tests.truss_outbox.stores.s3.front_door import FrontDoor, Refusal, running_front_door
+from truss_outbox import Outbox, Work
 from truss_outbox.contract.errors import ConfigurationError
-from truss_outbox.serving.open_outbox import open_outbox
-from truss_outbox.serving.outbox import Outbox
-from truss_outbox.serving.settings import SETTINGS, model_info, read_settings
+from truss_outbox.serving.decorator.stored import StoredModel
+from truss_outbox.contract.root import Root
+from truss_outbox.serving.settings import SETTINGS, OutboxSettings, read_settings
 from truss_outbox.serving.settings import gcs_options as options_for_gcs
 from truss_outbox.serving.settings import s3_options as options_for_s3
 from truss_outbox.stores import open_store
@@ -42,14 +47,7 @@ class World:
 
     def open(self, root: str, secrets: dict[str, str] = SECRETS, **section: Any) -> Outbox:
         config = {"model_name": "M", "model_metadata": {"outbox": {"root": root, **section}}}
-        settings = read_settings(config, {})
-        return open_outbox(
-            settings,
-            secrets,
-            model=model_info(settings, config, None),
-            inference=load({}, None),
-            request_type=Request,
-        )
+        return Outbox.open(config, secrets, request_type=Request)
 
     def memory(self, **section: Any) -> Outbox:
         return self.open("memory://settings", **section)
@@ -59,11 +57,11 @@ class World:
         place = {"endpoint_url": self.s3_door.url, "region": "us-east-1"}
         # Moto looks, then writes: of eight creators at once two may succeed.
         place |= {"allow_unsafe_commit": True}
-        return self.open("s3://outbox/settings", **(place | section)).store._store
+        return self.open("s3://outbox/settings", **(place | section)).bucket._store
 
     def gcs(self, **section: Any) -> Any:
         place = {"endpoint_url": self.gcs_door.url}
-        return self.open("gs://outbox/settings", **(place | section)).store._store
+        return self.open("gs://outbox/settings", **(place | section)).bucket._store
 
     def s3_header(self, name: str, **section: Any) -> str:
         """Of the request that puts an artifact."""
@@ -118,6 +116,40 @@ def raised(opening: Callable[[], object]) -> str:
     return caught.value.setting
 
 
+def began(outbox: Outbox, **model_input: Any) -> Work:
+    outbox.request_type = None
+    return outbox.begin(model_input, request_id="r")
+
+
+def key(outbox: Outbox) -> str:
+    return outbox.begin({"metadata": {"item": "I"}}).attempt.key
+
+
+def asks(outbox: Outbox, model_input: Any) -> bool:
+    """Whether a model that is decorated would store it."""
+
+    class Plain:
+        def predict(self, model_input):
+            return model_input
+
+    model = StoredModel(Plain(), {})
+    model._outbox = outbox
+    return model._asks(model_input)
+
+
+def streamed(outbox: Outbox) -> list[str]:
+    manifest = answer(outbox, {}, run=lambda *_: (chunk for chunk in "abc"))
+    return [artifact.name for artifact in manifest.artifacts]
+
+
+def timed_out(outbox: Outbox) -> int:
+    released = threading.Event()
+    with pytest.raises(HTTPException) as caught:
+        answer(outbox, {}, run=lambda *_: released.wait(10))
+    released.set()
+    return caught.value.status_code
+
+
 def inference_setting(world: World, value: Any) -> str:
     if not ocr_is_here():
         pytest.skip("the value is one that the OCR refuses")
@@ -150,15 +182,31 @@ def part_patience(world: World, value: float) -> tuple[float, float, float]:
     """For a call, and for a part of S3 and of GCS."""
     outbox = world.memory(store_timeout_seconds=value)
     s3, gcs = (open_(store_timeout_seconds=value) for open_ in (world.s3, world.gcs))
-    return outbox.store._timeout_seconds, s3._options.store_timeout_seconds, gcs._part_retry.timeout
+    return (
+        outbox.bucket._timeout_seconds,
+        s3._options.store_timeout_seconds,
+        gcs._part_retry.timeout,
+    )
 
 
 # setting: the value it is given, where it shows, and as what
 SHOWS: dict[str, tuple[Any, Callable[[World, Any], Any], Any]] = {
-    "root": ("memory://other", lambda w, v: w.open(v).store.root, "memory://other"),
-    "key_template": ("{item}", lambda w, v: w.memory(key_template=v).template.text, "{item}"),
-    "version": ("7", lambda w, v: w.memory(version=v).model.version, "7"),
-    "max_document_bytes": (9, lambda w, v: w.memory(max_document_bytes=v).max_document_bytes, 9),
+    "root": ("memory://other", lambda w, v: w.open(v).bucket.root, "memory://other"),
+    "key_template": ("{item}", lambda w, v: key(w.memory(key_template=v)), "I"),
+    "version": ("7", lambda w, v: began(w.memory(version=v)).attempt.model.version, "7"),
+    "store": ("always", lambda w, v: asks(w.memory(store=v), {}), True),
+    "metadata_field": (
+        "about",
+        lambda w, v: began(w.memory(metadata_field=v), about={"item": "I"}).metadata.item,
+        "I",
+    ),
+    "stream_artifact": ("a.wav", lambda w, v: streamed(w.memory(stream_artifact=v)), ["a.wav"]),
+    "max_inference_seconds": (
+        0.01,
+        lambda w, v: timed_out(w.memory(max_inference_seconds=v)),
+        504,
+    ),
+    "max_document_bytes": (9, lambda w, v: w.memory(max_document_bytes=v).files.max_bytes, 9),
     "input_roots": (
         ["memory://more"],
         lambda w, v: [store.root for store in w.memory(input_roots=v).input_stores],
@@ -176,7 +224,7 @@ SHOWS: dict[str, tuple[Any, Callable[[World, Any], Any], Any]] = {
     ),
     "max_pending_results": (
         3,
-        lambda w, v: w.memory(max_pending_results=v).uploads._free._initial_value,
+        lambda w, v: w.memory(max_pending_results=v)._uploads._free._initial_value,
         3,
     ),
     "allow_unsafe_commit": (True, unsafe_commit, True),
@@ -276,6 +324,19 @@ def test_a_setting_shows_where_it_is_used(world, setting):
 def test_every_setting_is_explained(page):
     text = (PROJECT / page).read_text()
     assert [name for name in SETTINGS if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_config_yaml_names_every_setting_with_its_default():
+    text = (PROJECT / "config.yaml").read_text()
+    section = text[text.index("  outbox:\n") :].replace("    # ", "    ")
+    written = yaml.safe_load(section)["outbox"]
+    assert list(written) == [one for one in written if one in SETTINGS]
+    assert set(written) == set(SETTINGS)
+    defaults = OutboxSettings(root=Root.parse("memory://any"))
+    for name in set(SETTINGS) - {"root", "key_template"}:
+        default = getattr(defaults, name)
+        assert written[name] == (list(default) if isinstance(default, tuple) else default), name
+    assert written["key_template"] == defaults.key_template.text
 
 
 def test_every_setting_is_read_by_the_code():

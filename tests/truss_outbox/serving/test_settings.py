@@ -6,7 +6,7 @@ import pytest
 
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
-from truss_outbox.serving.settings import gcs_options, model_info, read_settings, s3_options
+from truss_outbox.serving.settings import gcs_options, read_settings, s3_options
 from truss_outbox.stores import open_store
 
 
@@ -76,13 +76,6 @@ def test_half_a_pair_of_keys_is_refused_without_showing_it():
     with pytest.raises(ConfigurationError, match="come together") as caught:
         s3_options(read_settings(config()), Secrets(aws_access_key_id="id-to-hide"))
     assert "id-to-hide" not in str(caught.value)
-
-
-def test_the_model_is_named_with_its_version_and_environment():
-    settings = read_settings(config(version="7"))
-    info = model_info(settings, config(), {"name": "staging"})
-    assert (info.name, info.version, info.environment) == ("M", "7", "staging")
-    assert model_info(settings, config(), None).environment is None
 
 
 def test_s3_settings_become_options():

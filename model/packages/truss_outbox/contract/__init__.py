@@ -1,6 +1,6 @@
 """The contract between the model, the bucket and everyone who reads from it."""
 
-from .fingerprint import fingerprint, input_digest
+from .fingerprint import canonical_json, fingerprint, input_digest
 from .keys import KeyFields, KeyTemplate
 from .manifest import Artifact, Failure, Manifest, ModelInfo, Outputs, Timings
 from .metadata import RequestMetadata
@@ -15,6 +15,7 @@ __all__ = [
     "Outputs",
     "RequestMetadata",
     "Timings",
+    "canonical_json",
     "fingerprint",
     "input_digest",
 ]

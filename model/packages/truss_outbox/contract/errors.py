@@ -5,6 +5,8 @@ OutboxError
 ├── InvalidInputError (ValueError)           the request is wrong: names the field
 ├── OutputsError (ValueError)                what the inference returned cannot be stored
 ├── DocumentUnavailableError (ConnectionError)   its host did not deliver: a repetition may help
+├── InferenceTimeoutError (TimeoutError)     it took longer than it may
+├── CanaryError                              an attempt that was asked to fail
 ├── KeyConflictError                         the key holds another input's result
 ├── ManifestError (ValueError)               not a manifest, or of a schema this version cannot read
 ├── CorruptArtifactError                     bytes differ from what the manifest promises
@@ -68,7 +70,31 @@ class DocumentUnavailableError(OutboxError, ConnectionError):
 
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
+        self.problem = problem
         super().__init__(f"{field}: {problem}")
+
+
+class InferenceTimeoutError(OutboxError, TimeoutError):
+    """The inference took longer than the setting `max_inference_seconds` allows."""
+
+    code = "INFERENCE_TIMEOUT"
+    retryable = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the inference took longer than {seconds:g} s (max_inference_seconds); nothing of it"
+            " is stored"
+        )
+
+
+class CanaryError(OutboxError):
+    """An attempt that `outbox doctor --send` asked to fail."""
+
+    code = "CANARY"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("this attempt failed because the canary asked for it")
 
 
 class KeyConflictError(OutboxError):

@@ -21,6 +21,9 @@ is for the root's prefix (100), `artifacts/`, the attempt and the artifact's own
 MAX_SEGMENT_BYTES = 250
 """File-backed stores allow 255 bytes between two slashes; `.json` needs five of them."""
 
+CANARY_FAILURE = "0" * 8
+"""The attempt that a canary's failure is recorded under, where another finds it."""
+
 _SAFE = frozenset((string.ascii_letters + string.digits + "._-").encode())
 _EMPTY = "%FF"  # 0xFF never occurs in UTF-8, so no other value is escaped to this.
 # What a key holds as it is: no `%`, which marks what was escaped in a value.
@@ -73,6 +76,11 @@ def failure_key(key: str, attempt: str) -> str:
 def key_of_failure(path: str) -> str:
     """The key whose failure record lies at `path`."""
     return path.removeprefix("failures/").rpartition("/")[0]
+
+
+def canary_key(item: str) -> str:
+    """Of a request of `outbox doctor --send`, whatever the key template."""
+    return f"outbox-doctor/{escape(item)[:MAX_SEGMENT_BYTES]}"
 
 
 def input_key(sha256: str) -> str:
@@ -137,6 +145,10 @@ class KeyTemplate:
         )
         self._check_length(key)
         return key
+
+    @property
+    def fields(self) -> frozenset[str]:
+        return frozenset(field for _, field in self.parts if field)
 
     def job_prefix(self, job: str) -> str:
         """What the keys of all the job's results begin with; empty where they share nothing."""

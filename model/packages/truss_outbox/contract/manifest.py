@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -71,13 +71,14 @@ def _said(error: ValidationError) -> str:
 class Outputs:
     """What an inference hands over to be stored: one execution's outputs.
 
-    `result` is small JSON that goes inline into the manifest and back to the caller. `files` maps
-    an artifact's name (`text.txt`, `pages/page-0001.png`: see `names.check_artifact_names`) to a
-    finished file inside the request's work directory.
+    `result` is any JSON value: it goes into the manifest and back to the caller, and above 64 KiB
+    into the artifact `result.json`. `files` maps an artifact's name (`text.txt`,
+    `pages/page-0001.png`: see `names.check_artifact_names`) to the path of a finished file, or to
+    its bytes.
     """
 
-    result: JsonValue = None
-    files: Mapping[str, Path] = field(default_factory=dict)
+    result: Any = None
+    files: Mapping[str, Path | str | bytes] = field(default_factory=dict)
 
 
 class ModelInfo(BaseModel):

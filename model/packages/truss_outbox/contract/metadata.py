@@ -18,11 +18,21 @@ def _encodable(text: str) -> str:
 Text = Annotated[str, AfterValidator(_encodable)]
 
 
+class Canary(BaseModel):
+    """Asks for a small result without inference. `fail_attempts` of 1: the first attempt fails."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    fail_attempts: int = Field(default=0, ge=0, le=1)
+
+
 class RequestMetadata(BaseModel):
     """`metadata` of a request. `job` and `item` may be any text; keys escape them.
 
     `item` is the request's id where it is absent, `labels` are for the key template
-    (`{labels.NAME}`) and for readers of the manifests.
+    (`{labels.NAME}`) and for readers of the manifests. `model_input` is the key of the object that
+    holds all else of a request too large to be sent: its canonical JSON, named by its SHA-256. The
+    request then has nothing beside its metadata. `canary` makes it one of `outbox doctor --send`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
@@ -30,3 +40,5 @@ class RequestMetadata(BaseModel):
     job: Text = "adhoc"
     item: Text | None = None
     labels: Mapping[Text, Text] = Field(default_factory=dict)
+    model_input: str | None = Field(default=None, pattern=r"^inputs/[0-9a-f]{64}$")
+    canary: Canary | None = None

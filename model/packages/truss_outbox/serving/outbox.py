@@ -1,177 +1,379 @@
 """A request's way to a committed result, in the three steps Truss calls."""
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, Self
 
-from pydantic import JsonValue, ValidationError
+from anyio import to_thread
+from fastapi import HTTPException
+from pydantic import BaseModel, JsonValue
+from starlette.requests import Request
 
-from ..contract import KeyTemplate, Manifest, ModelInfo, Outputs, fingerprint, input_digest
-from ..contract.errors import KeyConflictError, OutputsError
+from ..contract import Manifest, ModelInfo, RequestMetadata, fingerprint, input_digest
+from ..contract.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    KeyConflictError,
+    OutboxError,
+)
 from ..contract.keys import manifest_key
-from ..stores import ObjectStore
+from ..contract.root import Root
+from ..stores import ObjectStore, RetryingStore, open_store
 from ..stores.commit import commit, find_manifest, upload_artifacts
+from ..stores.probing import probe
 from . import metrics
+from .canary import answer_canary
+from .deadlines import Deadlines
+from .environment import current_environment
 from .failures import FailureRecorder
 from .files.download import Downloader
-from .files.place import place_document
-from .request import DOCUMENT, InferenceRequest, identify, parse_request
-from .work import Attempt, Execution
+from .files.intake import FileIntake
+from .files.reference import File
+from .request import identify, parse
+from .results import Finished, StreamFile, finish, place_of
+from .settings import OutboxSettings, gcs_options, read_settings, s3_options
+from .uploads import BoundedExecutor
+from .work import Attempt, Work, WorkDirectory
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class BoundedExecutor:
-    """A thread pool whose `submit` waits while `limit` calls are unfinished."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = threading.BoundedSemaphore(limit)
-        self._pool = ThreadPoolExecutor(limit, thread_name_prefix="outbox-upload")
-
-    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        # Waits in the predict slot: Truss begins no further request, and the disk does not fill up.
-        self._free.acquire()
-        metrics.PENDING_RESULTS.inc()
-        try:
-            future = self._pool.submit(function, *args, **kwargs)
-        except RuntimeError:  # The interpreter is shutting down.
-            self._finished()
-            raise
-        future.add_done_callback(lambda _: self._finished())
-        return future
-
-    def _finished(self) -> None:
-        metrics.PENDING_RESULTS.dec()
-        self._free.release()
+_opened: list["Outbox"] = []
 
 
-class Inference(Protocol):
-    """What `model.inference.load` returns."""
-
-    def run(self, request: Any, work_directory: Path) -> Outputs:
-        """Raises InvalidInputError for input that can never work."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, eq=False)
 class Outbox:
-    """Every step raises the HTTPException to answer with, once its failure is on record."""
+    """Keeps a model's outputs. `begin`, `store` and `finish` are for preprocess, predict and
+    postprocess; each raises the HTTPException to answer with, once its failure is on record.
+    """
 
-    store: ObjectStore
-    template: KeyTemplate
-    model: ModelInfo
-    inference: Inference
-    request_type: type[InferenceRequest]
-    uploads: BoundedExecutor
-    max_document_bytes: int
-    downloader: Downloader = field(default_factory=Downloader)
+    settings: OutboxSettings
+    bucket: ObjectStore
+    model_name: str = "model"
+    request_type: type[BaseModel] | None = None
     input_stores: tuple[ObjectStore, ...] = ()
+    downloader: Downloader = field(default_factory=Downloader)
+    environment: Callable[[], str | None] = current_environment
     unsafe_commit: bool = False
 
-    def prepare(self, model_input: Any, *, request_id: str | None) -> Execution | Manifest:
-        """The execution to run, or the manifest where the result is committed already.
+    @classmethod
+    def open(
+        cls,
+        config: Mapping[str, Any],
+        secrets: Mapping[str, str],
+        *,
+        environment: Mapping[str, Any] | None = None,
+        request_type: type[BaseModel] | None = None,
+    ) -> Self:
+        """For `load`: reads the settings and tries out the bucket.
 
-        `request_id` is the header x-baseten-request-id; None where there is none.
+        `config`, `secrets` and `environment` are what Truss gives to `__init__`; `request_type` is
+        the pydantic model that an input is parsed as. Raises ConfigurationError and StoreError.
         """
-        identity = identify(model_input, request_id, template=self.template, model=self.model)
-        attempt = Attempt(key=identity.key, request_id=identity.request_id)
-        with self._answering(attempt), attempt.timed("preprocess"):
-            request = parse_request(self.request_type, model_input, identity)
-            # Before the document is brought: a repeated request costs one read of the bucket.
-            wanted = fingerprint(input_digest(model_input), model_version=self.model.version)
-            committed = find_manifest(self.store, attempt.key)
-            if committed is not None:
-                return _same_input(committed, wanted)
-            execution = Execution(attempt=attempt, request=request, fingerprint=wanted)
-            self._place_document(execution)
-            return execution
-
-    def run(self, execution: Execution) -> "Future[Manifest]":
-        """Run the inference. What is returned is being stored, whether or not anyone waits."""
-        # From here on the work is paid for: it is stored even if nobody waits for it any more.
+        settings = read_settings(config)
         try:
-            with self._answering(execution.attempt), execution.attempt.timed("predict"):
-                outputs = self.inference.run(execution.request, execution.work_directory)
-        except BaseException:
-            execution.close()
-            raise
-        return self.uploads.submit(self._store, execution, outputs)
+            bucket = _open(settings.root, settings, secrets)
+            input_stores = [_open(root, settings, secrets) for root in settings.input_roots]
+            # Before anything is repeated patiently: a wrong setting is to be told within seconds.
+            is_safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
+        except OutboxError as error:
+            # Truss logs it with all the causes, and what a bucket answered may quote what it was
+            # sent. Our own errors say all that is needed.
+            raise error from None
+        outbox = cls(
+            settings=settings,
+            bucket=_retrying(bucket, settings),
+            model_name=config.get("model_name") or "model",
+            request_type=request_type,
+            input_stores=tuple(_retrying(store, settings) for store in input_stores),
+            downloader=Downloader(
+                hosts=settings.url_hosts, timeout_seconds=settings.url_timeout_seconds
+            ),
+            environment=lambda: current_environment(environment),
+            unsafe_commit=not is_safe,
+        )
+        if "environment" in settings.key_template.fields and outbox.environment() is None:
+            raise ConfigurationError(
+                "key_template",
+                "uses {environment}, and this deployment serves none: leave it out, or push with"
+                " --environment",
+            )
+        _opened[:] = [outbox]
+        return outbox
+
+    @cached_property
+    def files(self) -> FileIntake:
+        return FileIntake(
+            store=self.bucket,
+            input_stores=self.input_stores,
+            downloader=self.downloader,
+            max_bytes=self.settings.max_document_bytes,
+        )
+
+    @cached_property
+    def deadlines(self) -> Deadlines:
+        return Deadlines(self.settings.max_inference_seconds)
+
+    @cached_property
+    def _uploads(self) -> BoundedExecutor:
+        return BoundedExecutor(self.settings.max_pending_results)
+
+    def begin(
+        self, model_input: Any, caller: Request | None = None, *, request_id: str | None = None
+    ) -> Work:
+        """Read a request, find out whether its result is there already, and bring its files.
+
+        `caller` is the HTTP request, as Truss hands it to preprocess; without one, `request_id`
+        names the request.
+        """
+        if caller is not None:
+            request_id = caller.headers.get("x-baseten-request-id")
+        model = ModelInfo(
+            name=self.model_name, version=self.settings.version, environment=self.environment()
+        )
+        content = dict(model_input) if isinstance(model_input, Mapping) else {}
+        identity = identify(
+            content.pop(self.settings.metadata_field, {}),
+            request_id,
+            field=self.settings.metadata_field,
+            template=self.settings.key_template,
+            model=model,
+        )
+        attempt = Attempt(key=identity.key, request_id=identity.request_id, model=model)
+        with self._answering(attempt), attempt.timed("preprocess"):
+            if not isinstance(model_input, Mapping):
+                raise InvalidInputError("model_input", "must be a JSON object")
+            if identity.problem is not None:
+                raise identity.problem
+            work = Work(
+                attempt=attempt,
+                metadata=identity.metadata,
+                fingerprint=fingerprint(
+                    _digest(identity.metadata, content), model_version=model.version
+                ),
+                caller=caller,
+            )
+            try:
+                self._read(work, content)
+            except BaseException:
+                work.close()
+                raise
+            return work
+
+    async def store(self, work: Work, run: Callable[[Any, Path], Any]) -> Work:
+        """Call `run(work.input, work.directory)` and begin to store what it returns.
+
+        It may be a function or a coroutine function, and returns Outputs, any JSON value, or a
+        generator. It does not run where the result is there already. What it has done is stored
+        whether or not anyone waits for it.
+        """
+        step = functools.partial(self.call, run, work.input, work.directory)
+        return await self.store_all(work, step, of=run)
+
+    async def finish(self, work: Work) -> dict[str, JsonValue]:
+        """Wait until the result is committed; the small answer to the caller: where it is."""
+        if work.manifest is None:
+            assert work.storing is not None, "store() comes before finish()"
+            # Shielded: a caller who hangs up must not cancel what is being stored.
+            work.manifest = await asyncio.shield(asyncio.wrap_future(work.storing))
+        return self.pointer(work.manifest)
+
+    def is_healthy(self) -> bool:
+        """False while an inference goes on after its time was over: only a new replica helps."""
+        return not self.deadlines.is_wedged
+
+    @contextmanager
+    def open_file(self, reference: Any, *, field: str = "file") -> Iterator[Path]:
+        """The bytes of a file reference (`{"base64" | "input" | "url": …}`), checked and bounded.
+
+        The path is there inside `with` alone. `field` names it in an error. Raises
+        InvalidInputError, DocumentUnavailableError and StoreError.
+        """
+        file = parse(File, reference, name=field)
+        with TemporaryDirectory(prefix="outbox-", ignore_cleanup_errors=True) as directory:
+            path = Path(directory, "file")
+            self.files.take(file, path, name=field)
+            yield path
+
+    def take_files(self, model_input: Any) -> None:
+        """Bring the files of an input that is not stored; they live as long as it does.
+
+        Raises InvalidInputError, DocumentUnavailableError and StoreError.
+        """
+        self.files.take_all(model_input, WorkDirectory)
 
     def pointer(self, manifest: Manifest) -> dict[str, JsonValue]:
-        """The small answer to a caller or a webhook: where the result is."""
         return {
             "request_id": manifest.request_id,
             "key": manifest.key,
-            "manifest": f"{self.store.root}/{manifest_key(manifest.key)}",
+            "manifest": f"{self.bucket.root}/{manifest_key(manifest.key)}",
             "artifacts": [artifact.model_dump(mode="json") for artifact in manifest.artifacts],
             "result": manifest.result,
         }
 
-    def _store(self, execution: Execution, outputs: Outputs) -> Manifest:
-        attempt = execution.attempt
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call an author's function as Truss would: one that may block, in a thread."""
+        if inspect.iscoroutinefunction(function):
+            return await function(*arguments)
+        return await self.deadlines.in_thread(function, *arguments)
+
+    async def run(
+        self,
+        work: Work,
+        step: Callable[[], Awaitable[Any]],
+        *,
+        of: Callable[..., Any],
+        name: str = "predict",
+    ) -> Any:
+        """What an author's step returns, within its time. `of` is its function."""
+        if work.caller is not None:
+            _keep(work.caller)
+        try:
+            with work.attempt.timed(name):
+                return await self.deadlines.bounded(step)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes on record
+            work.close()
+            raise await to_thread.run_sync(self._answer, error, work.attempt, of) from None
+        except BaseException:
+            work.close()
+            raise
+
+    async def store_all(
+        self, work: Work, step: Callable[[], Awaitable[Any]], *, of: Callable[..., Any]
+    ) -> Work:
+        """Run the last of an author's steps, and begin to store what it returns."""
+        if work.manifest is not None:
+            return work
+
+        async def finished() -> Finished:
+            if work.metadata.canary is not None:
+                return await to_thread.run_sync(answer_canary, work, self.bucket)
+            returned = await step()
+            place = place_of(of)
+            if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+                return await self._collect(returned, work, place=place)
+            # Now: what the author's code holds on to may be changed by the next request.
+            return await to_thread.run_sync(_finish, returned, work.directory, place)
+
+        outputs = await self.run(work, finished, of=of)
+        work.storing = await to_thread.run_sync(self._uploads.submit, self._store, work, outputs)
+        return work
+
+    async def _collect(self, stream: Any, work: Work, *, place: str) -> Finished:
+        name = self.settings.stream_artifact
+        with StreamFile(work.directory, name=name, place=place) as file:
+            if inspect.isasyncgen(stream):
+                async for chunk in stream:
+                    file.write(chunk)
+            else:
+                await self.deadlines.in_thread(_write_all, stream, file)
+        return file.finished
+
+    def _read(self, work: Work, content: dict[str, Any]) -> None:
+        """What a request says, for the model; a result that is there is found before files are."""
+        reference = work.metadata.model_input
+        if reference is not None and content:
+            raise InvalidInputError(
+                f"{self.settings.metadata_field}.model_input",
+                f"stands for the whole input: leave out {next(iter(content))[:100]!r}",
+            )
+        if reference is None:
+            work.input = self._parsed(work, content)
+        committed = find_manifest(self.bucket, work.attempt.key)
+        if committed is not None:
+            work.manifest = _same_input(committed, work.fingerprint)
+            return
+        if reference is not None:
+            work.input = self._parsed(work, self.files.take_model_input(reference, work))
+        self.files.take_all(work.input, lambda: work.kept)
+
+    def _parsed(self, work: Work, content: dict[str, Any]) -> Any:
+        if self.request_type is None or work.metadata.canary is not None:
+            return content
+        return parse(self.request_type, content)
+
+    def _store(self, work: Work, outputs: Finished) -> Manifest:
+        attempt = work.attempt
         try:
             with self._answering(attempt), metrics.UPLOAD_SECONDS.time():
-                manifest = self._manifest(execution, outputs)
                 with attempt.timed("upload"):
                     artifacts = upload_artifacts(
-                        self.store, outputs.files, key=attempt.key, attempt=attempt.name
+                        self.bucket, outputs.files, key=attempt.key, attempt=attempt.name
                     )
-                update = {"artifacts": artifacts, "timings_ms": attempt.timings}
-                return _counted(attempt, commit(self.store, manifest.model_copy(update=update)))
+                manifest = Manifest(
+                    key=attempt.key,
+                    request_id=attempt.request_id,
+                    job=work.metadata.job,
+                    item=attempt.request_id if work.metadata.item is None else work.metadata.item,
+                    labels=dict(work.metadata.labels),
+                    attempt=attempt.name,
+                    fingerprint=work.fingerprint,
+                    model=attempt.model,
+                    created_at=datetime.now(UTC),
+                    timings_ms=attempt.timings,
+                    result=outputs.result,
+                    artifacts=artifacts,
+                    unsafe_commit=self.unsafe_commit,
+                )
+                return _counted(attempt, commit(self.bucket, manifest))
         finally:
-            execution.close()
-
-    def _manifest(self, execution: Execution, outputs: Outputs) -> Manifest:
-        if not isinstance(outputs, Outputs):
-            raise OutputsError(f"run returned {type(outputs).__name__}: return Outputs")
-        metadata, attempt = execution.request.metadata, execution.attempt
-        try:
-            return Manifest(
-                key=attempt.key,
-                request_id=attempt.request_id,
-                job=metadata.job,
-                item=attempt.request_id if metadata.item is None else metadata.item,
-                labels=dict(metadata.labels),
-                attempt=attempt.name,
-                fingerprint=execution.fingerprint,
-                model=self.model,
-                created_at=datetime.now(UTC),
-                result=outputs.result,
-                artifacts=[],
-                unsafe_commit=self.unsafe_commit,
-            )
-        except ValidationError:
-            # All else was checked before. The error itself would quote the result.
-            raise OutputsError("the result is not JSON: return what json.dumps takes") from None
-
-    def _place_document(self, execution: Execution) -> None:
-        if execution.request.document is None:
-            return
-        try:
-            place_document(
-                execution.request.document,
-                execution.work_directory / DOCUMENT,
-                store=self.store,
-                downloader=self.downloader,
-                max_bytes=self.max_document_bytes,
-                input_stores=self.input_stores,
-            )
-        except BaseException:
-            execution.close()
-            raise
+            work.close()
 
     @contextmanager
     def _answering(self, attempt: Attempt) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, it goes on record
-            recorder = FailureRecorder(store=self.store, model=self.model)
-            raise recorder.answer(error, attempt) from None
+            raise self._answer(error, attempt) from None
+
+    def _answer(
+        self, error: Exception, attempt: Attempt, of: Callable[..., Any] | None = None
+    ) -> HTTPException:
+        return FailureRecorder(store=self.bucket).answer(error, attempt, of=of)
+
+
+def _keep(caller: Request) -> None:
+    """From here on the work is paid for: nobody who hangs up keeps it from being stored.
+
+    Truss asks this before postprocess, and leaves that out where the answer is yes.
+    """
+
+    async def is_disconnected() -> bool:
+        return False
+
+    caller.is_disconnected = is_disconnected  # type: ignore[method-assign]
+
+
+def _digest(metadata: RequestMetadata, content: Mapping[str, Any]) -> str:
+    """Of the input, whether the request carries it or names it: an object's name is its digest."""
+    reference = metadata.model_input
+    return input_digest(content) if reference is None else reference.rpartition("/")[2]
+
+
+def _finish(returned: Any, directory: Path, place: str) -> Finished:
+    return finish(returned, directory, place=place)
+
+
+def _write_all(stream: Iterator[Any], file: StreamFile) -> None:
+    for chunk in stream:
+        file.write(chunk)
+
+
+def _open(root: Root, settings: OutboxSettings, secrets: Mapping[str, str]) -> ObjectStore:
+    return open_store(root, s3=s3_options(settings, secrets), gcs=gcs_options(settings, secrets))
+
+
+def _retrying(store: ObjectStore, settings: OutboxSettings) -> RetryingStore:
+    return RetryingStore(
+        store,
+        timeout_seconds=settings.store_timeout_seconds,
+        on_retry=metrics.STORE_RETRIES.inc,
+    )
 
 
 def _same_input(committed: Manifest, wanted: str) -> Manifest:
@@ -189,3 +391,13 @@ def _counted(attempt: Attempt, committed: Manifest) -> Manifest:
     else:
         metrics.RACES_LOST.inc()
     return committed
+
+
+def open_file(reference: Any, *, field: str = "file") -> AbstractContextManager[Path]:
+    """`Outbox.open_file` of the Outbox that this process opened last.
+
+    For models that take plain dicts: `with open_file(model_input["audio"]) as path:`.
+    """
+    if not _opened:
+        raise ConfigurationError("open_file", "no Outbox is open: it is there once load began")
+    return _opened[-1].open_file(reference, field=field)

@@ -12,14 +12,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
-from ..contract import KeyTemplate, ModelInfo
+from ..contract import KeyTemplate
 from ..contract.config_section import environment_name, outbox_section, outbox_setting_values
 from ..contract.errors import ConfigurationError
 from ..contract.keys import DEFAULT_TEMPLATE
+from ..contract.names import check_artifact_names
 from ..contract.root import Root
 from ..stores import GcsOptions, GcsSettings, S3Options, S3Settings
 from .files.addresses import parse_hosts
@@ -49,6 +50,11 @@ def _input_roots(value: Any) -> Any:
     return tuple(Root.parse(str(place), setting="input_roots") for place in places if place)
 
 
+def _artifact_name(name: str) -> str:
+    check_artifact_names([name] if name else [])
+    return name
+
+
 def _json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
@@ -62,13 +68,22 @@ class OutboxSettings(S3Settings, GcsSettings):
     key_template: Annotated[KeyTemplate, BeforeValidator(_template)] = _DEFAULT_TEMPLATE
     version: str = "1"
     """Part of every fingerprint: raise it when equal input should give a new result."""
+    store: Literal["asked", "always"] = "asked"
+    """Which requests `@stored` stores: those that carry metadata, or all."""
+    metadata_field: Annotated[str, Field(min_length=1)] = "metadata"
+    """The input's field that asks for it; another name where the model has one of that name."""
+    stream_artifact: Annotated[str, AfterValidator(_artifact_name)] = ""
+    """What a stream is stored as; `stream.txt` or `stream.bin` where nothing is said."""
+    max_inference_seconds: Annotated[float, Field(gt=0)] = 3600
+    """After this an inference counts as failed. Baseten's own limit is an hour."""
     max_document_bytes: Annotated[int, Field(gt=0)] = 100 << 20
+    """Of one file in a request, and of an input that it names."""
     input_roots: Annotated[tuple[Root, ...], BeforeValidator(_input_roots)] = ()
-    """Further places (`s3://bucket/archive`) whose objects `document.input` may name; read only."""
+    """Further places (`s3://bucket/archive`) whose objects a file's `input` may name; read only."""
     url_hosts: Annotated[tuple[str, ...], BeforeValidator(parse_hosts)] = ()
-    """Whose https addresses a document may have: names, or `*.example.com`. None: off."""
+    """Whose https addresses a file may have: names, or `*.example.com`. None: off."""
     url_timeout_seconds: Annotated[float, Field(gt=0)] = 60
-    """For fetching one such document, redirects and all."""
+    """For fetching one such file, redirects and all."""
     max_pending_results: Annotated[int, Field(gt=0)] = 16
     """Results that may wait for upload; beyond them `predict` waits."""
     allow_unsafe_commit: bool = False
@@ -108,14 +123,10 @@ def read_settings(
     )
 
 
-def model_info(
-    settings: OutboxSettings, config: Mapping[str, Any], environment: Mapping[str, str] | None
-) -> ModelInfo:
-    return ModelInfo(
-        name=config.get("model_name") or "model",
-        version=settings.version,
-        environment=(environment or {}).get("name"),
-    )
+def settings_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of the environment's variables those that are settings: to be passed on to a deployment."""
+    names = map(environment_name, SETTINGS)
+    return {name: environ[name] for name in names if environ.get(name)}
 
 
 def s3_options(settings: OutboxSettings, secrets: Mapping[str, str]) -> S3Options:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 from ...contract.errors import InvalidInputError
 
-FIELD = "document.url"
+FIELD = "url"
 
 # RFC 3986 without the fragment: no space, no backslash, no control character, ASCII alone.
 _CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*\Z")

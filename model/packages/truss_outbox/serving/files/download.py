@@ -1,4 +1,4 @@
-"""Fetching a request's document from an https address of the public internet."""
+"""Fetching a request's file from an https address of the public internet."""
 
 import hashlib
 import socket
@@ -31,7 +31,7 @@ def resolve_host(host: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Downloader:
-    """Takes documents from `hosts` (exact names, or `*.example.com`); from nowhere when empty.
+    """Takes files from `hosts` (exact names, or `*.example.com`); from nowhere when empty.
 
     A name is resolved once a request. Every address it has must be allowed, and the connection
     goes to one of them, so a name that is changed in between gains nothing. Redirects are checked
@@ -46,7 +46,7 @@ class Downloader:
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
     def download(self, url: str, path: Path, *, max_bytes: int) -> str:
-        """Stream the document to the new file `path`; returns its SHA-256 (hex).
+        """Stream it to the new file `path`; returns its SHA-256 (hex).
 
         Raises InvalidInputError where repeating is of no use, else DocumentUnavailableError.
         Neither quotes the address.
@@ -144,7 +144,7 @@ def _check(answer: HTTPResponse, *, max_bytes: int) -> None:
         )
     # A link to a viewer, or a login page that is answered with 200.
     if answer.headers.get_content_type() in _WEB_PAGES:
-        raise InvalidInputError(FIELD, "is a web page; give the address of the document itself")
+        raise InvalidInputError(FIELD, "is a web page; give the address of the file itself")
     if answer.getheader("Content-Encoding", "identity").lower() != "identity":
         raise InvalidInputError(FIELD, "is sent compressed although that was not asked for")
     _check_size(answer.length or 0, max_bytes=max_bytes)
@@ -154,5 +154,6 @@ def _check_size(size: int, *, max_bytes: int) -> None:
     if size > max_bytes:
         raise InvalidInputError(
             FIELD,
-            f"is larger than {max_bytes} bytes, this model's max_document_bytes; send fewer pages",
+            f"is larger than {max_bytes} bytes, this model's max_document_bytes; send a smaller"
+            " file",
         )

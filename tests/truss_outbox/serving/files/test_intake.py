@@ -1,8 +1,11 @@
 """Where a request's document may lie."""
 
+import dataclasses
+
 import fastapi
 import pytest
 
+from tests.asking_outbox import answer, metadata
 from truss_outbox.stores.memory import MemoryStore
 
 
@@ -15,15 +18,10 @@ def archive(tmp_path):
 
 
 def result_of(outbox, address):
-    execution = outbox.prepare(
-        {"document": {"input": address}, "metadata": {"job": "j", "item": "i"}}, request_id="r"
-    )
-    return outbox.run(execution).result(30)
+    return answer(outbox, metadata(document={"input": address}))
 
 
 def test_a_document_may_lie_in_a_further_place_by_its_full_address(make_outbox, store, archive):
-    import dataclasses
-
     outbox = dataclasses.replace(make_outbox(), input_stores=(archive,))
     assert result_of(outbox, f"{archive.root}/2024/a.txt").result == {"words": 3}
 
@@ -38,8 +36,6 @@ def test_a_document_may_lie_in_a_further_place_by_its_full_address(make_outbox, 
     ],
 )
 def test_no_address_leaves_the_places_that_are_named(make_outbox, archive, address):
-    import dataclasses
-
     outbox = dataclasses.replace(make_outbox(), input_stores=(archive,))
     with pytest.raises(fastapi.HTTPException) as caught:
         result_of(outbox, address)

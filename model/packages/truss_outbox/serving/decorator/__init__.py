@@ -1,0 +1,1 @@
+"""`@stored`, and how it finds its way around a model that knows nothing of it."""

@@ -1,0 +1,149 @@
+"""Getting a request's files into its work directory."""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...contract.errors import (
+    DocumentUnavailableError,
+    InvalidInputError,
+    NotFoundError,
+    ObjectTooLargeError,
+)
+from ...contract.keys import MAX_SEGMENT_BYTES, escape
+from ...stores import ObjectStore
+from ..work import Work, WorkDirectory
+from .download import Downloader
+from .reference import File, files_in
+
+# Such an object's name is its content's SHA-256, so it can be checked without being told.
+_CLAIM_CHECK = re.compile(r"inputs/([0-9a-f]{64})\Z")
+_UNSAFE_SEGMENT = re.compile(r"\.{0,2}\Z|.*[\x00-\x1f\x7f\\]", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileIntake:
+    """Where requests' files come from, and how large one may be.
+
+    `input_stores` are further places from which `input` may name an object, by its full address.
+    """
+
+    store: ObjectStore
+    input_stores: Sequence[ObjectStore] = ()
+    downloader: Downloader = field(default_factory=Downloader)
+    max_bytes: int
+
+    def take_all(self, value: Any, directory: Callable[[], WorkDirectory]) -> None:
+        """Put every File in a parsed input into the directory, under its dotted path in the input.
+
+        Raises InvalidInputError, DocumentUnavailableError, and StoreError where the store fails.
+        """
+        found = list(files_in(value))
+        kept = directory() if found else None
+        for name, file in found:
+            assert kept is not None
+            path = kept.path / escape(name)[-MAX_SEGMENT_BYTES:]
+            self.take(file, path, name=name)
+            file.put_at(path, kept_by=kept)
+
+    def take(self, file: File, path: Path, *, name: str) -> None:
+        """Write the file's bytes to the new file `path`; `name` is its field. Raises as above."""
+        try:
+            self._take(file, path)
+        except (InvalidInputError, DocumentUnavailableError) as error:
+            raise type(error)(f"{name}.{error.field}", error.problem) from error.__cause__
+
+    def take_model_input(self, key: str, work: Work) -> dict[str, Any]:
+        """The input that a request names instead of carrying it. Raises as above."""
+        path = work.directory / "model_input"
+        self.take(File(input=key), path, name="model_input")
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError:
+            raise InvalidInputError("model_input", "the object that it names is not JSON") from None
+        path.unlink()
+        if not isinstance(content, dict):
+            raise InvalidInputError("model_input", "the object that it names is no JSON object")
+        return content
+
+    def _take(self, file: File, path: Path) -> None:
+        claimed = None
+        if file.base64 is not None:
+            source_field = "base64"
+            sha256 = _write(file.base64, path, max_bytes=self.max_bytes)
+        elif file.url is not None:
+            source_field = "url"
+            sha256 = self.downloader.download(file.url, path, max_bytes=self.max_bytes)
+        else:
+            source_field = "input"
+            source = self._source(file.input or "")
+            key = object_key(file.input or "", root=source.root)
+            # Of this root alone: elsewhere a name of that form promises nothing.
+            claimed = _CLAIM_CHECK.match(key) if source is self.store else None
+            sha256 = _fetch(key, source, path, max_bytes=self.max_bytes)
+        if path.stat().st_size == 0:
+            raise InvalidInputError(source_field, "is empty; send a file's bytes")
+        if {file.sha256, claimed[1] if claimed else None} - {None, sha256}:
+            raise InvalidInputError(
+                source_field, f"the file's SHA-256 is {sha256}, not the one the request names"
+            )
+
+    def _source(self, address: str) -> ObjectStore:
+        """The store whose root the address begins with; the model's own where there is none."""
+        places = (self.store, *self.input_stores)
+        return next((one for one in places if address.startswith(f"{one.root}/")), self.store)
+
+
+def object_key(address: str, *, root: str) -> str:
+    """The key under `root` that a request's `input` names. Raises InvalidInputError."""
+    key = address.removeprefix(f"{root}/")
+    if "://" in key or any(_UNSAFE_SEGMENT.match(segment) for segment in key.split("/")):
+        raise InvalidInputError(
+            "input",
+            "must name an object under this model's root, by its key (inputs/...) or full address,"
+            " or one under its input_roots by its full address",
+        )
+    return key
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(re.sub(r"\s", "", text), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidInputError(
+            "base64", "is not base64 (RFC 4648, without a data: prefix)"
+        ) from None
+
+
+def _write(text: str, path: Path, *, max_bytes: int) -> str:
+    # Base64 is a third longer than what it holds; checked before that is in memory twice.
+    _check_size("base64", len(text) * 3 // 4, max_bytes=max_bytes)
+    content = _decode(text)
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _fetch(key: str, store: ObjectStore, path: Path, *, max_bytes: int) -> str:
+    try:
+        return store.get_file(key, path, max_bytes=max_bytes)
+    except NotFoundError:
+        raise InvalidInputError(
+            "input", "there is no such object; put it there before the request"
+        ) from None
+    except ObjectTooLargeError:
+        raise InvalidInputError("input", _too_large(max_bytes)) from None
+
+
+def _check_size(field: str, size: int, *, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise InvalidInputError(field, _too_large(max_bytes))
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"is larger than {max_bytes} bytes, this model's max_document_bytes; send a smaller file"

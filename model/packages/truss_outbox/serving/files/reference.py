@@ -1,0 +1,62 @@
+"""Files in a request: what it says of each, and where its bytes are once they are here."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from ...contract.errors import InvalidInputError
+
+
+class File(BaseModel):
+    """A file that a request brings: exactly one of `base64` (small), `input` (an object's key),
+    and `url` (https, of a host that the setting `url_hosts` names).
+
+    `input` is a key below the configured root (`inputs/<sha256>`) or its full URI; `sha256`
+    (hex) is checked when given, and always for objects under `inputs/`, whose name it is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    base64: str | None = Field(default=None, repr=False)
+    input: str | None = Field(default=None, max_length=2048)
+    url: str | None = Field(default=None, max_length=8192, repr=False)
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    _path: Path | None = PrivateAttr(default=None)
+    _kept_by: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if [self.base64, self.input, self.url].count(None) != 2:
+            raise ValueError("give exactly one of base64, input and url")
+        return self
+
+    @property
+    def path(self) -> Path:
+        """The checked bytes, on disk from before `predict` until the request is answered."""
+        if self._path is None:
+            raise InvalidInputError("path", "the file is not here yet: it is there in predict")
+        return self._path
+
+    def put_at(self, path: Path, *, kept_by: object) -> None:
+        """`kept_by` owns the folder, which lives as long as this reference."""
+        self._path, self._kept_by = path, kept_by
+
+
+def files_in(value: Any, field: str = "") -> Iterator[tuple[str, File]]:
+    """Each File in a parsed input, with its dotted path there (`pages.0.image`)."""
+    match value:
+        case File():
+            yield field, value
+            return
+        case BaseModel():
+            inner = [(name, getattr(value, name)) for name in type(value).model_fields]
+        case dict():
+            inner = list(value.items())
+        case list() | tuple():
+            inner = [(str(number), part) for number, part in enumerate(value)]
+        case _:
+            return
+    for name, part in inner:
+        yield from files_in(part, f"{field}.{name}".removeprefix("."))
