@@ -328,7 +328,7 @@ def test_every_setting_is_explained(page):
 
 def test_config_yaml_names_every_setting_with_its_default():
     text = (PROJECT / "config.yaml").read_text()
-    section = text[text.index("  outbox:\n") :].replace("    # ", "    ")
+    section = re.sub(r"^    # ", "    ", text[text.index("  outbox:\n") :], flags=re.MULTILINE)
     written = yaml.safe_load(section)["outbox"]
     assert list(written) == [one for one in written if one in SETTINGS]
     assert set(written) == set(SETTINGS)
