@@ -23,8 +23,8 @@ from tests.tiny_truss import PROJECT, ocr_is_here
 from tests.truss_outbox.stores.s3.front_door import FrontDoor, Refusal, running_front_door
 from truss_outbox import Outbox, Work
 from truss_outbox.contract.errors import ConfigurationError
-from truss_outbox.serving.decorator.stored import StoredModel
 from truss_outbox.contract.root import Root
+from truss_outbox.serving.decorator.stored import StoredModel
 from truss_outbox.serving.settings import SETTINGS, OutboxSettings, read_settings
 from truss_outbox.serving.settings import gcs_options as options_for_gcs
 from truss_outbox.serving.settings import s3_options as options_for_s3

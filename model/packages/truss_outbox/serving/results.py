@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from ..contract import Outputs
 from ..contract.errors import OutputsError
+from ..stores.commit import check_files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +64,12 @@ def finish(returned: Any, directory: Path, *, place: str) -> Finished:
         files[RESULT_ARTIFACT] = encoded
         result = {"artifact": RESULT_ARTIFACT}
     written = _WrittenFiles(directory)
-    return Finished(
-        result=result, files={name: written.path_of(content) for name, content in files.items()}
-    )
+    paths = {name: written.path_of(content) for name, content in files.items()}
+    try:
+        check_files(paths)
+    except OutputsError as error:
+        raise OutputsError(f"{place}: {error}") from None
+    return Finished(result=result, files=paths)
 
 
 class StreamFile:

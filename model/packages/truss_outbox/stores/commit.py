@@ -23,8 +23,16 @@ logger = logging.getLogger(__name__)
 _UPLOADS_AT_ONCE = 4
 
 _CONTENT_TYPES = mimetypes.MimeTypes()  # Python's own table: the machine's cannot change it.
-_CONTENT_TYPES.add_type("text/csv", ".csv")
-_CONTENT_TYPES.add_type("image/webp", ".webp")
+for _type, _ending in (
+    ("text/csv", ".csv"),
+    ("image/webp", ".webp"),
+    ("application/x-subrip", ".srt"),
+    ("text/vtt", ".vtt"),
+    ("audio/flac", ".flac"),
+    ("audio/ogg", ".ogg"),
+    ("application/jsonl", ".jsonl"),
+):
+    _CONTENT_TYPES.add_type(_type, _ending)
 
 
 def find_manifest(store: ObjectStore, key: str) -> Manifest | None:
@@ -35,6 +43,17 @@ def find_manifest(store: ObjectStore, key: str) -> Manifest | None:
         return None
 
 
+def check_files(files: Mapping[str, Path]) -> None:
+    """Whether these can be stored as artifacts. Raises OutputsError."""
+    try:
+        check_artifact_names(files)
+    except ValueError as error:
+        raise OutputsError(str(error)) from None
+    for name, path in files.items():
+        if not path.is_file():
+            raise OutputsError(f"there is no file for the artifact {name!r}")
+
+
 def upload_artifacts(
     store: ObjectStore, files: Mapping[str, Path], *, key: str, attempt: str
 ) -> list[Artifact]:
@@ -43,7 +62,7 @@ def upload_artifacts(
     A few travel at a time: a small one costs a round trip to the bucket, whatever its size.
     Raises StoreError, and OutputsError for names that cannot be stored or a file that is missing.
     """
-    _check_files(files)
+    check_files(files)
 
     def upload(name: str) -> Artifact:
         return _upload(store, name, files[name], key=artifact_key(key, attempt, name))
@@ -119,16 +138,6 @@ def _discard_artifacts(store: ObjectStore, manifest: Manifest) -> None:
     """Delete what an attempt stored whose manifest is not committed."""
     names = (artifact.name for artifact in manifest.artifacts)
     discard(store, (artifact_key(manifest.key, manifest.attempt, name) for name in names))
-
-
-def _check_files(files: Mapping[str, Path]) -> None:
-    try:
-        check_artifact_names(files)
-    except ValueError as error:
-        raise OutputsError(str(error)) from None
-    for name, path in files.items():
-        if not path.is_file():
-            raise OutputsError(f"there is no file for the artifact {name!r}")
 
 
 def _upload(store: ObjectStore, name: str, path: Path, *, key: str) -> Artifact:
