@@ -15,8 +15,34 @@ def ocr_is_here() -> bool:
     )
 
 
+DECORATED = """
+import tempfile
+from pathlib import Path
+
+from model import inference
+from truss_outbox import Outputs, stored
+
+
+@stored
+class Model:
+    def load(self):
+        self._inference = inference.load({}, None)
+
+    def predict(self, model_input: inference.Request):
+        with tempfile.TemporaryDirectory() as directory:
+            outputs = self._inference.run(model_input, Path(directory))
+            files = {name: path.read_bytes() for name, path in outputs.files.items()}
+        return Outputs(result=outputs.result, files=files)
+"""
+"""A model.py of somebody who knows nothing of the explicit form."""
+
+
 def make_tiny_truss(
-    directory: Path, *, inference: str = "tiny_inference", **outbox: object
+    directory: Path,
+    *,
+    inference: str = "tiny_inference",
+    is_decorated: bool = False,
+    **outbox: object,
 ) -> Path:
     """A copy of config.yaml and model/, its inference replaced by that of `tests/`.
 
@@ -27,6 +53,8 @@ def make_tiny_truss(
     shutil.copytree(
         PROJECT / "tests" / inference, directory / "model" / "inference", ignore=ignored
     )
+    if is_decorated:
+        (directory / "model" / "model.py").write_text(DECORATED)
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     config["model_name"] = "tiny"
     # Its dependencies are a subset of the project's: nothing is to be installed for a test.

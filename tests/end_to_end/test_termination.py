@@ -1,0 +1,131 @@
+"""A replica that is told to stop (SIGTERM): what it has begun is stored, whoever still waits."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from local_baseten.running import running_locally
+from tests.end_to_end.asking import entered, model_input
+from tests.end_to_end.reading import watching
+from tests.tiny_truss import make_tiny_truss
+from tests.waiting import until
+
+pytestmark = pytest.mark.timeout(120)
+
+PATH = "/v1/models/model:predict"
+
+MOMENTS = {
+    "before its manifest is looked for": ("GET", "manifests", False),
+    "when its manifest was looked for": ("GET", "manifests", True),
+    "before the first artifact": ("PUT", "artifacts", False),
+    "after the first artifact": ("PUT", "artifacts", True),
+    "between the last artifact and the manifest": ("PUT", "manifests", False),
+    "after the manifest, before the answer": ("PUT", "manifests", True),
+}
+"""The call to the bucket that is held when the signal comes: before it is made, or after."""
+
+FORMS = [
+    pytest.param(False, id="explicit", marks=pytest.mark.slow),
+    pytest.param(True, id="decorated"),
+]
+
+
+class Caller:
+    """A request to the Truss server itself, whose connection can be closed."""
+
+    def __init__(self, url, body):
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        headers = {"content-type": "application/json", "x-baseten-request-id": "r1"}
+        self._connection.request("POST", PATH, json.dumps(body), headers)
+
+    def hang_up(self):
+        self._connection.close()
+
+    def answer(self):
+        with contextlib.closing(self._connection), self._connection.getresponse() as answer:
+            return answer.status, json.loads(answer.read())
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def server(request, tmp_path_factory, model_environment) -> Iterator:
+    """Gives the server that is up, as (pid, url); it is started again when it has ended."""
+    directory = tmp_path_factory.mktemp("terminated")
+    truss = make_tiny_truss(directory / "truss", is_decorated=request.param)
+    with running_locally(
+        truss, state_directory=directory / "state", environment=model_environment
+    ) as local:
+
+        def ready():
+            (server,) = local.processes().servers
+            return (server.pid, server.url) if server.pid and server.is_ready else None
+
+        yield lambda: until(ready, "the Truss server")
+
+
+def ends(pid: int) -> None:
+    def is_gone() -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    until(is_gone, "the end of the server")
+
+
+def assert_whole(bucket, job) -> None:
+    (manifest,) = bucket.manifests(job)
+    assert {artifact.name for artifact in manifest.artifacts} == {"words.txt", "upper.txt"}
+    assert bucket.damage(job) == []
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["caller there", "caller gone"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_server_that_is_told_to_stop_while_it_uses_the_bucket(
+    server, bucket, job, proxy, moment, is_there
+):
+    method, place, answered = MOMENTS[moment]
+    pid, url = server()
+    path = f"/outbox/{bucket.prefix}/{place}/job%3D{job}/"
+    with watching(bucket, job), proxy.holding(method, path, answered=answered) as hold:
+        caller = Caller(url, model_input(job, "a"))
+        assert hold.reached.wait(30)
+        if not is_there:
+            caller.hang_up()
+        os.kill(pid, signal.SIGTERM)
+        hold.opened.set()
+        if is_there:
+            status, pointer = caller.answer()
+            assert (status, pointer["result"]) == (200, {"words": 2})
+        ends(pid)
+    has_begun = method == "PUT"
+    if is_there or has_begun or bucket.manifests(job):
+        assert_whole(bucket, job)
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["caller there", "caller gone"])
+@pytest.mark.parametrize("error", [None, "inference"], ids=["succeeds", "fails"])
+def test_a_server_that_is_told_to_stop_during_predict(server, bucket, job, gate, error, is_there):
+    pid, url = server()
+    with watching(bucket, job):
+        caller = Caller(url, model_input(job, "a", gate=str(gate), error=error))
+        until(lambda: entered(gate), "predict")
+        if not is_there:
+            caller.hang_up()
+        os.kill(pid, signal.SIGTERM)
+        (gate / "open").touch()
+        if is_there:
+            assert caller.answer()[0] == (500 if error else 200)
+        ends(pid)
+    if error:
+        assert bucket.manifests(job) == []
+        assert len(bucket.keys(f"failures/job={job}/")) == 1
+        assert bucket.keys(f"artifacts/job={job}/") == []
+    else:
+        assert_whole(bucket, job)
