@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.tiny_inference import load
+from starlette.requests import Request as HttpRequest
+
+from tests.tiny_inference import Request, load
 from truss_outbox import Outbox, Outputs, Work
 from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
 from truss_outbox.contract.root import Root
+from truss_outbox.serving.decorator.stored import StoredModel, StoredResponse
 from truss_outbox.serving.settings import OutboxSettings
 
 Run = Callable[[Any, Path], Outputs]
@@ -33,6 +37,36 @@ def answer(
         return work
 
     manifest = asyncio.run(ask()).manifest
+    assert manifest is not None
+    return manifest
+
+
+class Counting:
+    """The tiny inference in a model that is decorated."""
+
+    def predict(self, model_input: Request) -> Outputs:
+        with TemporaryDirectory() as directory:
+            outputs = _run()(model_input, Path(directory))
+            files = {name: Path(path).read_bytes() for name, path in outputs.files.items()}
+        return Outputs(result=outputs.result, files=files)
+
+
+def answer_decorated(outbox: Outbox, model_input: Any, request_id: str | None = "r1") -> Manifest:
+    """The same of a decorated model, by the steps that Truss takes with it."""
+    model = StoredModel(Counting(), {})
+    model._outbox = outbox
+    header = (b"x-baseten-request-id", (request_id or "").encode())
+    request = HttpRequest({"type": "http", "headers": [header]})
+
+    async def ask() -> Manifest | None:
+        work = await model.preprocess(model_input, request)
+        assert isinstance(work, Work)
+        response = await model.predict(work, request)
+        assert isinstance(response, StoredResponse)
+        await outbox.finish(work)
+        return work.manifest
+
+    manifest = asyncio.run(ask())
     assert manifest is not None
     return manifest
 

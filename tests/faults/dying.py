@@ -2,11 +2,13 @@
 
 import multiprocessing
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from tests.faults import scenario
 from tests.faults.faulty_store import Call, FaultyStore, Mode
 from tests.faults.places import Place
-from tests.faults.scenario import MODEL_INPUT, answer, tiny_outbox
+from tests.faults.scenario import MODEL_INPUT, tiny_outbox
 
 _SECONDS = 60
 _context = multiprocessing.get_context("forkserver")
@@ -18,7 +20,7 @@ def exit_code(place: Place, call: Call, mode: Mode, *, temporary: Path) -> int |
 
     Its work directory, which it has no time to remove, is left in `temporary`.
     """
-    process = _context.Process(target=_serve, args=(place, call, mode, temporary))
+    process = _context.Process(target=_serve, args=(scenario.answer, place, call, mode, temporary))
     process.start()
     process.join(_SECONDS)
     if process.exitcode is None:
@@ -29,6 +31,8 @@ def exit_code(place: Place, call: Call, mode: Mode, *, temporary: Path) -> int |
     return code
 
 
-def _serve(place: Place, call: Call, mode: Mode, temporary: Path) -> None:
+def _serve(
+    answer: Callable[..., object], place: Place, call: Call, mode: Mode, temporary: Path
+) -> None:
     tempfile.tempdir = str(temporary)
     answer(tiny_outbox(FaultyStore(place.open(), {call: mode})), MODEL_INPUT, "R")

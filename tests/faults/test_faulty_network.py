@@ -11,11 +11,12 @@ import pytest
 import stamina
 from fastapi import HTTPException
 
+from tests.faults import scenario
 from tests.faults.fault_plan import Fault, FaultPlan
 from tests.faults.faulty_network import Strike, faulty_network
 from tests.faults.places import Place, all_keys
 from tests.faults.reader import Reader
-from tests.faults.scenario import REPEATED, answer, tiny_outbox
+from tests.faults.scenario import REPEATED, tiny_outbox
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.keys import input_key
 from truss_outbox.stores import RetryingStore
@@ -109,7 +110,7 @@ def insist(outbox, number: int) -> Manifest:
     """Send a request as often as Baseten does and more, until it is answered."""
     for _ in range(TRIES):
         try:
-            return answer(outbox, model_input(number), f"R{number}")
+            return scenario.answer(outbox, model_input(number), f"R{number}")
         except HTTPException as error:
             if error.status_code not in REPEATED:
                 raise
