@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .serving.settings import settings_in
     from .serving.work import Work
 
+__version__ = "0.2.0"
 __all__ = [
     "File",
     "InferenceRequest",

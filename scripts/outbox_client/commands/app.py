@@ -16,6 +16,7 @@ from ..text import printable
 from . import command_help, exit_codes
 
 _COMMANDS = {
+    "adopt": ("add", "new"),
     "follow": ("cancel", "fetch", "index", "jobs", "report", "status", "wait"),
     "send": ("resume", "retry", "run", "submit"),
     "serve": ("serve",),

@@ -25,6 +25,10 @@ GROUPS = {
         "index": "Add the job's new results to Parquet files in the bucket, one row each.",
         "presign": "Print links to the artifacts of results; a link needs no credentials.",
     },
+    "The library in a Truss": {
+        "add": "Put the library into a Truss that is there, and say which line its model needs.",
+        "new": "Make a Truss that stores its results, to put your own inference in.",
+    },
     "Setting up and keeping a bucket": {
         "doctor": "Look at key, model, bucket, clock and settings; one line each, with the remedy"
         " in it.",
@@ -71,6 +75,11 @@ EXAMPLES = {
     "retry": ("retry march",),
     "index": ("index march",),
     "presign": ("presign march scan-1.pdf --expires 1h",),
+    "add": (
+        "add my-truss --root s3://your-bucket/outbox",
+        "add my-truss --check",
+    ),
+    "new": ("new my-truss --root s3://your-bucket/outbox",),
     "doctor": ("doctor",),
     "policy": ("policy --for writer", "policy --for bucket"),
     "sweep": ("sweep --older-than 24h", "sweep --older-than 24h --delete"),
