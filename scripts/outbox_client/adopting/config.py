@@ -80,7 +80,7 @@ def read_config(directory: Path) -> TrussConfig:
     text = read_text(path, CONFIG)
     try:
         values = yaml_edit.parse(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a date that is none
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
         raise ConfigurationError(CONFIG, f"{place}is no YAML") from error
@@ -129,39 +129,42 @@ def plan_config(
     settings: Mapping[str, str],
     scheme: str,
     needed: Sequence[Requirement],
-) -> tuple[FileChange | None, list[ByHand]]:
-    """What is missing, as a change of config.yaml, and what only its author can change.
+) -> Iterator[FileChange | ByHand]:
+    """What is missing in config.yaml, and what only its author can change.
 
     `settings` go into the section, in place of other values; `needed` into the list of
     requirements, if there is no file of them.
     """
-    section = {name: new for name, new in settings.items() if config.section.get(name) != new}
-    secrets = _missing_secrets(config, scheme)
     own = [] if config.requirements_file else needed
-    by_hand = [
-        *unsuitable_requirements(config.requirements, own, where="requirements"),
-        *_unsuitable_python(config),
-    ]
-    requirements = missing_requirements(config.requirements, own)
-    metadata = _without_empty(outbox=section)
+    yield from _unsuitable_python(config)
+    yield from unsuitable_requirements(config.requirements, own, where="requirements")
+    section = {name: new for name, new in settings.items() if config.section.get(name) != new}
     additions = _without_empty(
-        requirements=requirements, secrets=dict.fromkeys(secrets), model_metadata=metadata
+        requirements=missing_requirements(config.requirements, own),
+        secrets=dict.fromkeys(_missing_secrets(config, scheme)),
+        model_metadata=_without_empty(outbox=section),
     )
-    if not additions:
-        return None, by_hand
+    if additions:
+        yield _with_additions(config, additions)
+
+
+def _with_additions(config: TrussConfig, additions: Mapping[str, Any]) -> FileChange | ByHand:
     try:
         after = yaml_edit.add(config.text, additions)
     except yaml_edit.CannotEditError as error:
         lines = tuple(yaml_edit.block(additions))
-        return None, [ByHand(where=CONFIG, problem=f"{error}: add these", lines=lines), *by_hand]
-    added = (
-        *(f"model_metadata.outbox.{name}" for name in section),
-        *requirements,
-        *(f"secret {name}" for name in secrets),
+        return ByHand(where=CONFIG, problem=f"{error}: add these", lines=lines)
+    return FileChange(
+        path=config.directory / CONFIG,
+        name=CONFIG,
+        before=config.text,
+        after=after,
+        added=(
+            *(f"setting {name}" for name in outbox_section(additions)),
+            *additions.get("requirements", ()),
+            *(f"secret {name}" for name in additions.get("secrets", ())),
+        ),
     )
-    path = config.directory / CONFIG
-    change = FileChange(path=path, name=CONFIG, before=config.text, after=after, added=added)
-    return change, by_hand
 
 
 def _missing_secrets(config: TrussConfig, scheme: str) -> list[str]:

@@ -8,7 +8,7 @@ from truss_outbox.contract.root import Root
 
 from ..errors import TargetError
 from . import library
-from .adoption import Adoption, LibraryChange
+from .adoption import Adoption, ByHand, FileChange, LibraryChange
 from .config import TrussConfig, check_shape, needed_schemes, plan_config, read_config
 from .first_deployment import first_deployment
 from .model_class import ModelClass, read_model_class
@@ -31,20 +31,25 @@ def plan_adoption(directory: Path, *, settings: Mapping[str, str | None]) -> Ado
         directory / config.model_file, config.model_class, name=config.model_file
     )
     root = _root(config, settings.get("root"))
-    given = {name: value for name, value in settings.items() if value} | {"root": str(root)}
+    given = {name: value for name, value in settings.items() if value}
     needed = needed_requirements(needed_schemes(config, root))
-    in_file, for_file = plan_requirements_file(config, needed)
-    in_config, for_config = plan_config(
-        config, settings=given | _other_field(config, model), scheme=root.scheme, needed=needed
-    )
+    planned = [
+        *plan_requirements_file(config, needed),
+        *plan_config(
+            config,
+            settings=given | _other_field(config, model),
+            scheme=root.scheme,
+            needed=needed,
+        ),
+    ]
     return Adoption(
         directory=directory,
         library=_library(config),
-        files=tuple(change for change in (in_file, in_config) if change),
+        files=tuple(one for one in planned if isinstance(one, FileChange)),
         model_file=config.model_file,
         model_lines=model.missing_lines,
         notes=tuple(_notes(config, model)),
-        by_hand=(*for_config, *for_file),
+        by_hand=tuple(one for one in planned if isinstance(one, ByHand)),
         first_deployment=tuple(first_deployment(config, root)),
     )
 

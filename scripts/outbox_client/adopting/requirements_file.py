@@ -1,7 +1,7 @@
 """The file that `requirements_file` names: requirements.txt, pyproject.toml or uv.lock."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +19,40 @@ _SETTING = "requirements_file"
 
 def plan_requirements_file(
     config: TrussConfig, needed: Sequence[Requirement]
-) -> tuple[FileChange | None, list[ByHand]]:
+) -> Iterator[FileChange | ByHand]:
     """What the file lacks, as a change or for its author. Raises ConfigurationError.
 
     Nothing where config.yaml has the requirements itself.
     """
-    name = config.requirements_file
-    if not name:
-        return None, []
-    path = config.directory / name
-    match path.name:
-        case "uv.lock":
-            return None, _for_a_lock(path.parent / "pyproject.toml", name, needed)
-        case "pyproject.toml":
-            return _plan(path, name, needed, _read_pyproject(path), _with_dependencies)
-        case _:
-            return _plan(path, name, needed, read_text(path, _SETTING).splitlines(), _with_lines)
+    if not config.requirements_file:
+        return
+    name, path = config.requirements_file, config.directory / config.requirements_file
+    edit = {"pyproject.toml": _with_dependencies, "uv.lock": None}.get(path.name, _with_lines)
+    if edit is _with_lines:
+        there = read_text(path, _SETTING).splitlines()
+    else:
+        there = _dependencies(path.with_name("pyproject.toml"))
+    yield from unsuitable_requirements(there, needed, where=name)
+    missing = missing_requirements(there, needed)
+    if missing and edit is None:
+        command = f"uv add {' '.join(repr(one) for one in missing)}"
+        yield ByHand(where=name, problem="is written by uv: run this beside it", lines=(command,))
+    elif missing and edit:
+        yield _edited(path, name, missing, edit)
 
 
-def _plan(
-    path: Path, name: str, needed: Sequence[Requirement], there: list[str] | None, edit: Any
-) -> tuple[FileChange | None, list[ByHand]]:
-    lines = there or []
-    missing = missing_requirements(lines, needed)
-    by_hand = list(unsuitable_requirements(lines, needed, where=name))
-    if not missing:
-        return None, by_hand
+def _edited(
+    path: Path, name: str, missing: list[str], edit: Callable[[str, list[str]], str | None]
+) -> FileChange | ByHand:
     before = read_text(path, _SETTING)
-    after = None if there is None else edit(before, missing)
+    after = edit(before, missing)
     if after is None:
         problem = "add these, and renew what is locked or generated"
-        return None, [*by_hand, ByHand(where=name, problem=problem, lines=tuple(missing))]
-    change = FileChange(path=path, name=name, before=before, after=after, added=tuple(missing))
-    return change, by_hand
+        return ByHand(where=name, problem=problem, lines=tuple(missing))
+    return FileChange(path=path, name=name, before=before, after=after, added=tuple(missing))
 
 
-def _with_lines(text: str, missing: Sequence[str]) -> str | None:
+def _with_lines(text: str, missing: list[str]) -> str | None:
     """None where every line needs a hash."""
     if "--hash" in text:
         return None
@@ -63,23 +61,22 @@ def _with_lines(text: str, missing: Sequence[str]) -> str | None:
     return text + last + "".join(line + ends for line in missing)
 
 
-def _read_pyproject(path: Path) -> list[str] | None:
-    """The dependencies; None where something else provides them."""
+def _dependencies(path: Path) -> list[str]:
     try:
-        project = tomllib.loads(read_text(path, _SETTING)).get("project")
+        project = tomllib.loads(read_text(path, _SETTING)).get("project", {})
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(_SETTING, f"{path.name}: {error}") from error
-    if not isinstance(project, dict) or "dependencies" in project.get("dynamic", ()):
-        return None
     return list(map(str, project.get("dependencies", ())))
 
 
-def _with_dependencies(text: str, missing: Sequence[str]) -> str | None:
-    """None where the array is written in a way that cannot be added to."""
+def _with_dependencies(text: str, missing: list[str]) -> str | None:
+    """None where something else provides them, or the array cannot be added to."""
     import tomlkit  # noqa: PLC0415  # few Trusses have a pyproject.toml
 
     document = tomlkit.parse(text)
-    project: Any = document["project"]
+    project: Any = document.get("project")
+    if project is None or "dependencies" in project.get("dynamic", ()):
+        return None
     dependencies = project.setdefault("dependencies", tomlkit.array())
     expected = [*map(str, dependencies), *missing]
     dependencies.extend(missing)
@@ -89,11 +86,3 @@ def _with_dependencies(text: str, missing: Sequence[str]) -> str | None:
         return after if tomllib.loads(after)["project"]["dependencies"] == expected else None
     except tomllib.TOMLDecodeError:
         return None
-
-
-def _for_a_lock(pyproject: Path, name: str, needed: Sequence[Requirement]) -> list[ByHand]:
-    missing = missing_requirements(_read_pyproject(pyproject) or (), needed)
-    if not missing:
-        return []
-    command = f"uv add {' '.join(repr(one) for one in missing)}"
-    return [ByHand(where=name, problem="is written by uv: run this beside it", lines=(command,))]
