@@ -62,11 +62,12 @@ def test_two_lines_and_add_make_a_plain_truss_store(tmp_path, serving, api, buck
         assert plain.json() == {"words": 2, "fields": ["text"]}
         stored = {"text": "one two three", "metadata": {"job": job, "item": "a"}}
         client.post("/production/async_predict", json={"model_input": stored}).raise_for_status()
-        until(lambda: bucket.keys(f"manifests/job={job}/"))
+        until(lambda: bucket.keys(f"manifests/job={job}/"), "the manifest")
     (manifest,) = bucket.manifests(job)
     assert manifest.result == {"words": 3, "fields": ["text"]}
 
 
+@pytest.mark.slow
 def test_a_new_truss_stores_its_file(tmp_path, serving, api, bucket, job):
     outbox("new", tmp_path / "words")
 
@@ -75,7 +76,7 @@ def test_a_new_truss_stores_its_file(tmp_path, serving, api, bucket, job):
         assert plain.json() == {"words": 3}
         stored = {"text": "a word", "metadata": {"job": job, "item": "a"}}
         client.post("/production/async_predict", json={"model_input": stored}).raise_for_status()
-        until(lambda: bucket.keys(f"manifests/job={job}/"))
+        until(lambda: bucket.keys(f"manifests/job={job}/"), "the manifest")
     (manifest,) = bucket.manifests(job)
     assert manifest.result == {"words": 1}
     assert [artifact.name for artifact in manifest.artifacts] == ["words.tsv"]

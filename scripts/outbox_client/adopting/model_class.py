@@ -85,7 +85,7 @@ def _missing_lines(tree: ast.Module, model: ast.ClassDef) -> Iterator[MissingLin
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == NAME
         for alias in node.names
     }
-    if any(_is_stored(one) for one in model.decorator_list) or imported & {"Outbox", "open_outbox"}:
+    if any(_is_stored(one) for one in model.decorator_list) or "Outbox" in imported:
         return
     above = 0
     if "stored" not in imported:

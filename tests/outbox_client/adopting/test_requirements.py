@@ -14,7 +14,13 @@ from outbox_client.adopting.requirements import needed_requirements
 from truss_outbox.contract.root import Root
 from truss_outbox.serving.settings import OutboxSettings, gcs_options, s3_options
 
-BROUGHT_BY = {"google": "google-cloud-storage", "botocore": "boto3", "urllib3": "requests"}
+BROUGHT_BY = {
+    "google": "google-cloud-storage",
+    "botocore": "boto3",
+    "urllib3": "requests",
+    "anyio": "fastapi",
+    "starlette": "fastapi",
+}
 """Of modules whose distribution has another name, or comes with another."""
 CLOUDS = {"s3": {"boto3"}, "gs": {"google-cloud-storage"}}
 
