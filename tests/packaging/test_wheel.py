@@ -157,6 +157,8 @@ def test_a_job_is_sent_and_fetched_by_what_is_installed(wheel, local, tmp_path, 
         environment.run("outbox", *command, job, **local.environment)
     assert (environment.folder / "results/a.txt/words.txt").read_text() == "one\na.txt"
     assert "<html" in (environment.folder / f"{job}.html").read_text()
+    environment.run("outbox", "new", "words")
+    assert (environment.folder / "words/packages/truss_outbox/py.typed").is_file()
     assert not environment.installed() & UNWANTED
     used = time.monotonic()
     with capsys.disabled():

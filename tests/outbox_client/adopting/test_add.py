@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from outbox_client.adopting.library import installed_library, library_version
 from outbox_client.commands.app import app
+from tests.documentation.pages import block, command_lines
 from tests.outbox_client.adopting import trusses
 from tests.outbox_client.adopting.trusses import MODEL, SHAPES, make_truss
 
@@ -403,6 +404,14 @@ def test_a_field_metadata_of_the_models_own_is_left_to_it(add, tmp_path):
     section = yaml.safe_load((truss / "config.yaml").read_text())["model_metadata"]["outbox"]
     assert section == {"root": ROOT, "metadata_field": "outbox"}
     assert "there already" in add(truss).stdout
+
+
+def test_the_pages_example_runs_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_truss(tmp_path, trusses.NO_REQUIREMENTS).rename("my-truss")
+    for words in command_lines(block("sh", "outbox new my-words")):
+        assert CliRunner().invoke(app, words).exit_code == 0
+    assert Path("my-words/packages/truss_outbox").is_dir()
 
 
 def test_the_answer_can_be_json(add, tmp_path):
