@@ -63,9 +63,6 @@ class TrussConfig:
         """Raises ConfigurationError where it is no mapping."""
         return outbox_section(self.values)
 
-    def is_keyless(self, scheme: str) -> bool:
-        return bool(self.section.get(_KEYLESS.get(scheme, "")))
-
     def _setting(self, name: str, default: str) -> str:
         return str(self.values.get(name) or default)
 
@@ -97,21 +94,24 @@ def check_shape(config: TrussConfig) -> None:
             "the image brings its own HTTP server, and Truss runs no model.py in which results"
             " could be stored: put a Truss with a predict before it",
         )
-    for name in _ENGINES:
-        if config.values.get(name):
-            raise ConfigurationError(
-                name,
-                "Baseten's engine answers the requests, and there is no predict whose results"
-                " could be stored: call it from a Truss with a predict",
-            )
-    if not (config.directory / config.model_file).is_file():
-        image = (
-            "base_image: the image serves by itself; " if config.values.get("base_image") else ""
-        )
+    if (config.directory / config.model_file).is_file():
+        return
+    if engine := next((name for name in _ENGINES if config.values.get(name)), None):
         raise ConfigurationError(
-            config.model_file,
-            f"{image}there is no such file, so no class whose results could be stored",
+            engine,
+            f"Baseten's engine answers the requests, and there is no {config.model_file} whose"
+            " results could be stored: write one around the engine, or call it from another Truss",
         )
+    image = "base_image: the image serves by itself; " if config.values.get("base_image") else ""
+    raise ConfigurationError(
+        config.model_file,
+        f"{image}there is no such file, so no class whose results could be stored",
+    )
+
+
+def is_keyless(section: Mapping[str, Any], scheme: str) -> bool:
+    """Whether the settings name a role to take, so that no secret is needed."""
+    return bool(section.get(_KEYLESS.get(scheme, "")))
 
 
 def needed_schemes(config: TrussConfig, root: Root) -> set[str]:
@@ -169,7 +169,7 @@ def _with_additions(config: TrussConfig, additions: Mapping[str, Any]) -> FileCh
 
 def _missing_secrets(config: TrussConfig, scheme: str) -> list[str]:
     declared = config.values.get("secrets") or {}
-    wanted = () if config.is_keyless(scheme) else SECRETS.get(scheme, ())
+    wanted = () if is_keyless(config.section, scheme) else SECRETS.get(scheme, ())
     return [name for name in wanted if name not in declared]
 
 

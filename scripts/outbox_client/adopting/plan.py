@@ -50,7 +50,7 @@ def plan_adoption(directory: Path, *, settings: Mapping[str, str | None]) -> Ado
         model_lines=model.missing_lines,
         notes=tuple(_notes(config, model)),
         by_hand=tuple(one for one in planned if isinstance(one, ByHand)),
-        first_deployment=tuple(first_deployment(config, root)),
+        first_deployment=tuple(first_deployment(directory, root, {**config.section, **given})),
     )
 
 

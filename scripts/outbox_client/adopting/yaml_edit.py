@@ -91,8 +91,6 @@ class _Text:
         key, node = _pair(parent, name)
         if key is None:
             return self._with_entry(parent, {name: value})
-        if node.start_mark.index < key.end_mark.index:
-            raise CannotEditError(name)  # an alias: the value is written elsewhere, for others too
         if _is_empty(node):
             return self._with_value(parent, key, node, value)
         if isinstance(value, Mapping):

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -138,6 +139,12 @@ model_metadata:
     )
 
 
+def test_a_new_list_is_indented_as_the_lists_that_are_there(add, tmp_path):
+    truss = make_truss(tmp_path, "system_packages:\n- ffmpeg\n")
+    add(truss, "--root", ROOT)
+    assert "\nrequirements:\n- pydantic>=2.10\n" in (truss / "config.yaml").read_text()
+
+
 def test_requirements_are_added_to_the_file_that_has_them(add, tmp_path):
     truss = make_truss(tmp_path / "pip", trusses.REQUIREMENTS_FILE)
     add(truss, "--root", ROOT)
@@ -189,6 +196,7 @@ def test_what_a_lock_has_already_needs_no_hand(add, tmp_path):
     [
         "environment_variables: &none {}\nsecrets: *none\n",
         "secrets: &shared {a: null}\nmodel_metadata: *shared\n",
+        "secrets: &shared\n  a: null\nenvironment_variables: *shared\n",
         "model_metadata: !!map {a: 1}\nrequirements: numpy\n",
         "model_name: x\n...\n",
     ],
@@ -275,8 +283,8 @@ def test_what_is_no_copy_of_the_library_is_left_alone(add, tmp_path, what):
     ("config", "named", "reason"),
     [
         ("docker_server: {start_command: serve}", "docker_server", "its own HTTP server"),
-        ("trt_llm: {build: {}}", "trt_llm", "engine"),
-        ("bis_llm: {a: 1}", "bis_llm", "engine"),
+        ("trt_llm: {build: {}}\nmodel_module_dir: none", "trt_llm", "engine"),
+        ("bis_llm: {a: 1}\nmodel_module_dir: none", "bis_llm", "engine"),
         (
             "base_image: {image: vllm}\nmodel_module_dir: none",
             "none/model.py",
@@ -285,6 +293,7 @@ def test_what_is_no_copy_of_the_library_is_left_alone(add, tmp_path, what):
         ("model_module_dir: none", "none/model.py", "no such file"),
         ("model_class_name: Other", "model/model.py", "has no class Other"),
         ("a: [", "config.yaml", "line 2"),
+        ("a: 2026-13-45", "config.yaml", "no YAML"),
         ("- a", "config.yaml", "no mapping"),
         ("model_metadata: 1", "model_metadata", "must be a mapping"),
         ("model_metadata: {outbox: {input_roots: [x]}}", "input_roots", "is no address"),
@@ -359,7 +368,7 @@ def test_a_python_that_is_too_old_is_told_and_left(add, tmp_path, version):
     ("root", "config", "secrets", "said"),
     [
         (ROOT, "", {"aws_access_key_id", "aws_secret_access_key"}, "aws_session_token"),
-        (ROOT, "model_metadata: {outbox: {aws_role_arn: arn}}", set(), "--for trust"),
+        (ROOT, "model_metadata: {outbox: {aws_role_arn: arn}}", set(), "--for trust --root"),
         ("gs://results/o", "", {"gcp_service_account"}, "--for writer --root gs://results/o"),
         (
             "gs://results/o",
@@ -379,6 +388,9 @@ def test_it_says_what_a_first_deployment_needs(add, tmp_path, root, config, secr
     assert set(made.get("secrets", {})) == secrets
     assert said in result.stdout
     assert ("truss push" in result.stdout) is not root.startswith("file:")
+    for words in command_lines("\n".join(re.findall("`(outbox policy [^`]+)`", result.stdout))):
+        line = " ".join(words).replace("…", "111122223333")
+        assert CliRunner().invoke(app, line.split()).exit_code == 0, line
     clouds = names(made["requirements"]) & {"boto3", "google-cloud-storage"}
     assert clouds == {"s3": {"boto3"}, "gs": {"google-cloud-storage"}}.get(root[:2], set())
 
@@ -386,11 +398,13 @@ def test_it_says_what_a_first_deployment_needs(add, tmp_path, root, config, secr
 def test_another_bucket_goes_in_place_of_the_one_that_is_set(add, tmp_path):
     truss = make_truss(tmp_path, trusses.INDENTLESS)
 
-    add(truss, "--root", ROOT, "--region", "eu-west-1", "--endpoint-url", "https://s3.example.com")
+    place = ("--region", "eu-west-1", "--endpoint-url", "https://s3.example.com")
+    assert "outbox.region" not in add(truss, "--root", ROOT, *place).stdout
 
     text = (truss / "config.yaml").read_text()
     assert "    root: s3://results/outbox  # to be changed\n" in text
     assert "    region: eu-west-1\n    endpoint_url: https://s3.example.com\n" in text
+    assert "stamina>=" not in text
     assert "outbox.region" not in add(truss).stdout
 
 
@@ -403,7 +417,11 @@ def test_a_field_metadata_of_the_models_own_is_left_to_it(add, tmp_path):
     assert "model/model.py:8 takes the field `metadata`" in result.stdout
     section = yaml.safe_load((truss / "config.yaml").read_text())["model_metadata"]["outbox"]
     assert section == {"root": ROOT, "metadata_field": "outbox"}
-    assert "there already" in add(truss).stdout
+    config = truss / "config.yaml"
+    config.write_text(config.read_text().replace("field: outbox", "field: mine"))
+    again = add(truss).stdout
+    assert "there already" in again
+    assert "by the field `mine`" in again
 
 
 def test_the_pages_example_runs_as_it_is(tmp_path, monkeypatch):

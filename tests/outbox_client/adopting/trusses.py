@@ -121,7 +121,7 @@ SHAPES = {
     if name.isupper() and isinstance(text, str) and name not in {"MODEL"}
 }
 
-REQUIREMENTS_TXT = "# ours\r\nnumpy==2.3.5  # pinned\r\nboto3==1.44.8"
+REQUIREMENTS_TXT = "# ours\r\nnumpy==2.3.5  # pinned\r\nboto3==1.44.8  # too"
 PYPROJECT_TOML = """\
 [project]
 name = "project"
