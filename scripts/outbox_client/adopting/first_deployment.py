@@ -15,6 +15,8 @@ _OIDC = "with runtime.oidc.enabled: true"
 
 def first_deployment(directory: Path, root: Root, section: Mapping[str, Any]) -> Iterator[str]:
     """Sentences, in the order to do them. `section` are the Truss's settings of Outbox."""
+    folder = shlex.quote(str(directory))
+    yield f"Try it on this machine: `outbox serve {folder} --bucket .outbox/bucket`"
     writer = f"`outbox policy --for writer --root {root}{_PRINCIPALS.get(root.scheme, '')}`"
     match root.scheme:
         case "s3" if is_keyless(section, "s3"):
@@ -40,5 +42,5 @@ def first_deployment(directory: Path, root: Root, section: Mapping[str, Any]) ->
             return
     if root.scheme == "s3" and not section.get("region"):
         yield "Set model_metadata.outbox.region (--region) if the bucket is not in us-east-1"
-    yield f"Deploy it: `truss push {shlex.quote(str(directory))}`"
+    yield f"Deploy it: `truss push {folder}`"
     yield "Look whether all fits: `outbox doctor --send`"
