@@ -70,7 +70,8 @@ class FakeService:
         metadata = RequestMetadata(**model_input["metadata"])
         key = self.naming.key(metadata, request_id=request_id)
         assert key is not None
-        print_ = fingerprint(input_digest(model_input), model_version=MODEL.version)
+        content = {name: part for name, part in model_input.items() if name != "metadata"}
+        print_ = fingerprint(input_digest(content), model_version=MODEL.version)
         standing = find_manifest(self.store, key)
         if standing is not None and standing.fingerprint != print_:
             error = KeyConflictError(key, request_id=standing.request_id)

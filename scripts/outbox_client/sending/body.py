@@ -36,7 +36,7 @@ class Body:
 
 def check_body(batch: Batch, item: Item) -> None:
     """Raises InvalidInputError where the body would be too large, wherever the document is."""
-    metadata = batch.metadata(item).model_dump(mode="json")
+    metadata = batch.metadata(item).model_dump(mode="json", exclude_none=True)
     sizes = {
         "metadata": (_size(metadata), _RESERVED_BYTES - 1024),
         "set": (_size(_inputs(batch, item)), MAX_BODY_BYTES - _RESERVED_BYTES - 1024),
@@ -81,7 +81,7 @@ def _document(path: Path, inputs: Mapping[str, JsonValue], bucket: Bucket) -> tu
 
 
 def _content(batch: Batch, item: Item, inputs: Mapping[str, JsonValue]) -> dict[str, Any]:
-    metadata = batch.metadata(item).model_dump(mode="json")
+    metadata = batch.metadata(item).model_dump(mode="json", exclude_none=True)
     names = ("priority", "max_time_in_queue_seconds")
     how = {name: value for name in names if (value := getattr(batch, name)) is not None}
     return {"model_input": {**inputs, "metadata": metadata}, **how}

@@ -11,6 +11,7 @@ from truss_outbox.contract.keys import (
     MAX_KEY_BYTES,
     MAX_SEGMENT_BYTES,
     escape,
+    input_key,
     unescape,
 )
 
@@ -172,3 +173,10 @@ def test_metadata_must_be_text(value):
         RequestMetadata.model_validate({"job": value})
     with pytest.raises(ValueError, match="labels"):
         RequestMetadata.model_validate({"labels": {"a": value}})
+
+
+@pytest.mark.parametrize("value", ["inputs/x", f"inputs/{'A' * 64}", f"x/inputs/{'a' * 64}", "", 5])
+def test_a_whole_input_is_named_by_its_hash_below_inputs(value):
+    assert RequestMetadata(model_input=input_key("a" * 64)).model_input == f"inputs/{'a' * 64}"
+    with pytest.raises(ValueError, match="model_input"):
+        RequestMetadata.model_validate({"model_input": value})
