@@ -19,7 +19,10 @@ from .sources.items import Item
 def naming(settings: ClientSettings) -> Naming:
     """The keys that requests of this deployment get."""
     return Naming(
-        template=settings.template, model=settings.model_name, environment=settings.environment
+        template=settings.template,
+        model=settings.model_name,
+        environment=settings.environment,
+        metadata_field=settings.metadata_field,
     )
 
 
@@ -77,10 +80,11 @@ def known_digests(settings: ClientSettings, job: str) -> dict[str, str]:
         return {}
 
 
-def stored_documents(settings: ClientSettings, address: str) -> Iterator[Item]:
+def stored_files(settings: ClientSettings, address: str, *, field: str) -> Iterator[Item]:
     """What `sources.stored` finds at an address that the deployed model may read."""
     return stored_items(
         address,
+        field=field,
         root=settings.require_root(),
         input_roots=settings.input_roots,
         open_root=partial(open_bucket, endpoint_url=settings.endpoint_url, region=settings.region),

@@ -14,7 +14,15 @@ from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate
 from truss_outbox.contract.root import Root
 
-_SECTION_NAMES = ("root", "endpoint_url", "region", "key_template", "version", "input_roots")
+_SECTION_NAMES = (
+    "root",
+    "endpoint_url",
+    "region",
+    "key_template",
+    "version",
+    "input_roots",
+    "metadata_field",
+)
 _ID = re.compile(r"[A-Za-z0-9-]+\Z")
 
 
@@ -87,7 +95,9 @@ class ClientSettings:
     chain_id: str | None = None
     """Instead of `model_id`."""
     input_roots: tuple[str, ...] = ()
-    """The deployed model's: further roots below which documents may be."""
+    """The deployed model's: further roots below which files that it reads may be."""
+    metadata_field: str = "metadata"
+    """The deployed model's: the field of its input that has a request's metadata."""
 
     def require_root(self) -> str:
         """Raises ConfigurationError where no bucket is named."""
@@ -130,6 +140,7 @@ def read_settings(
         base_url=options.get("base_url") or environ.get("OUTBOX_BASE_URL"),
         api_key=read_api_key(options.get("api_key_file"), environ),
         input_roots=_input_roots(section.get("input_roots")),
+        metadata_field=str(section.get("metadata_field", "metadata")),
         home=state_directory(environ),
     )
 

@@ -1,7 +1,6 @@
 """Jobs and results in any number, without sending anything."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from outbox_client import Batch, Item, Journal
 from outbox_client.bucket.bucket import Bucket
@@ -15,7 +14,7 @@ def fill_journal(journal: Journal, items: list[str], *, submitted_at: float) -> 
     """Every item sent, under the default template; request ids are the items' names with `r-`."""
     batch = Batch(job=journal.job)
     journal.plan(
-        Planned(item=Item(name=i, path=Path("x")), batch=batch, key=key(journal, i)) for i in items
+        Planned(item=Item(name=i, inputs={"document": {"path": "/x"}}), batch=batch, key=key(journal, i)) for i in items
     )
     journal.begin_submits(
         Begun(item=i, key=key(journal, i), digest=DIGEST, size=1, submitted_at=submitted_at)

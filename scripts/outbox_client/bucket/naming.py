@@ -1,4 +1,4 @@
-"""Which key a document's result will have, known before it is sent."""
+"""What names a request's result: its metadata, and the key they give before it is sent."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,13 @@ class Naming:
     """The key template with what the deployment puts into it.
 
     `model` is None where no config.yaml names it: then keys have Truss's own name for it.
+    `metadata_field` is the field of a request's input that has its metadata.
     """
 
     template: KeyTemplate
     model: str | None = None
     environment: str | None = None
+    metadata_field: str = "metadata"
 
     @property
     def needs_request_id(self) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
+from pydantic import JsonValue
 
 from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.keys import unescape
@@ -20,7 +21,8 @@ from .. import opening
 from ..fetching.layout import FLAT, FOLDERS, Layout, Selection
 from ..settings import ClientSettings, RootOverrides, option, state_directory
 from ..sources.files import Reading
-from ..sources.items import Batch
+from ..sources.items import FIELD, Batch
+from ..sources.references import located
 from ..sources.tables import Columns, json_or_text
 from . import exit_codes
 from .command_help import CONNECTION, Command
@@ -65,9 +67,16 @@ class SubmitOptions:
 
     job: str = field(metadata={"help": "The job's name."})
     label: list[str] = option([], "Repeatable.", metavar="NAME=VALUE")
+    field: str = option(
+        FIELD,
+        "The field of the model's input that a file is sent in.",
+        metavar="NAME",
+        envvar="OUTBOX_FIELD",
+    )
     set: list[str] = option(
         [],
-        "A further field of the model's input, such as pages. Repeatable.",
+        'A further field of the model\'s input, such as pages; {"path": "a.png"} is a file.'
+        " Repeatable.",
         metavar="NAME=JSON",
     )
     priority: int | None = option(None, "0 goes first.", min=0, max=2)
@@ -81,23 +90,35 @@ class SubmitOptions:
         "In a table, a label, beside those in its object `labels`. Repeatable.",
         metavar="NAME",
     )
+    base: Path | None = option(
+        None,
+        "In a table, the folder of the files that its rows name; by default the table's own.",
+        metavar="FOLDER",
+    )
 
     def batch(self) -> Batch:
         """Raises InvalidInputError, which names the option."""
-        inputs = (_pair("--set", text) for text in self.set)
+        pairs = (_pair("--set", text) for text in self.set)
+        shared: dict[str, JsonValue] = {name: json_or_text(value) for name, value in pairs}
+        if self.field in shared:
+            raise InvalidInputError(f"--set {self.field}", "is the field that files are sent in")
+        # Who writes an option may name any file.
+        inputs, _ = located(shared, Path(), below=Path("/"))
         return Batch(
             job=self.job,
             labels=dict(_pair("--label", text) for text in self.label),
-            inputs={name: json_or_text(value) for name, value in inputs},
+            inputs=inputs,
             priority=self.priority,
             max_time_in_queue_seconds=self.max_time_in_queue,
         )
 
     def reading(self, settings: ClientSettings, stdin: TextIO) -> Reading:
         return Reading(
+            field=self.field,
+            base=self.base,
             columns=Columns(item=self.item_column, single_labels=tuple(self.label_column)),
             by_content=self.names is Names.CONTENT,
-            stored=functools.partial(opening.stored_documents, settings),
+            stored=functools.partial(opening.stored_files, settings, field=self.field),
             stdin=stdin.buffer,
         )
 

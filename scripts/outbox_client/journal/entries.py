@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import NamedTuple, Self
 
 from ..sources.items import Batch, Item
@@ -44,7 +43,7 @@ class Entry:
     item: str
     key: str | None
     digest: str | None
-    path: str
+    place: str
     size: int
     request_id: str | None
     submitted_at: float
@@ -122,29 +121,25 @@ class Planned:
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Self:
-        stored = row["stored"]
         item = Item(
             name=row["item"],
-            path=None if stored or not row["path"] else Path(row["path"]),
-            stored=stored,
+            inputs=json.loads(row["inputs"]),
+            labels=json.loads(row["labels"]),
             size=row["size"],
-            inputs=json.loads(row["inputs"] or "{}"),
-            labels=json.loads(row["labels"] or "{}"),
+            place=row["place"],
         )
         return cls(item=item, batch=Batch.from_json(row["options"]), key=row["key"])
 
-    def entry_row(self) -> dict[str, object]:
+    def as_row(self) -> dict[str, object]:
         item = self.item
-        path = str(item.path.absolute()) if item.path else item.stored or ""
-        return {"item": item.name, "key": self.key, "path": path, "size": item.size}
-
-    def source_row(self) -> dict[str, object] | None:
-        """None where the item is a file and nothing else: its entry has all of that."""
-        item = self.item
-        if item.path is not None and not item.inputs and not item.labels:
-            return None
-        inputs, labels = json.dumps(dict(item.inputs)), json.dumps(dict(item.labels))
-        return {"item": item.name, "stored": item.stored, "inputs": inputs, "labels": labels}
+        return {
+            "item": item.name,
+            "key": self.key,
+            "place": item.place,
+            "size": item.size,
+            "inputs": json.dumps(dict(item.inputs)),
+            "labels": json.dumps(dict(item.labels)),
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

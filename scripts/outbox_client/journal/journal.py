@@ -138,19 +138,17 @@ class Journal:
         with self._transaction() as connection:
             # A part at a time, for memory; one transaction all the same.
             while some := list(islice(planned, _PLANNED_AT_A_TIME)):
-                entries = [self._entry_row(one, batches) for one in some]
-                sources = [row for one in some if (row := one.source_row())]
-                connection.executemany(queries.PLAN, entries)
-                connection.executemany(queries.FORGET_SOURCE, entries)
-                connection.executemany(queries.PLAN_SOURCE, sources)
+                rows = [self._row(one, batches) for one in some]
+                connection.executemany(queries.PLAN, rows)
+                connection.executemany(queries.PLAN_SOURCE, rows)
 
-    def _entry_row(self, planned: Planned, batches: dict[str, int]) -> dict[str, object]:
+    def _row(self, planned: Planned, batches: dict[str, int]) -> dict[str, object]:
         options = planned.batch.to_json()
         if options not in batches:
             self._connection.execute(queries.INSERT_BATCH, {"options": options})
             found = self._connection.execute(queries.SELECT_BATCH, {"options": options})
             (batches[options],) = found.fetchone()
-        return planned.entry_row() | {"batch": batches[options]}
+        return planned.as_row() | {"batch": batches[options]}
 
     def plan_again(self, items: Iterable[str]) -> None:
         """These items are to be sent again; those that succeeded or are under way are left."""

@@ -1,6 +1,6 @@
 """The journal's SQL, a name per query."""
 
-VERSION = 2
+VERSION = 3
 """Of the tables, kept as SQLite's `user_version`."""
 
 GET_VERSION = "PRAGMA user_version"
@@ -17,7 +17,7 @@ CREATE TABLE entries (
     item         TEXT PRIMARY KEY,
     key          TEXT,              -- null until the request's id is known, where it needs it
     digest       TEXT,              -- of the input; null until it has been sent once
-    path         TEXT NOT NULL,     -- of the document: a file, an object, or empty
+    place        TEXT NOT NULL,     -- where it comes from: a file, an object, a row
     size         INTEGER NOT NULL,
     batch        INTEGER NOT NULL,
     request_id   TEXT,              -- of the latest submit; null while no answer has come
@@ -33,10 +33,9 @@ CREATE TABLE entries (
 CREATE INDEX entries_by_state ON entries (state, item);
 CREATE INDEX entries_by_key ON entries (key);
 
--- Of items that are more than a file here; apart, so that a look at the entries stays small.
+-- What an item is sent with; apart, so that a look at the entries stays small.
 CREATE TABLE sources (
     item   TEXT PRIMARY KEY,
-    stored TEXT,                    -- the document's object
     inputs TEXT NOT NULL,           -- JSON: fields of the model's input
     labels TEXT NOT NULL            -- JSON
 );
@@ -54,20 +53,17 @@ SELECT_BATCH = "SELECT id FROM batches WHERE options = :options"
 
 # An earlier submit of another input may still be running: then what appears may be its result.
 PLAN = """
-INSERT INTO entries (item, key, path, size, batch, submitted_at, attempts, state, existed)
-VALUES (:item, :key, :path, :size, :batch, 0, 0, 'planned', 0)
+INSERT INTO entries (item, key, place, size, batch, submitted_at, attempts, state, existed)
+VALUES (:item, :key, :place, :size, :batch, 0, 0, 'planned', 0)
 ON CONFLICT (item) DO UPDATE SET
     existed = entries.existed AND entries.state IN ('planned', 'sending', 'sent'),
-    key = excluded.key, path = excluded.path, size = excluded.size, batch = excluded.batch,
+    key = excluded.key, place = excluded.place, size = excluded.size, batch = excluded.batch,
     request_id = NULL, state = 'planned', code = NULL, message = NULL
 """
 
 PLAN_SOURCE = """
-INSERT OR REPLACE INTO sources (item, stored, inputs, labels)
-VALUES (:item, :stored, :inputs, :labels)
+INSERT OR REPLACE INTO sources (item, inputs, labels) VALUES (:item, :inputs, :labels)
 """
-
-FORGET_SOURCE = "DELETE FROM sources WHERE item = :item"
 
 MARK_EXISTING = "UPDATE entries SET existed = 1 WHERE key = :key AND state = 'planned'"
 
@@ -114,9 +110,9 @@ SELECT * FROM entries WHERE item IN (SELECT value FROM json_each(:values)) ORDER
 
 # What was begun and never answered is sent again: first-writer-wins makes the two one.
 SELECT_UNSENT = """
-SELECT entries.item, key, path, size, stored, inputs, labels, options
+SELECT entries.item, key, place, size, inputs, labels, options
 FROM entries JOIN batches ON batches.id = entries.batch
-LEFT JOIN sources ON sources.item = entries.item
+JOIN sources ON sources.item = entries.item
 WHERE entries.item >= :start AND (state IN ('planned', 'sending') OR code = 'NOT_SENT')
 ORDER BY entries.item LIMIT :page
 """

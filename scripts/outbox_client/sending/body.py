@@ -1,10 +1,11 @@
-"""The body of an async request, and where its document travels: inside, or ahead by the bucket."""
+"""The body of an async request, and what of it travels ahead, by the bucket: files that are too
+large for it, and an input that is too large even so."""
 
 import base64
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -13,16 +14,21 @@ from typing import Any
 from pydantic import JsonValue
 
 from truss_outbox.contract.errors import InvalidInputError
-from truss_outbox.contract.fingerprint import input_digest
+from truss_outbox.contract.fingerprint import canonical_json, input_digest
 from truss_outbox.contract.keys import input_key
 
 from ..bucket.bucket import Bucket
 from ..service.api import MAX_BODY_BYTES
 from ..sources.items import Batch, Item, readable
+from ..sources.references import LocalFile, files_in, replaced
 
 _RESERVED_BYTES = 16 << 10
-"""Of a body, for metadata. How a document travels may not depend on its labels: it is part of what
+"""Of a body, for metadata. How a file travels may not depend on its labels: it is part of what
 makes two requests equal."""
+
+_MAX_INPUT_BYTES = MAX_BODY_BYTES - _RESERVED_BYTES
+_MAX_METADATA_BYTES = _RESERVED_BYTES - 1024
+_A_KEY = input_key("0" * 64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,60 +37,82 @@ class Body:
 
     content: Mapping[str, Any]
     digest: str
-    document_bytes: int
+    file_bytes: int
 
 
-def check_body(batch: Batch, item: Item) -> None:
-    """Raises InvalidInputError where the body would be too large, wherever the document is."""
-    metadata = batch.metadata(item).model_dump(mode="json", exclude_none=True)
-    sizes = {
-        "metadata": (_size(metadata), _RESERVED_BYTES - 1024),
-        "set": (_size(_inputs(batch, item)), MAX_BODY_BYTES - _RESERVED_BYTES - 1024),
-    }
-    for name, (size, limit) in sizes.items():
-        if size > limit:
-            raise InvalidInputError(
-                name, f"takes {size} bytes of the request, more than the {limit} it may have"
-            )
+def check_body(batch: Batch, item: Item, *, metadata_field: str = "metadata") -> None:
+    """Raises InvalidInputError for what no request can have."""
+    inputs = _inputs(batch, item)
+    if metadata_field in inputs:
+        problem = f"{item.place} has it, which is Outbox's; name item and labels in columns"
+        raise InvalidInputError(metadata_field, problem)
+    _size(replaced(inputs, lambda _: {}))
+    size = _size(_metadata(batch, item))
+    if size > _MAX_METADATA_BYTES:
+        raise InvalidInputError(
+            metadata_field,
+            f"takes {size} bytes of the request, more than the {_MAX_METADATA_BYTES} it may have",
+        )
 
 
-def make_body(batch: Batch, item: Item, bucket: Bucket) -> Body:
-    """The document goes inside while the body may hold it, else into the bucket under its hash.
+def make_body(
+    batch: Batch, item: Item, bucket: Bucket, *, metadata_field: str = "metadata"
+) -> Body:
+    """Files go inside while the body may hold them, the smallest first, else into the bucket under
+    their hash; so does all of the input where it is too large without them.
 
-    Raises InvalidInputError where the file cannot be read or changes meanwhile, and StoreError.
+    Raises InvalidInputError where a file cannot be read or changes meanwhile, and StoreError.
     """
-    inputs, size = _inputs(batch, item), item.size
-    if item.stored is not None:
-        inputs = {"document": {"input": item.stored}, **inputs}
-    elif item.path is not None:
-        document, size = _document(item.path, inputs, bucket)
-        inputs = {"document": document, **inputs}
-    content = _content(batch, item, inputs)
-    return Body(content=content, digest=input_digest(inputs), document_bytes=size)
+    inputs, file_bytes = _with_files(_inputs(batch, item), bucket)
+    metadata, digest = _metadata(batch, item), input_digest(inputs)
+    if _size(inputs) > _MAX_INPUT_BYTES:
+        metadata["model_input"] = stage_bytes(canonical_json(inputs), bucket)
+        inputs = {}
+    names = ("priority", "max_time_in_queue_seconds")
+    how = {name: value for name in names if (value := getattr(batch, name)) is not None}
+    content = {"model_input": {**inputs, metadata_field: metadata}, **how}
+    return Body(content=content, digest=digest, file_bytes=file_bytes)
 
 
 def _inputs(batch: Batch, item: Item) -> dict[str, JsonValue]:
     return {**batch.inputs, **item.inputs}
 
 
-def _document(path: Path, inputs: Mapping[str, JsonValue], bucket: Bucket) -> tuple[JsonValue, int]:
-    """And its size."""
-    with readable(path):
-        size = path.stat().st_size
-        if size >= MAX_BODY_BYTES:  # too large whatever else is in the body: do not read it
-            return {"input": stage_file(path, bucket)}, size
-        data = path.read_bytes()
-    document: dict[str, JsonValue] = {"base64": base64.b64encode(data).decode()}
-    if _size({"document": document, **inputs}) <= MAX_BODY_BYTES - _RESERVED_BYTES:
-        return document, len(data)
-    return {"input": stage_bytes(data, bucket)}, len(data)
+def _metadata(batch: Batch, item: Item) -> dict[str, Any]:
+    return batch.metadata(item).model_dump(mode="json", exclude_none=True)
 
 
-def _content(batch: Batch, item: Item, inputs: Mapping[str, JsonValue]) -> dict[str, Any]:
-    metadata = batch.metadata(item).model_dump(mode="json", exclude_none=True)
-    names = ("priority", "max_time_in_queue_seconds")
-    how = {name: value for name in names if (value := getattr(batch, name)) is not None}
-    return {"model_input": {**inputs, "metadata": metadata}, **how}
+def _with_files(inputs: dict[str, JsonValue], bucket: Bucket) -> tuple[dict[str, JsonValue], int]:
+    """The input with the files' bytes or keys instead of their paths, and how many bytes."""
+    sizes = list[tuple[int, str]]()
+    for file in files_in(inputs):
+        with readable(file.path):
+            sizes.append((file.path.stat().st_size, file.field))
+    inside = _inside(inputs, sizes)
+
+    def place(file: LocalFile) -> JsonValue:
+        if file.field not in inside:
+            return file.reference(input=stage_file(file.path, bucket))
+        with readable(file.path):
+            data = file.path.read_bytes()
+        if len(data) != inside[file.field]:
+            raise _changed(file.path)
+        return file.reference(base64=base64.b64encode(data).decode())
+
+    return replaced(inputs, place), sum(size for size, _ in sizes)
+
+
+def _inside(inputs: Mapping[str, JsonValue], sizes: Sequence[tuple[int, str]]) -> dict[str, int]:
+    """The fields whose files the body may hold, with their sizes."""
+    inside = dict[str, int]()
+    room = _MAX_INPUT_BYTES - _size(replaced(inputs, lambda file: file.reference(input=_A_KEY)))
+    for size, field in sorted(sizes):
+        encoded = -(-size // 3) * 4
+        room -= encoded + len("base64") - len(_A_KEY) - len("input")
+        if room < 0:
+            break
+        inside[field] = size
+    return inside
 
 
 def _size(content: Mapping[str, Any]) -> int:
@@ -93,7 +121,9 @@ def _size(content: Mapping[str, Any]) -> int:
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return len(text.encode())
     except (UnicodeEncodeError, ValueError):
-        raise InvalidInputError("set", "holds NaN, Infinity or half a surrogate pair") from None
+        raise InvalidInputError(
+            "model_input", "holds NaN, Infinity or half a surrogate pair"
+        ) from None
 
 
 IN_MEMORY_BYTES = 8 << 20
@@ -139,5 +169,9 @@ def _stream(path: Path, bucket: Bucket) -> str:
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
             # What is stored may not be what its name says.
             bucket.delete(key)
-            raise InvalidInputError("PATH", f"{path} changed while it was read; submit it again")
+            raise _changed(path)
     return key
+
+
+def _changed(path: Path) -> InvalidInputError:
+    return InvalidInputError("PATH", f"{path} changed while it was read; submit it again")

@@ -17,14 +17,14 @@ _SHOWN = 10
 # The plan's own table, in a file that SQLite makes and removes: no part of the journal.
 _CREATE_STAGE = """
 CREATE TABLE stage (
-    number INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, key TEXT UNIQUE, path TEXT NOT NULL,
-    size INTEGER NOT NULL, stored TEXT, inputs TEXT, labels TEXT, place TEXT NOT NULL
+    number INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, key TEXT UNIQUE, place TEXT NOT NULL,
+    size INTEGER NOT NULL, inputs TEXT NOT NULL, labels TEXT NOT NULL
 )
 """
 
 _STAGE = """
-INSERT OR IGNORE INTO stage (item, key, path, size, stored, inputs, labels, place)
-VALUES (:item, :key, :path, :size, :stored, :inputs, :labels, :place)
+INSERT OR IGNORE INTO stage (item, key, place, size, inputs, labels)
+VALUES (:item, :key, :place, :size, :inputs, :labels)
 """
 
 _FIND_RIVAL = """
@@ -32,7 +32,7 @@ SELECT item, place FROM stage WHERE item = :item OR key = :key ORDER BY item <> 
 """
 
 _SELECT_PLANNED = """
-SELECT item, key, path, size, stored, inputs, labels, :options AS options FROM stage ORDER BY number
+SELECT item, key, place, size, inputs, labels, :options AS options FROM stage ORDER BY number
 """
 
 _SUM_PLANNED = "SELECT coalesce(sum(size), 0) FROM stage"
@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def size_bytes(self) -> int:
-        """Of the documents, as far as it is known."""
+        """Of the files and objects."""
         (size,) = self._connection.execute(_SUM_PLANNED).fetchone()
         return int(size)
 
@@ -81,11 +81,9 @@ class Plan:
 
     def _add(self, item: Item) -> str | None:
         """What is wrong, where its name or key is another's too."""
-        check_body(self.batch, item)
+        check_body(self.batch, item, metadata_field=self._naming.metadata_field)
         key = self._naming.key(self.batch.metadata(item))
-        planned = Planned(item=item, batch=self.batch, key=key)
-        row = planned.entry_row() | (planned.source_row() or _NO_SOURCE)
-        row |= {"place": item.place}
+        row = Planned(item=item, batch=self.batch, key=key).as_row()
         if self._connection.execute(_STAGE, row).rowcount:
             self.count += 1
             return None
@@ -99,9 +97,6 @@ class Plan:
                 " rename one, or submit their common folder"
             )
         return f"key_template gives {other!r} and {item.name!r} the same key: use {{item}} in it"
-
-
-_NO_SOURCE: dict[str, object] = {"stored": None, "inputs": None, "labels": None}
 
 
 @contextlib.contextmanager

@@ -98,11 +98,16 @@ class Sender:
                 self._window.ask()
 
     def prepare(self, planned: Planned) -> Ready:
-        """Raises StoreError where the document cannot be put into the bucket."""
+        """Raises StoreError where a file cannot be put into the bucket."""
         body, problem = None, None
         if not self.halted:
             try:
-                body = make_body(planned.batch, planned.item, self._deployment.bucket)
+                body = make_body(
+                    planned.batch,
+                    planned.item,
+                    self._deployment.bucket,
+                    metadata_field=self._deployment.naming.metadata_field,
+                )
             except InvalidInputError as error:
                 problem = error
         return Ready(planned=planned, body=body, problem=problem)
@@ -159,7 +164,7 @@ class Sender:
             item=planned.item.name,
             key=planned.key,
             digest=body.digest,
-            size=body.document_bytes,
+            size=body.file_bytes,
             submitted_at=self._clock.now(),
         )
 

@@ -12,7 +12,7 @@ from truss_outbox.contract.errors import InvalidInputError, NotFoundError
 from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
-from .items import Item, readable
+from .items import FIELD, Item, readable
 from .tables import Columns, is_table, table_items
 
 STDIN = "-"
@@ -21,9 +21,15 @@ _ADDRESS = ("s3://", "gs://")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """How sources are read. `stored` lists the objects at an address; `stdin` is JSONL."""
+    """How sources are read. `stored` lists the objects at an address; `stdin` is JSONL.
+
+    `field` is the model's that a file is sent in. `base` is the folder of the files that a table's
+    rows name, instead of the table's own.
+    """
 
     columns: Columns = field(default_factory=Columns)
+    field: str = FIELD
+    base: Path | None = None
     by_content: bool = False
     stored: Callable[[str], Iterator[Item]] | None = None
     stdin: BinaryIO | None = None
@@ -49,13 +55,13 @@ def find_items(sources: Iterable[str | Path], reading: Reading | None = None) ->
 def _items_of(source: str | Path, reading: Reading) -> Iterator[Item]:
     text, path = str(source), Path(source)
     if text == STDIN and reading.stdin is not None:
-        yield from table_items("stdin", reading.stdin, reading.columns)
+        yield from table_items("stdin", reading.stdin, reading.columns, reading.base or Path())
     elif text.startswith(_ADDRESS):
         yield from _stored(text, reading)
     elif path.is_dir():
         yield from _below(path, reading)
     elif path.exists():
-        # Named outright, a table is read as rows; in a folder it is a document.
+        # Named outright, a table is read as rows; in a folder it is a file to send.
         yield from _file(path, path.name, reading)
     elif glob.has_magic(text):
         base = _fixed_part(path)
@@ -78,9 +84,10 @@ def _stored(address: str, reading: Reading) -> Iterator[Item]:
 def _file(path: Path, name: str, reading: Reading) -> Iterator[Item]:
     if is_table(path):
         with readable(path), path.open("rb") as file:
-            yield from table_items(str(path), file, reading.columns)
+            folder = reading.base or path.parent
+            yield from table_items(str(path), file, reading.columns, folder)
     else:
-        yield Item.of_file(path, name, by_content=reading.by_content)
+        yield Item.of_file(path, name, field=reading.field, by_content=reading.by_content)
 
 
 def _below(path: Path, reading: Reading) -> Iterator[Item]:
@@ -89,7 +96,7 @@ def _below(path: Path, reading: Reading) -> Iterator[Item]:
         for file in sorted(file for file in files if not file.startswith(".")):
             found = Path(directory) / file
             name = found.relative_to(path).as_posix()
-            yield Item.of_file(found, name, by_content=reading.by_content)
+            yield Item.of_file(found, name, field=reading.field, by_content=reading.by_content)
 
 
 def _fixed_part(pattern: Path) -> Path:
@@ -102,9 +109,15 @@ def _refuse(error: OSError) -> None:
 
 
 def stored_items(
-    address: str, *, root: str, input_roots: Sequence[str], open_root: Callable[[str], Bucket]
+    address: str,
+    *,
+    field: str,
+    root: str,
+    input_roots: Sequence[str],
+    open_root: Callable[[str], Bucket],
 ) -> Iterator[Item]:
-    """The objects below the address, or the one that is there; hidden ones are left out.
+    """The objects below the address, or the one that is there, each in the model's `field`; hidden
+    ones are left out.
 
     `root` and `input_roots` are the deployed model's: it reads nothing else. `open_root` makes of
     one of them its bucket. Raises InvalidInputError where the model could not read the objects, or
@@ -120,7 +133,12 @@ def stored_items(
         # however the root is written.
         stored = f"{place}/{path}".removeprefix(f"{own}/")
         name = path.removeprefix(f"{key}/") if key else path
-        yield Item(name=name if path != key else key.rpartition("/")[2], stored=stored, size=size)
+        yield Item(
+            name=name if path != key else key.rpartition("/")[2],
+            inputs={field: {"input": stored}},
+            size=size,
+            place=stored,
+        )
     if not found:
         raise InvalidInputError("PATH", f"{address}: there is no object")
 

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,50 +14,63 @@ from truss_outbox.contract.errors import InvalidInputError, OutboxError
 from truss_outbox.contract.fingerprint import input_digest
 from truss_outbox.contract.metadata import RequestMetadata
 
+from .references import is_readable_file, located, replaced
+
+FIELD = "document"
+"""The field of a model's input that a file is sent in where no other is named."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One request: a document, and what it has of its own beside what its batch shares.
+    """One request: its input, beside what its batch shares, and what that is called.
 
-    `name` is any text; it becomes the request's `metadata.item`. The document is a file here
-    (`path`), an object (`stored`: its key below the root, or its address), or what `inputs` say.
-    `named_by_content`: two items of the same name are one.
+    `name` is any text; it becomes the request's `metadata.item`. A file of this machine is
+    `{"path": …}`, absolute, in any field of `inputs`; `size` is that of all such files. `place`
+    says where the item comes from. `named_by_content`: two items of the same name are one.
     """
 
     name: str
-    path: Path | None = None
-    stored: str | None = None
-    size: int = 0
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+    place: str = "a row"
     named_by_content: bool = False
 
-    @property
-    def place(self) -> str:
-        """Where it comes from, for a sentence."""
-        return str(self.path or self.stored or "a row")
-
     @classmethod
-    def of_file(cls, path: Path, name: str, *, by_content: bool = False) -> Self:
+    def of_file(
+        cls, path: Path, name: str, *, field: str = FIELD, by_content: bool = False
+    ) -> Self:
         """Raises InvalidInputError where it is not a readable file."""
-        if not (path.is_file() and os.access(path, os.R_OK)):
+        if not is_readable_file(path):
             raise InvalidInputError("PATH", f"{path} is not a readable file")
+        place = str(path.absolute())
         return cls(
             name=_digest(path) if by_content else name,
-            path=path,
+            inputs={field: {"path": place}},
             size=path.stat().st_size,
+            place=place,
             named_by_content=by_content,
         )
 
     @classmethod
     def of_inputs(
-        cls, inputs: Mapping[str, JsonValue], name: str | None, labels: Mapping[str, str]
+        cls,
+        inputs: Mapping[str, JsonValue],
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        folder: Path = Path(),
+        place: str = "a row",
     ) -> Self:
-        """Without a name, it is named by what its input says."""
+        """Without a name, it is named by its content. The files that it names lie below `folder`,
+        and their paths are relative to it. Raises InvalidInputError, which names their field."""
+        found, size = located(inputs, folder, below=folder)
         return cls(
-            name=input_digest(inputs) if name is None else name,
-            inputs=inputs,
-            labels=labels,
+            name=_content_name(found) if name is None else name,
+            inputs=found,
+            labels=labels or {},
+            size=size,
+            place=place,
             named_by_content=name is None,
         )
 
@@ -74,12 +86,15 @@ def readable(path: Path) -> Iterator[None]:
         raise InvalidInputError("PATH", f"{path} cannot be read: {error.strerror}") from error
 
 
+def _content_name(inputs: Mapping[str, JsonValue]) -> str:
+    return input_digest(replaced(inputs, lambda file: {"sha256": _digest(file.path)}))
+
+
 def _digest(path: Path) -> str:
     with readable(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_OWN_FIELDS = {"document", "metadata"}
 _PRIORITIES = range(3)
 _QUEUE_SECONDS = range(10, 259_201)
 
@@ -103,8 +118,6 @@ class Batch:
         seconds = self.max_time_in_queue_seconds
         if seconds is not None and seconds not in _QUEUE_SECONDS:
             raise InvalidInputError("max_time_in_queue_seconds", "must be from 10 to 259200")
-        for name in _OWN_FIELDS & self.inputs.keys():
-            raise InvalidInputError(f"set.{name}", "cannot be set: Outbox fills it in")
 
     def metadata(self, item: Item) -> RequestMetadata:
         """Raises InvalidInputError where a text is not valid Unicode."""

@@ -22,7 +22,7 @@ _ROW: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Columns:
     """Which columns are not the model's: the item's name, its labels (an object), and single
-    labels. In a CSV file `labels.x` is the label x, and `document.input` a field of a field."""
+    labels. In a CSV file `labels.x` is the label x, and `image.path` a field of a field."""
 
     item: str = "item"
     labels: str = "labels"
@@ -33,8 +33,8 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES
 
 
-def table_items(name: str, file: BinaryIO, columns: Columns) -> Iterator[Item]:
-    """Raises InvalidInputError, which names the row."""
+def table_items(name: str, file: BinaryIO, columns: Columns, folder: Path) -> Iterator[Item]:
+    """Files that rows name lie below `folder`. Raises InvalidInputError, which names the row."""
     match Path(name).suffix.lower():
         case ".csv":
             rows = _csv_rows(file, {columns.item, *columns.single_labels})
@@ -42,25 +42,24 @@ def table_items(name: str, file: BinaryIO, columns: Columns) -> Iterator[Item]:
             rows = _parquet_rows(file)
         case _:
             rows = _json_rows(file)
-    number = 0
+    number = 1
     try:
         for row in rows:
-            yield _item(row, columns)
+            yield _item(row, columns, folder, f"{name}, row {number}")
             number += 1
     except (ValueError, csv.Error) as error:
         told = error.problem if isinstance(error, InvalidInputError) else "cannot be read"
-        raise InvalidInputError("PATH", f"{name}, row {number + 1}: {told}") from error
+        raise InvalidInputError("PATH", f"{name}, row {number}: {told}") from error
 
 
-def _item(row: dict[str, Any], columns: Columns) -> Item:
+def _item(row: dict[str, Any], columns: Columns, folder: Path, place: str) -> Item:
     name, labels = row.pop(columns.item, None), row.pop(columns.labels, None) or {}
     if not isinstance(labels, Mapping):
         raise InvalidInputError(columns.labels, "must be an object of names and values")
     singles = {one: row.pop(one) for one in columns.single_labels if row.get(one) is not None}
-    if "metadata" in row:
-        raise InvalidInputError("metadata", "is Outbox's; name item and labels in columns")
     texts = {str(key): _text(value) for key, value in {**labels, **singles}.items()}
-    return Item.of_inputs(row, None if name is None else _text(name), texts)
+    own_name = None if name is None else _text(name)
+    return Item.of_inputs(row, own_name, texts, folder=folder, place=place)
 
 
 def _text(value: object) -> str:
@@ -90,13 +89,14 @@ def _csv_rows(file: BinaryIO, texts: Container[str]) -> Iterator[dict[str, Any]]
 def _nested(cells: Mapping[str, str], texts: Container[str]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, cell in cells.items():
-        *path, last = name.split(".")
+        *fields, last = name.split(".")
         place = row
-        for part in path:
+        for part in fields:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
                 raise InvalidInputError(name, "is part of a column that has a value itself")
-        place[last] = cell if name in texts or path == ["labels"] else json_or_text(cell)
+        is_text = name in texts or fields == ["labels"] or (fields and last == "path")
+        place[last] = cell if is_text else json_or_text(cell)
     return row
 
 

@@ -35,7 +35,7 @@ def test_documents_come_back_from_gcs(deployment, journal, time, tmp_path):
     items = []
     for number, name in enumerate(AWKWARD):
         (tmp_path / str(number)).write_bytes(name.encode())
-        items.append(Item(name=name, path=tmp_path / str(number)))
+        items.append(Item.of_file(tmp_path / str(number), name))
     submit(items, Batch(job=journal.job), deployment=deployment, journal=journal, clock=time.clock)
     entries = wait(journal, deployment=deployment, timeout_seconds=60, clock=time.clock)
     report = fetch(

@@ -111,7 +111,7 @@ def test_keys_that_lie_in_folders_are_listed_as_one_because_stores_order_them_di
     service.naming = nested
     deployment = dataclasses.replace(deployment, naming=nested)
     for kind in ("a", "a-b", "a.b"):
-        items = [Item(name=f"{kind}.txt", path=documents / "a.txt")]
+        items = [Item.of_file(documents / "a.txt", f"{kind}.txt")]
         batch = Batch(job=journal.job, labels={"kind": kind})
         submit(items, batch, deployment=deployment, journal=journal, clock=time.clock)
     Tracker(journal, deployment=deployment, clock=time.clock).look()

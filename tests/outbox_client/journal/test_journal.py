@@ -53,7 +53,7 @@ def test_a_plan_that_breaks_off_leaves_nothing(journal):
 
 
 def test_what_a_request_needs_comes_back_as_it_was_planned(journal):
-    item = Item(name="x", stored="in/x", size=7, inputs={"a": [1]}, labels={"l": "ü"})
+    item = Item(name="x", inputs={"a": [1]}, labels={"l": "ü"}, size=7, place="in/x")
     batch = Batch(job=journal.job, labels={"team": "x"}, inputs={"dpi": 1}, priority=1)
     planned = Planned(item=item, batch=batch, key="k")
     journal.plan([planned])

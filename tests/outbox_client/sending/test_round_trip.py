@@ -66,7 +66,7 @@ def test_awkward_names_keep_apart_and_are_found_by_their_own_name(run, tmp_path)
     items = []
     for number, name in enumerate(AWKWARD):
         (source / str(number)).write_bytes(name.encode())
-        items.append(Item(name=name, path=source / str(number)))
+        items.append(Item.of_file(source / str(number), name))
 
     entries, report = run(items)
 
@@ -108,7 +108,7 @@ def test_a_document_over_the_limit_goes_through_the_bucket(run, service, bucket,
     (tmp_path / "huge").write_bytes(b"z" * (9 << 20))
     (tmp_path / "empty").write_bytes(b"")
     names = ("fits", "large", "huge", "empty")
-    _, report = run([Item(name=name, path=tmp_path / name) for name in names])
+    _, report = run([Item.of_file(tmp_path / name, name) for name in names])
 
     documents = {
         body["model_input"]["metadata"]["item"]: body["model_input"]["document"]

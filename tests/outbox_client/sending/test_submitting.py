@@ -79,7 +79,7 @@ def test_a_batch_knows_the_services_bounds(wrong):
 def test_how_a_document_travels_does_not_depend_on_its_labels(tmp_path, bucket):
     for size in (180_000, 184_000, 190_000):
         (tmp_path / "x").write_bytes(b"x" * size)
-        item = Item(name="x", path=tmp_path / "x")
+        item = Item.of_file(tmp_path / "x", "x")
         digests = set()
         for labels in ({}, {"fill": "y" * 15_000}):
             batch = Batch(job="J", labels=labels)
@@ -117,7 +117,7 @@ def test_what_was_sent_is_in_the_journal(documents, deployment, journal, service
         assert entry.key == f"job={journal.job}/{entry.item.replace('/', '%2F')}"
         assert entry.request_id in service.bodies
         assert entry.submitted_at == time.now
-        assert entry.path == str(documents / entry.item)
+        assert entry.place == str(documents / entry.item)
         assert not entry.existed
 
 
