@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import json
 import threading
 import uuid
 from collections.abc import Mapping
@@ -67,10 +68,13 @@ class FakeService:
     def run(self, request_id: str) -> None:
         """What the model does with a request."""
         model_input = self.bodies[request_id]["model_input"]
-        metadata = RequestMetadata(**model_input["metadata"])
+        content = dict(model_input)
+        metadata = RequestMetadata(**content.pop(self.naming.metadata_field))
         key = self.naming.key(metadata, request_id=request_id)
         assert key is not None
-        content = {name: part for name, part in model_input.items() if name != "metadata"}
+        if metadata.model_input is not None:
+            assert not content
+            content = json.loads(self.store.get(metadata.model_input))
         print_ = fingerprint(input_digest(content), model_version=MODEL.version)
         standing = find_manifest(self.store, key)
         if standing is not None and standing.fingerprint != print_:
@@ -78,7 +82,7 @@ class FakeService:
             self.fail(request_id, key, code=error.code, message=str(error))
             return
         if standing is None:
-            self._infer(request_id, key, metadata, model_input["document"], print_)
+            self._infer(request_id, key, metadata, content, print_)
         self.statuses[request_id] = RequestStatus(status="SUCCEEDED")
 
     def fail(
@@ -98,20 +102,27 @@ class FakeService:
         errors = (("MODEL_PREDICT_ERROR", "the model failed"),)
         self.statuses[request_id] = RequestStatus(status="FAILED", errors=errors)
 
+    def read(self, file: Mapping[str, str]) -> bytes:
+        """The bytes that a reference stands for."""
+        if "base64" in file:
+            return base64.b64decode(file["base64"])
+        return self.store.get(file["input"])
+
     def _infer(
         self,
         request_id: str,
         key: str,
         metadata: RequestMetadata,
-        document: Mapping[str, str],
+        content: Mapping[str, Any],
         print_: str,
     ) -> None:
-        """Two artifacts: the document itself, and its size."""
-        data = (
-            base64.b64decode(document["base64"])
-            if "base64" in document
-            else self.store.get(document["input"])
+        """Two artifacts: the first file of the input, and its size."""
+        references = (
+            value
+            for value in content.values()
+            if isinstance(value, dict) and {"base64", "input"} & value.keys()
         )
+        data = next(map(self.read, references), b"")
         with self._lock:
             self.inferences += 1
         attempt = new_attempt()

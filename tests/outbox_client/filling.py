@@ -14,7 +14,10 @@ def fill_journal(journal: Journal, items: list[str], *, submitted_at: float) -> 
     """Every item sent, under the default template; request ids are the items' names with `r-`."""
     batch = Batch(job=journal.job)
     journal.plan(
-        Planned(item=Item(name=i, inputs={"document": {"path": "/x"}}), batch=batch, key=key(journal, i)) for i in items
+        Planned(
+            item=Item(name=i, inputs={"document": {"path": "/x"}}), batch=batch, key=key(journal, i)
+        )
+        for i in items
     )
     journal.begin_submits(
         Begun(item=i, key=key(journal, i), digest=DIGEST, size=1, submitted_at=submitted_at)

@@ -7,7 +7,6 @@ import math
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -99,7 +98,7 @@ def translated() -> Iterator[None]:
 
 
 _PAGE = 500
-_PLANNED_AT_A_TIME = 2000
+_UNSENT_AT_A_TIME = 32  # an input may be large
 _SENT_AT_A_TIME = 5000
 
 
@@ -134,13 +133,12 @@ class Journal:
 
         All or nothing: `resume` has no other list of what is missing.
         """
-        planned, batches = iter(planned), dict[str, int]()
+        batches = dict[str, int]()
         with self._transaction() as connection:
-            # A part at a time, for memory; one transaction all the same.
-            while some := list(islice(planned, _PLANNED_AT_A_TIME)):
-                rows = [self._row(one, batches) for one in some]
-                connection.executemany(queries.PLAN, rows)
-                connection.executemany(queries.PLAN_SOURCE, rows)
+            for one in planned:
+                row = self._row(one, batches)
+                connection.execute(queries.PLAN, row)
+                connection.execute(queries.PLAN_SOURCE, row)
 
     def _row(self, planned: Planned, batches: dict[str, int]) -> dict[str, object]:
         options = planned.batch.to_json()
@@ -218,7 +216,7 @@ class Journal:
 
     def unsent(self) -> Iterator[Planned]:
         """What is to be sent: planned, or begun and never answered."""
-        return map(Planned.of, self._pages(queries.SELECT_UNSENT, {}))
+        return map(Planned.of, self._pages(queries.SELECT_UNSENT, {}, page=_UNSENT_AT_A_TIME))
 
     def unsent_count(self) -> int:
         return int(self._rows(queries.COUNT_UNSENT)[0][0])
@@ -268,14 +266,16 @@ class Journal:
         values = {"before": before, "now": now, "limit": _SENT_AT_A_TIME}
         return self._entries(queries.SELECT_UNANSWERED, **values)
 
-    def _pages(self, query: str, values: Mapping[str, object]) -> Iterator[sqlite3.Row]:
+    def _pages(
+        self, query: str, values: Mapping[str, object], *, page: int = _PAGE
+    ) -> Iterator[sqlite3.Row]:
         start = ""
         while True:
-            page = self._rows(query, **values, start=start, page=_PAGE)
-            yield from page
-            if len(page) < _PAGE:
+            rows = self._rows(query, **values, start=start, page=page)
+            yield from rows
+            if len(rows) < page:
                 return
-            start = page[-1]["item"] + "\0"  # the next name there can be
+            start = rows[-1]["item"] + "\0"  # the next name there can be
 
     def _entries(self, query: str, **values: object) -> list[Entry]:
         return [Entry.of(row) for row in self._rows(query, **values)]

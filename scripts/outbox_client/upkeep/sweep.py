@@ -232,6 +232,7 @@ def sweep(
 ) -> Iterator[Orphan | Kept | UnfinishedUpload]:
     """Everything older than `grace` that no result needs; with `delete` it goes.
 
+    `inputs/` is left alone: no listing tells which of them a queued request still names.
     Raises InvalidInputError for a grace that would take attempts under way, and StoreError.
     """
     if delete and grace < LEAST_GRACE:

@@ -67,8 +67,6 @@ def test_a_key_that_is_too_long_is_refused_before_anything_is_sent(documents, na
         {"priority": -1},
         {"max_time_in_queue_seconds": 9},
         {"max_time_in_queue_seconds": 259_201},
-        {"inputs": {"document": {}}},
-        {"inputs": {"metadata": {}}},
     ],
 )
 def test_a_batch_knows_the_services_bounds(wrong):
@@ -91,17 +89,17 @@ def test_how_a_document_travels_does_not_depend_on_its_labels(tmp_path, bucket):
 
 
 @pytest.mark.parametrize(
-    ("field", "values"),
+    ("said", "values"),
     [
-        ("metadata", {"labels": {"fill": "y" * 16_000}}),
-        ("set", {"inputs": {"fill": "y" * 250_000}}),
+        ("metadata: takes 16", {"labels": {"fill": "y" * 16_000}}),
+        ("metadata: a row has it", {"inputs": {"metadata": {}}}),
+        ("model_input: holds NaN", {"inputs": {"n": float("nan")}}),
+        ("model_input: holds .* surrogate", {"inputs": {"n": "\ud800"}}),
     ],
 )
-def test_what_does_not_fit_a_body_is_named(tmp_path, field, values):
-    item = Item(name="x", path=tmp_path / "x")
-    with pytest.raises(InvalidInputError) as caught:
-        check_body(Batch(job="J", **values), item)
-    assert caught.value.field == field
+def test_what_no_request_can_have_is_named(said, values):
+    with pytest.raises(InvalidInputError, match=said):
+        check_body(Batch(job="J", **values), Item(name="x"))
 
 
 def test_what_was_sent_is_in_the_journal(documents, deployment, journal, service, time):

@@ -92,7 +92,6 @@ def test_a_parquet_table_is_read_in_batches_without_its_nulls(tmp_path):
     [
         ("x.jsonl", '{"a": 1}\n[]\n', r"x\.jsonl, row 2: is not a JSON object"),
         ("x.jsonl", '{"a": 1}\n{"a": \n', "row 2: is not a JSON object"),
-        ("x.jsonl", '{"metadata": {}}\n', "row 1: is Outbox's"),
         ("x.jsonl", '{"labels": 1}\n', "row 1: must be an object"),
         ("x.csv", "a,b\n1,2,3\n", "row 1: has more cells"),
         ("x.csv", "a,a.b\n1,2\n", "row 1: is part of a column"),

@@ -5,9 +5,20 @@ import uuid
 
 import pytest
 
+from outbox_client import Batch, Item
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.upkeep.sweep import Kept, Orphan, Uploads, owners, sweep_attempts, sweep_probes
+from outbox_client.sending.body import make_body
+from outbox_client.upkeep.sweep import (
+    LEAST_GRACE,
+    Kept,
+    Orphan,
+    Uploads,
+    owners,
+    sweep_attempts,
+    sweep_probes,
+)
+from outbox_client.upkeep.sweep import sweep as sweep_all
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import owner
 from truss_outbox.contract import Manifest
@@ -182,3 +193,14 @@ def test_unfinished_uploads_are_aborted_below_the_root_alone(seaweedfs, sweep_ti
     other = Uploads(s3, Root.parse(f"s3://outbox/{prefix}-other"))
     assert list(other.sweep(before=sweep_time, delete=True))
     s3.close()
+
+
+def test_inputs_stay_whatever_their_age_for_requests_yet_to_run_name_them(swept, sweep_time):
+    bucket, _ = swept
+    item = Item(name="large", inputs={"text": "x" * 300_000})
+    metadata = make_body(Batch(job="j"), item, bucket).content["model_input"]["metadata"]
+    found = sweep_all(
+        bucket, None, grace=LEAST_GRACE, delete=True, now=sweep_time + datetime.timedelta(days=90)
+    )
+    assert list(found) == []
+    assert list(bucket.keys("inputs/")) == [metadata["model_input"]]
