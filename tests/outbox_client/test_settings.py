@@ -2,6 +2,7 @@
 
 import pytest
 
+from outbox_client import opening
 from outbox_client.settings import ResultOverrides, ServiceOverrides, read_settings
 from truss_outbox.contract.errors import ConfigurationError
 
@@ -75,6 +76,15 @@ def test_input_roots_of_the_environment_are_parted_by_spaces_or_commas(config):
     environ = {"OUTBOX_INPUT_ROOTS": "s3://a/x/, gs://b"}
     settings = read_settings(ResultOverrides(config=config), environ=environ)
     assert settings.input_roots == ("s3://a/x", "gs://b")
+
+
+def test_the_field_of_the_metadata_is_the_models(config):
+    overrides = ResultOverrides(config=config)
+    assert read_settings(overrides, environ={}).metadata_field == "metadata"
+    environ = {"OUTBOX_METADATA_FIELD": "outbox"}
+    assert read_settings(overrides, environ=environ).metadata_field == "outbox"
+    config.write_text(CONFIG + "    metadata_field: own\n")
+    assert opening.naming(read_settings(overrides, environ={})).metadata_field == "own"
 
 
 def test_the_key_is_not_in_the_settings_repr(config):

@@ -44,8 +44,11 @@ def check_body(batch: Batch, item: Item, *, metadata_field: str = "metadata") ->
     """Raises InvalidInputError for what no request can have."""
     inputs = _inputs(batch, item)
     if metadata_field in inputs:
-        problem = f"{item.place} has it, which is Outbox's; name item and labels in columns"
-        raise InvalidInputError(metadata_field, problem)
+        raise InvalidInputError(
+            metadata_field,
+            f"cannot be set by {item.place}: Outbox fills it in; item and labels have columns of"
+            " their own, and a model that needs the field another metadata_field",
+        )
     _size(replaced(inputs, lambda _: {}))
     size = _size(_metadata(batch, item))
     if size > _MAX_METADATA_BYTES:

@@ -69,7 +69,6 @@ def test_nothing_is_sent_when_the_input_is_wrong(outbox, documents, job, service
         "cannot be set": [documents, "--set", "metadata={}"],
         "priority": [documents, "--priority", "3"],
         "max-time-in-queue": [documents, "--max-time-in-queue", "9"],
-        "set: takes 270008 bytes": [documents, "--set", f"x={'y' * 270_000}"],
         "surrogate": [documents, "--set", r'x="\ud800"'],
         "NaN": [documents, "--set", "x=NaN"],
     }

@@ -92,7 +92,7 @@ def test_how_a_document_travels_does_not_depend_on_its_labels(tmp_path, bucket):
     ("said", "values"),
     [
         ("metadata: takes 16", {"labels": {"fill": "y" * 16_000}}),
-        ("metadata: a row has it", {"inputs": {"metadata": {}}}),
+        ("metadata: cannot be set by a row", {"inputs": {"metadata": {}}}),
         ("model_input: holds NaN", {"inputs": {"n": float("nan")}}),
         ("model_input: holds .* surrogate", {"inputs": {"n": "\ud800"}}),
     ],

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from outbox_client import Batch, Item, State, find_items, submit, wait
+from outbox_client import Batch, Item, State, submit, wait
 from outbox_client.sending import body as sending
 from outbox_client.sending.body import make_body
 from truss_outbox.contract import fingerprint, input_digest
