@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from outbox_client import Batch, Item, State, submit, wait
 from outbox_client.sending import body as sending
 from outbox_client.sending.body import make_body
 from truss_outbox.contract import fingerprint, input_digest
+from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.manifest import Manifest
 
 LARGE = {"text": "ü" * 140_000, "numbers": [1, 2.5, 1e300, None], "deep": {"b": 1, "a": "😀"}}
@@ -113,3 +115,11 @@ def test_a_large_row_of_a_table_is_sent(outbox, job, service, tmp_path):
     assert (tmp_path / "out" / "x" / "copy.bin").read_bytes() == b"alpha"
     (body,) = service.bodies.values()
     assert body["model_input"].keys() == {"metadata"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs a file that grows")
+def test_a_file_that_grows_before_it_is_read_is_its_requests_error(memory_bucket):
+    # The kernel makes it when it is read; until then it is empty.
+    item = Item(name="x", inputs={"log": {"path": "/proc/self/status"}})
+    with pytest.raises(InvalidInputError, match="/proc/self/status changed while it was read"):
+        make_body(Batch(job="J"), item, memory_bucket)
