@@ -5,7 +5,7 @@ import base64
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -87,34 +87,34 @@ def _metadata(batch: Batch, item: Item) -> dict[str, Any]:
 
 def _with_files(inputs: dict[str, JsonValue], bucket: Bucket) -> tuple[dict[str, JsonValue], int]:
     """The input with the files' bytes or keys instead of their paths, and how many bytes."""
-    sizes = list[tuple[int, str]]()
+    sizes = dict[LocalFile, int]()
     for file in files_in(inputs):
         with readable(file.path):
-            sizes.append((file.path.stat().st_size, file.field))
+            sizes[file] = file.path.stat().st_size
     inside = _inside(inputs, sizes)
 
     def place(file: LocalFile) -> JsonValue:
-        if file.field not in inside:
+        if file not in inside:
             return file.reference(input=stage_file(file.path, bucket))
         with readable(file.path):
             data = file.path.read_bytes()
-        if len(data) != inside[file.field]:
+        if len(data) != sizes[file]:
             raise _changed(file.path)
         return file.reference(base64=base64.b64encode(data).decode())
 
-    return replaced(inputs, place), sum(size for size, _ in sizes)
+    return replaced(inputs, place), sum(sizes.values())
 
 
-def _inside(inputs: Mapping[str, JsonValue], sizes: Sequence[tuple[int, str]]) -> dict[str, int]:
-    """The fields whose files the body may hold, with their sizes."""
-    inside = dict[str, int]()
+def _inside(inputs: Mapping[str, JsonValue], sizes: Mapping[LocalFile, int]) -> set[LocalFile]:
+    """The files that the body may hold: as many as fit, whatever the order of the fields."""
+    inside = set[LocalFile]()
     room = _MAX_INPUT_BYTES - _size(replaced(inputs, lambda file: file.reference(input=_A_KEY)))
-    for size, field in sorted(sizes):
-        encoded = -(-size // 3) * 4
+    for file in sorted(sizes, key=lambda file: (sizes[file], file.field)):
+        encoded = -(-sizes[file] // 3) * 4
         room -= encoded + len("base64") - len(_A_KEY) - len("input")
         if room < 0:
             break
-        inside[field] = size
+        inside.add(file)
     return inside
 
 

@@ -23,11 +23,6 @@ class LocalFile:
     path: Path
     sha256: str | None = None
 
-    @property
-    def size(self) -> int:
-        """In bytes. Raises OSError."""
-        return self.path.stat().st_size
-
     def reference(self, **source: str) -> JsonValue:
         """What stands for it in an input: its `path`, or where the model finds it."""
         return {**source, **({"sha256": self.sha256} if self.sha256 else {})}
@@ -73,12 +68,17 @@ def is_readable_file(path: Path) -> bool:
 
 def _replaced(value: JsonValue, field: str, replace: Callable[[LocalFile], JsonValue]) -> JsonValue:
     match value:
-        case {"path": str(path), "sha256": str(sha256), **more} if not any(more.values()):
+        case {"path": str(path), "sha256": str(sha256), **more} if _is_nothing(more):
             return replace(LocalFile(field=field, path=Path(path), sha256=sha256))
-        case {"path": str(path), **more} if not any(more.values()):
+        case {"path": str(path), **more} if _is_nothing(more):
             return replace(LocalFile(field=field, path=Path(path)))
         case dict():
             return {n: _replaced(one, f"{field}.{n}", replace) for n, one in value.items()}
         case list():
             return [_replaced(one, f"{field}.{n}", replace) for n, one in enumerate(value)]
     return value
+
+
+def _is_nothing(values: Mapping[object, object]) -> bool:
+    # Rows of Parquet have every field that one of them has.
+    return all(value is None for value in values.values())

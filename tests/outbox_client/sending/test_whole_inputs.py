@@ -75,6 +75,15 @@ def test_the_largest_files_leave_the_body_first_whatever_the_order_of_the_fields
     assert len(digests) == 1
 
 
+def test_two_files_whose_fields_read_alike_are_kept_apart(memory_bucket, tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).write_text(name)
+    one, other = ({"path": str(tmp_path / name)} for name in ("one", "other"))
+    item = Item(name="x", inputs={"a.b": one, "a": {"b": other}})
+    sent = make_body(Batch(job="J"), item, memory_bucket).content["model_input"]
+    assert (sent["a.b"], sent["a"]["b"]) == ({"base64": "b25l"}, {"base64": "b3RoZXI="})
+
+
 def test_files_go_first_and_then_the_whole(memory_bucket, tmp_path):
     (tmp_path / "page").write_bytes(b"x")
     (tmp_path / "large").write_bytes(b"y" * 1_000)

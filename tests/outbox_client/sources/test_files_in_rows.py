@@ -12,7 +12,7 @@ from truss_outbox.contract.errors import InvalidInputError
 ROW = {
     "item": "x",
     "image": {"path": "a.png"},
-    "pages": [{"path": "more/1.png"}, {"text": "no file", "path": "as it is"}],
+    "pages": [{"path": "more/1.png"}, {"n": 0, "path": "as it is"}],
     "path": "as it is",
 }
 TWO_FILES = {"item": "x", "image": {"path": "a.png"}, "sound": {"path": "more/1.png"}}
@@ -70,7 +70,7 @@ def test_files_lie_in_lists_and_objects_and_all_else_stays(folder, memory_bucket
     (item,) = find_items([jsonl(folder / "rows.jsonl", ROW)])
     assert input_of(item, memory_bucket) == {
         "image": {"base64": "YWxwaGE="},
-        "pages": [{"base64": "b25l"}, {"text": "no file", "path": "as it is"}],
+        "pages": [{"base64": "b25l"}, {"n": 0, "path": "as it is"}],
         "path": "as it is",
     }
 
