@@ -70,8 +70,10 @@ def load_engine(settings: InferenceSettings, data_directory: Path) -> Engine:
 
 
 def _picture_with_text() -> Pixels:
-    picture = np.full((200, 800, 3), 255, np.uint8)
-    cv2.putText(picture, "Outbox", (60, 130), cv2.FONT_HERSHEY_SIMPLEX, 3, (0, 0, 0), 6)
+    # rapidocr enlarges what is less than 736 pixels high or wide: a strip would take four times
+    # as long to read, and a model as much longer to load.
+    picture = np.full((736, 736, 3), 255, np.uint8)
+    cv2.putText(picture, "Outbox", (40, 400), cv2.FONT_HERSHEY_SIMPLEX, 3, (0, 0, 0), 6)
     return picture
 
 
