@@ -8,8 +8,11 @@ _OCR, _END_TO_END, _LOCAL = "tests/ocr", "tests/end_to_end", "tests/local_basete
 SHARING = (
     # One stand-in with the OCR.
     (f"{_OCR}/test_documents.py", f"{_OCR}/test_canaries.py", f"{_OCR}/test_readme.py"),
-    # Each example is read once.
-    (f"{_OCR}/inference/test_artifacts.py", f"{_OCR}/inference/test_examples.py"),
+    # One inference; each page is read once.
+    tuple(
+        f"{_OCR}/inference/test_{name}.py"
+        for name in ("artifacts", "bad_input", "examples", "formats", "settings")
+    ),
     # One stand-in with the tiny Truss.
     (*(f"{_END_TO_END}/test_{name}.py" for name in ("crashes", "page", "results")),),
     # One stand-in with the obedient Truss.
@@ -19,7 +22,6 @@ SHARING = (
 
 LONGEST = (
     *(files[0] for files in SHARING[:3]),
-    f"{_OCR}/inference/test_formats.py",
     "tests/faults/test_crash_matrix.py",
     "tests/faults/test_faulty_network.py",
     f"{_LOCAL}/trusses/test_surviving.py",

@@ -1,6 +1,7 @@
 """The real inference, loaded once, and something small for it to read."""
 
 import functools
+import hashlib
 import io
 import json
 import shutil
@@ -14,6 +15,9 @@ import pytest
 from PIL import Image
 
 from model.inference import Request, load
+from model.inference.reading.engine import Engine
+from model.inference.reading.reading import Line, Pixels
+from model.inference.settings import InferenceSettings
 from tests.tiny_truss import PROJECT
 from truss_outbox import Outputs
 
@@ -34,6 +38,20 @@ class Result:
 
     def pages(self) -> list[dict[str, Any]]:
         return json.loads(self.outputs.files["document.json"].read_text("utf-8"))["pages"]
+
+
+class RememberingEngine:
+    """Reads each picture once: most tests are about what comes before and after."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._read: dict[tuple[object, str], list[Line]] = {}
+
+    def read(self, pixels: Pixels) -> list[Line]:
+        picture = (pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest())
+        if picture not in self._read:
+            self._read[picture] = self._engine.read(pixels)
+        return list(self._read[picture])
 
 
 Read = Callable[..., Result]
@@ -59,8 +77,13 @@ def inference():
     return load({"threads": 1}, DATA)
 
 
+@pytest.fixture(scope="session")
+def remembering(inference):
+    return type(inference)(RememberingEngine(inference._engine), InferenceSettings())
+
+
 @pytest.fixture
-def reader(inference, tmp_path_factory) -> Callable[[Any], Read]:
+def reader(tmp_path_factory) -> Callable[[Any], Read]:
     """Makes a `read` of an inference, for those with other settings than the defaults."""
 
     def reader_of(model: Any) -> Read:
@@ -79,20 +102,20 @@ def reader(inference, tmp_path_factory) -> Callable[[Any], Read]:
 
 
 @pytest.fixture
-def read(inference, reader) -> Read:
+def read(remembering, reader) -> Read:
     """Run a document, a file or bytes, through the inference; fields as a request has them."""
-    return reader(inference)
+    return reader(remembering)
 
 
 @pytest.fixture(scope="session")
-def example(inference, tmp_path_factory) -> Example:
+def example(remembering, tmp_path_factory) -> Example:
     """A sample document's result, all artifacts, by its name; each is read once."""
 
     @functools.cache
     def read_example(name: str) -> Result:
         directory = tmp_path_factory.mktemp("example")
         request = request_for(EXAMPLES / name, artifacts=ALL)
-        return Result(outputs=inference.run(request, directory))
+        return Result(outputs=remembering.run(request, directory))
 
     return read_example
 

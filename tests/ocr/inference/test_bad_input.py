@@ -43,7 +43,7 @@ def pdf_of(size: tuple[float, float], pages: int = 1) -> bytes:
 def locked_pdf() -> bytes:
     pdf = FPDF()
     pdf.set_encryption(owner_password="owner", user_password="open sesame")
-    pdf.add_page()
+    pdf.add_page(format=(110, 110))
     pdf.set_font("helvetica", size=24)
     pdf.cell(text="For members only")
     return bytes(pdf.output())

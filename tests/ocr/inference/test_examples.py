@@ -5,8 +5,16 @@ from rapidfuzz.distance import Levenshtein
 
 from tests.ocr.inference.conftest import EXAMPLES
 
+QUICK = {"minutes.pdf", "notice-zh.png", "photo.png", "rechnung.pdf"}
+"""Those that other tests read too; with them, there is one of each kind of page."""
+
 DAMAGED = {"scanned-letter.pdf", "photo.png"}
-CLEAN = sorted(path.name for path in EXAMPLES.glob("*.*") if path.name not in DAMAGED)
+CLEAN = {path.name for path in EXAMPLES.glob("*.*")} - DAMAGED
+
+
+def others_slow(names: set[str]) -> list[object]:
+    slow = {True: (), False: pytest.mark.slow}
+    return [pytest.param(name, marks=slow[name in QUICK]) for name in sorted(names)]
 
 
 def truth(name: str) -> str:
@@ -19,12 +27,12 @@ def test_there_is_a_truth_for_every_example_and_an_example_for_every_truth():
     assert len(examples) >= 7
 
 
-@pytest.mark.parametrize("name", CLEAN)
+@pytest.mark.parametrize("name", others_slow(CLEAN))
 def test_a_clean_document_is_read_without_a_mistake(example, name):
     assert example(name).text() == truth(name)
 
 
-@pytest.mark.parametrize("name", sorted(DAMAGED))
+@pytest.mark.parametrize("name", others_slow(DAMAGED))
 def test_a_damaged_document_is_read_almost_without_mistakes(example, name):
     expected = truth(name)
     mistakes = Levenshtein.distance(example(name).text(), expected)
