@@ -32,7 +32,10 @@ STORES: dict[str, Callable[[pytest.FixtureRequest, str], ObjectStore]] = {
 LIVE_ROOTS = [root for root in os.environ.get("OUTBOX_LIVE_ROOTS", "").split(",") if root]
 
 
-@pytest.fixture(params=[*STORES, *(pytest.param(r, marks=pytest.mark.live) for r in LIVE_ROOTS)])
+KINDS = [*STORES, *(pytest.param(root, marks=pytest.mark.live) for root in LIVE_ROOTS)]
+
+
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     """An empty store. What a test leaves in a live one lies below `contract-…` in its root."""
     if request.param in STORES:

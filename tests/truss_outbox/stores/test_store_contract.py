@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.truss_outbox.stores.conftest import KINDS
 from truss_outbox.contract.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -21,6 +22,9 @@ from truss_outbox.stores.probing import probe
 from truss_outbox.stores.streams import FileDigest
 
 TEXT = "text/plain"
+ATOMIC = [kind for kind in KINDS if kind != "moto"]
+"""Moto's server looks whether an object is there, then writes: two at once may both succeed."""
+
 KEY = "manifests/job=J/%2E%2E%2Fx%F0%9F%98%80.json"
 
 
@@ -64,6 +68,7 @@ def test_an_object_can_be_created_once(store):
     assert store.get(KEY) == b"first"
 
 
+@pytest.mark.parametrize("store", ATOMIC, indirect=True)
 def test_of_many_creators_at_once_one_succeeds_and_its_bytes_stay(store):
     def create(number: int) -> int | None:
         try:
@@ -96,7 +101,7 @@ def test_a_file_that_changes_is_refused_or_known_by_what_was_stored(store, tmp_p
         pytest.xfail("moto's server stores the checksum without verifying it")
     path = tmp_path / "source"
     path.write_bytes(bytes(size))
-    for number in range(5):
+    for number in range(3):
         with restless(path):
             try:
                 digest = store.put_file(f"{number}", path, content_type=TEXT)
