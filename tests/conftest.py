@@ -2,12 +2,15 @@
 
 import functools
 import logging
+import os
+import ssl
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import botocore.loaders
+import httpx._transports.default
 import pytest
 from hypothesis import settings
-from moto.server import ThreadedMotoServer
 from xdist.remote import Producer
 
 from local_baseten.buckets.fake_gcs import running_fake_gcs
@@ -24,9 +27,20 @@ settings.load_profile("quick")
 
 collect_ignore = [] if ocr_is_here() else ["ocr"]
 
-# A client parses a megabyte of AWS's descriptions, which takes 0.15 s; hundreds are made here.
+# A client parses a megabyte of AWS's descriptions, which takes 0.15 s, and looks for those of all
+# services; one of HTTP parses all certificates of the machine. Hundreds are made here.
 _load_file = functools.cache(botocore.loaders.JSONFileLoader().load_file)
 botocore.loaders.JSONFileLoader.load_file = lambda _, path: _load_file(path)
+_services = functools.cache(botocore.loaders.Loader().list_available_services)
+botocore.loaders.Loader.list_available_services = lambda _, type_name: _services(type_name)
+httpx._transports.default.create_ssl_context = lambda **how: _ssl_context(
+    os.environ.get("SSL_CERT_FILE"), **how
+)
+
+
+@functools.cache
+def _ssl_context(certificates: str | None, **how: Any) -> ssl.SSLContext:
+    return httpx.create_ssl_context(**how)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,6 +95,9 @@ def _silent_logs(tmp_path_factory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def moto_options() -> Iterator[S3Options]:
     """Moto's S3 server with the bucket `outbox`."""
+    # Takes half a second, which not every process needs.
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

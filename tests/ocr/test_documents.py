@@ -10,7 +10,6 @@ import boto3
 import httpx
 import pypdfium2
 import pytest
-from fpdf import FPDF
 
 from tests.end_to_end.asking import final_status
 from tests.end_to_end.reading import Bucket
@@ -55,6 +54,8 @@ def minutes(**fields: Any) -> dict[str, Any]:
 
 
 def locked_pdf() -> bytes:
+    from fpdf import FPDF
+
     pdf = FPDF()
     pdf.set_encryption(owner_password="owner", user_password="user")
     pdf.add_page()

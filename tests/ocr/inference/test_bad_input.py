@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import pypdfium2
 import pytest
-from fpdf import FPDF
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -41,6 +40,8 @@ def pdf_of(size: tuple[float, float], pages: int = 1) -> bytes:
 
 
 def locked_pdf() -> bytes:
+    from fpdf import FPDF
+
     pdf = FPDF()
     pdf.set_encryption(owner_password="owner", user_password="open sesame")
     pdf.add_page(format=(110, 110))
