@@ -2,28 +2,23 @@
 
 import base64
 import contextlib
-import functools
 import json
 import os
 import re
 import socket
 import subprocess
 import sys
-import sysconfig
 import tarfile
 from collections.abc import Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import httpx
 import pytest
 import yaml
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from truss.remote.baseten.core import archive_dir
 
 from local_baseten.trusses.layout import lay_out_truss
 from tests.interpreters import find_python
+from tests.linking import linked_environment
 from tests.tiny_truss import PROJECT
 from tests.waiting import until
 
@@ -33,6 +28,9 @@ LAUNCHER = PROJECT / "scripts" / "local_baseten" / "trusses" / "launcher.py"
 @pytest.fixture(scope="module")
 def uploaded(tmp_path_factory) -> Path:
     """The archive as Truss makes it, unpacked as Baseten would."""
+    # Takes two seconds, which not every process needs.
+    from truss.remote.baseten.core import archive_dir
+
     target = tmp_path_factory.mktemp("uploaded")
     with archive_dir(PROJECT) as archive, tarfile.open(fileobj=archive) as files:
         files.extractall(target, filter="data")
@@ -123,48 +121,8 @@ def installed(directory: Path, uploaded: Path, requirements: list[str]) -> Path:
 
 
 def linked(directory: Path, uploaded: Path, requirements: list[str]) -> Path:
-    """The same in a second: links to what the requirements lead to in the tests' environment."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory], check=True)
-    (packages,) = directory.glob("lib/python*/site-packages")
-    here = Path(sysconfig.get_path("purelib"))
-    files = {file for needed in closure(requirements) for file in needed.files or ()}
-    for path in {topmost_package(here, file) for file in files if ".." not in file.parts}:
-        (packages / path).parent.mkdir(parents=True, exist_ok=True)
-        (packages / path).symlink_to(here / path)
-    return directory / "bin" / "python"
-
-
-def topmost_package(here: Path, file: PurePath) -> PurePath:
-    """The package that a file is in, not a namespace that others are in too; or the file alone."""
-    folders = list(file.parents)[-2::-1]
-    return next((folder for folder in folders if is_package(here / folder)), file)
-
-
-@functools.cache
-def is_package(folder: Path) -> bool:
-    return (folder / "__init__.py").exists()
-
-
-def closure(requirements: list[str]) -> list[Distribution]:
-    """What is installed here of these requirements and of theirs.
-
-    Of the server's requirements this environment has only those that the stand-in needs.
-    """
-    found: dict[str, Distribution] = {}
-    asked: set[tuple[str, str]] = set()
-    waiting = [(Requirement(line), "") for line in requirements]
-    while waiting:
-        requirement, extra = waiting.pop()
-        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
-            continue
-        name = canonicalize_name(requirement.name)
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = distribution(name)
-            new = {(name, wanted) for wanted in ("", *requirement.extras)} - asked
-            asked |= new
-            needs = [Requirement(line) for line in found[name].requires or ()]
-            waiting += [(need, wanted) for _, wanted in new for need in needs]
-    return list(found.values())
+    """The same in a second."""
+    return linked_environment(directory, requirements)
 
 
 @pytest.mark.parametrize("environment", [linked, pytest.param(installed, marks=pytest.mark.slow)])

@@ -1,19 +1,22 @@
 """The wheel: what lies in it, and that it can be used from a folder with packages of any name."""
 
+import email.message
 import email.parser
 import os
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from local_baseten.running import LocalBaseten, running_locally
-from tests.interpreters import OWN, find_python
+from tests.interpreters import find_python
+from tests.linking import linked_environment
 from tests.tiny_truss import PROJECT, make_tiny_truss
 
 PACKAGES = {
@@ -22,7 +25,7 @@ PACKAGES = {
     "local_baseten": PROJECT / "scripts" / "local_baseten",
     "baseten_webhooks": PROJECT / "scripts" / "baseten_webhooks",
 }
-OTHERS = [version for version in ("3.11", "3.12", "3.13", "3.14") if version != OWN]
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 UNWANTED = {"cv2", "onnxruntime", "opencv_python_headless", "rapidocr", "truss"}
 
 
@@ -86,14 +89,42 @@ def _pip(*arguments: str | Path) -> None:
     )
 
 
-def make_environment(directory: Path, version: str, requirement: str) -> Environment:
-    """With what `requirement` brings, and not even pip."""
-    python = find_python(version)
-    if python is None:
+def linked(directory: Path, wheel: Path, *extras: str) -> Environment:
+    """With the wheel and links to what it requires, and not even pip."""
+    python = linked_environment(directory / "venv", requirements(wheel, extras))
+    _pip("--python", python, "install", "--no-deps", "--no-compile", wheel)
+    return environment(directory, python)
+
+
+def installed(directory: Path, wheel: Path, *extras: str, version: str) -> Environment:
+    """The same as a user makes it: pip finds what the wheel requires."""
+    base = find_python(version)
+    if base is None:
         pytest.skip(f"Python {version} is not on this machine")
-    subprocess.run([python, "-m", "venv", "--without-pip", directory / "venv"], check=True)
-    own_python = directory / "venv" / "bin" / "python"
-    _pip("--python", own_python, "install", "--no-compile", requirement)
+    subprocess.run([base, "-m", "venv", "--without-pip", directory / "venv"], check=True)
+    python = directory / "venv" / "bin" / "python"
+    _pip("--python", python, "install", "--no-compile", f"{wheel}[{','.join(extras)}]")
+    return environment(directory, python)
+
+
+def requirements(wheel: Path, extras: Iterable[str]) -> list[str]:
+    """What it requires with these extras."""
+    found = []
+    for line in metadata(wheel).get_all("Requires-Dist"):
+        requirement = Requirement(line)
+        marker, requirement.marker = requirement.marker, None
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):
+            found.append(str(requirement))
+    return found
+
+
+def metadata(wheel: Path) -> email.message.Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return email.parser.Parser().parsestr(archive.read(name).decode())
+
+
+def environment(directory: Path, own_python: Path) -> Environment:
     folder = directory / "work"
     for name in ("model", "scripts"):
         (folder / name).mkdir(parents=True)
@@ -118,32 +149,45 @@ def test_it_holds_the_four_packages_whole_and_nothing_else(wheel):
 
 def test_its_metadata_name_no_dependency_of_the_ocr(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = email.parser.Parser().parsestr(archive.read(name).decode())
-        assert name.replace("METADATA", "licenses/LICENSE") in archive.namelist()
-    requirements = metadata.get_all("Requires-Dist")
-    core = {line.partition(">")[0] for line in requirements if "extra ==" not in line}
+        assert any(name.endswith(".dist-info/licenses/LICENSE") for name in archive.namelist())
+    fields = metadata(wheel)
+    lines = fields.get_all("Requires-Dist")
+    core = {line.partition(">")[0] for line in lines if "extra ==" not in line}
     assert core == {"pydantic", "stamina"}
-    extras = set(metadata.get_all("Provides-Extra"))
+    extras = set(fields.get_all("Provides-Extra"))
     assert extras == {"s3", "gcs", "client", "local", "webhooks"}
-    assert not [line for line in requirements if "==" in line.partition(";")[0]]
-    assert metadata["Requires-Python"] == ">=3.11"
+    assert not [line for line in lines if "==" in line.partition(";")[0]]
+    assert fields["Requires-Python"] == ">=3.11"
 
 
 def test_the_library_is_imported_with_two_dependencies(wheel, tmp_path):
-    environment = make_environment(tmp_path, OWN, str(wheel))
+    environment = linked(tmp_path, wheel)
     for name in ("truss_outbox", "truss_outbox.contract", "baseten_webhooks", "outbox_client"):
         environment.run("python", "-c", f"import {name}")
     assert not environment.installed() & {"boto3", "httpx", "prometheus_client", "typer"}
 
 
-@pytest.mark.parametrize(
-    "version", [OWN, *(pytest.param(version, marks=pytest.mark.slow) for version in OTHERS)]
-)
-def test_a_job_is_sent_and_fetched_by_what_is_installed(wheel, local, tmp_path, version, capsys):
+def test_a_job_is_sent_and_fetched_by_the_wheel_and_what_it_requires(wheel, local, tmp_path):
+    use(linked(tmp_path, wheel, "client", "s3"), local, "wheel-linked")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_job_is_sent_and_fetched_by_what_pip_installs(wheel, local, tmp_path, version, capsys):
     started = time.monotonic()
-    environment = make_environment(tmp_path, version, f"{wheel}[client,s3]")
-    installed = time.monotonic()
+    environment = installed(tmp_path, wheel, "client", "s3", version=version)
+    finished = time.monotonic()
+    use(environment, local, f"wheel-{version}")
+    used = time.monotonic()
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nThe wheel on Python {version}: {environment.megabytes()} MB, installed in"
+            f" {finished - started:.0f} s, used for {used - finished:.0f} s\n"
+        )
+
+
+def use(environment: Environment, local: LocalBaseten, job: str) -> None:
+    """Send, wait, fetch, index and report, with nothing but what the environment has."""
     names = "truss_outbox, outbox_client, baseten_webhooks, model, scripts"
     environment.run("python", "-c", f"import {names}; assert scripts.__doc__ == model.__doc__")
     assert "submit" in environment.run("outbox", "--help")
@@ -151,7 +195,6 @@ def test_a_job_is_sent_and_fetched_by_what_is_installed(wheel, local, tmp_path, 
     documents.mkdir()
     for item in ("a.txt", "b.txt"):
         (documents / item).write_text(f"one {item}")
-    job = f"wheel-{version}"
     environment.run("outbox", "submit", documents, "--job", job, **local.environment)
     for command in (["wait"], ["fetch", "--to", "results"], ["index"], ["report"]):
         environment.run("outbox", *command, job, **local.environment)
@@ -160,9 +203,3 @@ def test_a_job_is_sent_and_fetched_by_what_is_installed(wheel, local, tmp_path, 
     environment.run("outbox", "new", "words")
     assert (environment.folder / "words/packages/truss_outbox/py.typed").is_file()
     assert not environment.installed() & UNWANTED
-    used = time.monotonic()
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\nThe wheel on Python {version}: {environment.megabytes()} MB, installed in"
-            f" {installed - started:.0f} s, used for {used - installed:.0f} s\n"
-        )
