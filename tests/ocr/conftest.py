@@ -3,10 +3,14 @@
 import uuid
 from collections.abc import Iterator
 
+import pypdfium2
 import pytest
+from PIL import Image
 
 from local_baseten.running import LocalBaseten, running_locally
 from tests.tiny_truss import PROJECT
+
+EXAMPLES = PROJECT / "data" / "examples"
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +29,18 @@ def ocr(tmp_path_factory) -> Iterator[LocalBaseten]:
 @pytest.fixture
 def job() -> str:
     return uuid.uuid4().hex
+
+
+@pytest.fixture(scope="session")
+def card() -> Image.Image:
+    """The first lines of minutes.pdf on a page of the size that is read fastest."""
+    with pypdfium2.PdfDocument(EXAMPLES / "minutes.pdf") as pdf:
+        page = pdf[0].render(scale=150 / 72).to_pil()
+    card = Image.new("RGB", (800, 740), "white")
+    card.paste(page.crop((100, 120, 900, 296)), (0, 100))
+    return card
+
+
+@pytest.fixture(scope="session")
+def card_lines() -> list[str]:
+    return (EXAMPLES / "truth" / "minutes.txt").read_text("utf-8").splitlines()[:3]

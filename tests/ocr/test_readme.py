@@ -3,15 +3,16 @@
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
-from tests.documentation.pages import block
+from outbox_client.commands.app import app
+from tests.documentation.pages import block, command_lines
 from tests.end_to_end.asking import final_status
 from tests.tiny_truss import PROJECT
 
@@ -28,15 +29,16 @@ def environment(ocr, tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def demo_job(ocr, environment, tmp_path_factory) -> None:
-    """Two documents under the job that the examples name, sent as the README says."""
+def demo_job(ocr, environment, card, tmp_path_factory) -> None:
+    """Two documents under the job that the examples name, sent as the README says; they are
+    called as those are, and are read in less time."""
     folder = tmp_path_factory.mktemp("project")
     (folder / ".outbox").mkdir()
     variables = [f"{name}={shlex.quote(value)}\n" for name, value in ocr.environment.items()]
     (folder / ".outbox" / "environment").write_text("".join(variables))
     (folder / "data" / "examples").mkdir(parents=True)
     for name in ("notice-zh.png", "photo.png"):
-        shutil.copy(EXAMPLES / name, folder / "data" / "examples")
+        card.save(folder / "data" / "examples" / name)
     told_by_the_file = {k: v for k, v in environment.items() if k not in ocr.environment}
     commands = block("sh", "outbox run data/examples/*.png --job demo")
     run(["bash", "-e", "-c", commands], told_by_the_file, cwd=folder)
@@ -63,15 +65,20 @@ def test_the_curl_request_is_accepted_and_its_result_is_where_the_readme_says(oc
     assert run([sys.executable, "-c", "\n".join(listing)], environment)
 
 
-def test_the_companions_commands_work_as_listed(environment, tmp_path):
+def test_the_companions_commands_work_as_listed(
+    environment, card, card_lines, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "scans").mkdir()
-    shutil.copy(EXAMPLES / "rechnung.pdf", tmp_path / "scans" / "scan-1.pdf")
+    card.save(tmp_path / "scans" / "scan-1.pdf", resolution=150)
     for commands in (
         block("sh", "outbox submit scans/"),
         block("sh", "outbox fetch march --to results/ --include"),
         block("sh", "outbox sweep --older-than"),
     ):
-        run(["bash", "-e", "-c", commands], environment, cwd=tmp_path)
+        for words in command_lines(commands):
+            result = CliRunner().invoke(app, words, env=environment)
+            assert result.exit_code == 0, result.output
     texts = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.txt")}
     assert set(map(str, texts)) == {
         "results/scan-1.pdf/text.txt",
@@ -79,8 +86,7 @@ def test_the_companions_commands_work_as_listed(environment, tmp_path):
         "texts/7/scan-1.pdf.txt",
     }
     for text in texts:
-        truth = (EXAMPLES / "truth" / "rechnung.txt").read_text()
-        assert (tmp_path / text).read_text().strip() == truth.strip()
+        assert (tmp_path / text).read_text().splitlines() == card_lines
 
 
 @pytest.mark.usefixtures("demo_job")

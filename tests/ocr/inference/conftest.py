@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pypdfium2
 import pytest
 from PIL import Image
 
@@ -118,18 +117,3 @@ def example(remembering, tmp_path_factory) -> Example:
         return Result(outputs=remembering.run(request, directory))
 
     return read_example
-
-
-@pytest.fixture(scope="session")
-def card() -> Image.Image:
-    """The first lines of minutes.pdf on a page of the size that is read fastest."""
-    with pypdfium2.PdfDocument(EXAMPLES / "minutes.pdf") as pdf:
-        page = pdf[0].render(scale=150 / 72).to_pil()
-    card = Image.new("RGB", (800, 740), "white")
-    card.paste(page.crop((100, 120, 900, 296)), (0, 100))
-    return card
-
-
-@pytest.fixture(scope="session")
-def card_lines() -> list[str]:
-    return (EXAMPLES / "truth" / "minutes.txt").read_text("utf-8").splitlines()[:3]
