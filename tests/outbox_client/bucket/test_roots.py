@@ -82,8 +82,16 @@ def test_every_command_that_takes_a_root_is_asked():
     assert takes - {"jobs"} == set(ARGUMENTS)
 
 
-@pytest.mark.parametrize("name", ["dots", "long", "no bucket", "query", "control"])
-@pytest.mark.parametrize("command", ARGUMENTS)
+SLOW = pytest.mark.slow
+# In the quick suite every command with one of them, and every one of them with one command.
+PAIRS = [
+    pytest.param(command, name, marks=() if name == "query" or command == "status" else SLOW)
+    for command in ARGUMENTS
+    for name in ("dots", "long", "no bucket", "query", "control")
+]
+
+
+@pytest.mark.parametrize(("command", "name"), PAIRS)
 def test_a_bad_root_is_one_line_that_names_it(command, name, outbox, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.txt").write_bytes(b"alpha")
