@@ -49,6 +49,7 @@ def test_documents_come_back_from_gcs(deployment, journal, time, tmp_path):
         assert (folder / "copy.bin").read_bytes() == name.encode()
 
 
+@pytest.mark.slow  # test_bucket.py has it on SeaweedFS
 def test_a_listing_has_more_than_one_page_and_stops_at_the_prefix(bucket, service):
     keys = [f"manifests/job=J/{number}.json" for number in range(1100)]
     for key in [*keys, "manifests/job=Jo/1.json"]:

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from outbox_client.sending.body import IN_MEMORY_BYTES, stage_file
 from scripts.bench.measuring import timed
 
@@ -21,6 +23,7 @@ def test_files_of_all_sizes_are_stored_under_their_hash(bucket, tmp_path):
         assert bucket.get(key) == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_many_large_files_at_once_hold_little_memory(seaweedfs, root, tmp_path):
     for number in range(10):
         with (tmp_path / str(number)).open("wb") as file:

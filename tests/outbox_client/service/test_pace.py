@@ -32,10 +32,10 @@ def send(bucket, naming, journal):
     return send
 
 
-@pytest.mark.parametrize("latency", [0.0, 0.1])
+@pytest.mark.parametrize("latency", [pytest.param(0.0, marks=pytest.mark.slow), 0.1])
 def test_no_second_sees_more_submits_than_the_limit(send, latency):
-    counted = send(700, latency=latency)
-    assert counted["submits"]["all"] == 700
+    counted = send(500, latency=latency)
+    assert counted["submits"]["all"] == 500
     assert counted["submits"]["most"] <= 200
     assert counted["submits"]["rate"] >= 0.4 * 200  # other work may hold this machine up
     assert counted["connections"] <= 64 + 1  # the last asks what was counted
