@@ -13,7 +13,7 @@ OTHERS_SECONDS = 0.1
 """What a machine that is busy with other things may add."""
 
 
-def test_behind_500_async_requests_a_sync_call_waits_for_one_inference(tmp_path: Path):
+def test_behind_100_async_requests_a_sync_call_waits_for_one_inference(tmp_path: Path):
     with (
         running_locally(
             TRUSSES / "obedient", state_directory=tmp_path / "state", submits_per_second=1_000
@@ -23,13 +23,13 @@ def test_behind_500_async_requests_a_sync_call_waits_for_one_inference(tmp_path:
         alone = p95(caller)
         gate = tmp_path / "gate"
         caller.submit(gate=str(gate))
-        for _ in range(500):
+        for _ in range(100):
             caller.submit(seconds=INFERENCE_SECONDS)
         gate.touch()
         behind = p95(caller)
         queued = caller.http.get("/production/async_queue_status").json()
 
-    assert queued["num_queued_requests"] > 450
+    assert queued["num_queued_requests"] > 50
     assert behind <= INFERENCE_SECONDS + alone + OTHERS_SECONDS
 
 

@@ -51,7 +51,9 @@ def is_done(local: LocalBaseten) -> bool:
     return counts["num_queued_requests"] + counts["num_in_progress_requests"] == 0
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.slow)])
+# test_surviving.py has one kill in the quick suite.
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [2, 50])
 @pytest.mark.timeout(1_800)
 def test_every_accepted_request_ends_in_one_success(tmp_path: Path, rounds):
     accepted: list[str] = []
