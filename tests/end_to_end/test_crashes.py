@@ -13,6 +13,8 @@ from tests.end_to_end.s3_proxy import S3Proxy
 from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
+SLOW = pytest.mark.slow
+"""Before anything is stored, a kill differs in nothing from one during predict."""
 
 
 def kill_the_truss_server(local) -> None:
@@ -42,11 +44,11 @@ def test_a_server_killed_during_predict(local, api, bucket, job, gate):
 @pytest.mark.parametrize(
     ("method", "place", "answered"),
     [
-        pytest.param("PUT", "artifacts", False, id="before the first artifact"),
+        pytest.param("PUT", "artifacts", False, id="before the first artifact", marks=SLOW),
         pytest.param("PUT", "artifacts", True, id="after the first artifact"),
         pytest.param("PUT", "manifests", False, id="between the last artifact and the manifest"),
         pytest.param("PUT", "manifests", True, id="after the manifest, before the answer"),
-        pytest.param("GET", "manifests", True, id="while looking for a manifest"),
+        pytest.param("GET", "manifests", True, id="while looking for a manifest", marks=SLOW),
     ],
 )
 def test_a_server_killed_while_it_stores(

@@ -35,9 +35,22 @@ def clean_calls() -> list[Call]:
     return ask_until_answered(with_document(MemoryStore()), {}, patience_seconds=None).calls
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("patience_seconds", [None, 5], ids=["impatient", "patient"])
-@pytest.mark.parametrize("place", PLACES)
+# What patience heals it heals alike on every store.
+ONE_FAULT = [
+    pytest.param(
+        place,
+        patience_seconds,
+        mode,
+        marks=pytest.mark.slow if patience_seconds and place != "directory" else (),
+        id=f"{place}-{'patient' if patience_seconds else 'impatient'}-{mode}",
+    )
+    for place in PLACES
+    for patience_seconds in (None, 5)
+    for mode in MODES
+]
+
+
+@pytest.mark.parametrize(("place", "patience_seconds", "mode"), ONE_FAULT)
 def test_one_fault_costs_one_try_and_never_a_result(place, mode, patience_seconds, request):
     for call in clean_calls():
         where = PLACES[place](request, uuid.uuid4().hex)

@@ -13,7 +13,9 @@ from tests.faults.test_crash_matrix import clean_calls, with_document
 
 
 @pytest.mark.parametrize("mode", [Mode.KILL_BEFORE, Mode.KILL_AFTER])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place", ["directory", "seaweedfs", pytest.param("fake-gcs-server", marks=pytest.mark.slow)]
+)
 def test_a_killed_process_costs_one_try_and_never_a_result(place, mode, request, tmp_path):
     left_behind = []
     for call in clean_calls():
