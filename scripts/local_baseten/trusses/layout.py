@@ -34,17 +34,18 @@ def lay_out_truss(truss_directory: Path, target: Path) -> TrussLayout:
     settings' folders as in `_COPIED`. Raises TrussError.
     """
     # It takes a second to import, and only this needs it.
-    from truss.contexts.image_builder.serving_image_builder import (  # noqa: PLC0415
-        ServingImageBuilderContext,
-    )
+    from truss.contexts.image_builder import serving_image_builder as truss  # noqa: PLC0415
 
+    # A hash for the Dockerfile, which is not used here, of all files below the Truss, ignored ones
+    # too: in a checkout with its virtual environment those are gigabytes.
+    truss.directory_content_hash = lambda *_: ""
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Not beside the target, which may lie in the Truss: the copy would copy itself.
     with tempfile.TemporaryDirectory(prefix="truss-context-") as scratch:
         context = Path(scratch)
         try:
-            ServingImageBuilderContext.run(truss_directory).prepare_image_build_dir(context)
+            truss.ServingImageBuilderContext.run(truss_directory).prepare_image_build_dir(context)
         except (ValueError, FileNotFoundError, yaml.YAMLError) as error:
             raise TrussError(truss_directory, str(error)) from error
         shutil.move(context / "server", target)
