@@ -5,6 +5,7 @@ import logging
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import stamina
@@ -20,7 +21,13 @@ from outbox_client.commands.app import app
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.http_service import API_KEY, Faults, running_service
 from truss_outbox.contract import KeyTemplate
-from truss_outbox.stores import S3Options, open_store
+from truss_outbox.contract.root import Root
+from truss_outbox.stores import S3Options
+from truss_outbox.stores.s3.client import connect
+from truss_outbox.stores.s3.store import S3Store
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +71,24 @@ def naming() -> Naming:
     return Naming(template=KeyTemplate.parse("job={job}/{item}"))
 
 
+@pytest.fixture(scope="session")
+def shared_client(seaweedfs_options: S3Options) -> Iterator["S3Client"]:
+    client = connect(seaweedfs_options)
+    yield client
+    client.close()
+
+
 @pytest.fixture
-def service(root: str, naming: Naming, seaweedfs_options: S3Options, tmp_path: Path) -> FakeService:
-    return FakeService(open_store(root, s3=seaweedfs_options), naming, tmp_path / "model")
+def service(
+    root: str,
+    naming: Naming,
+    shared_client: "S3Client",
+    seaweedfs_options: S3Options,
+    tmp_path: Path,
+) -> FakeService:
+    place = Root.parse(root)
+    store = S3Store(shared_client, place.bucket, place.prefix, seaweedfs_options)
+    return FakeService(store, naming, tmp_path / "model")
 
 
 @pytest.fixture
