@@ -16,7 +16,11 @@ SHARING = (
     # One stand-in with the tiny Truss.
     (*(f"{_END_TO_END}/test_{name}.py" for name in ("crashes", "page", "results")),),
     # One stand-in with the obedient Truss.
-    (f"{_LOCAL}/endpoints/test_official_sdk.py", f"{_LOCAL}/trusses/test_serving.py"),
+    (
+        f"{_LOCAL}/endpoints/test_official_sdk.py",
+        f"{_LOCAL}/trusses/test_serving.py",
+        f"{_LOCAL}/test_metrics.py",
+    ),
 )
 """Files that share what takes long to start or to read; elsewhere it is started once more."""
 

@@ -19,7 +19,7 @@ FAULTS = {
 def test_every_document_ends_in_one_verified_result(tiny_truss, tmp_path: Path):
     documents = tmp_path / "documents"
     documents.mkdir()
-    for number in range(15):
+    for number in range(10):
         (documents / f"{number}.txt").write_text(f"document number {number}")
     with running_locally(
         tiny_truss,
@@ -42,7 +42,7 @@ def test_every_document_ends_in_one_verified_result(tiny_truss, tmp_path: Path):
         log = local.log.read_text()
 
     assert done.returncode == 0, done.stdout + done.stderr
-    for number in range(15):
+    for number in range(10):
         (text,) = (tmp_path / "results").rglob(f"{number}.txt/upper.txt")
         assert text.read_text() == f"DOCUMENT NUMBER {number}"
     assert {fault for fault in FAULTS if f"fault, as asked for: {fault}" in log} == set(FAULTS)

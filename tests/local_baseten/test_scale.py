@@ -1,4 +1,4 @@
-"""A hundred thousand requests wait, and nothing takes longer for it."""
+"""Thirty thousand requests wait, and nothing takes longer for it."""
 
 import contextlib
 import statistics
@@ -11,7 +11,7 @@ from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.request import AsyncRequest, RetryPolicy
 from local_baseten.request_queue.requests import RequestQueue
 
-FEW, MANY, ROUNDS = 1_000, 100_000, 400
+FEW, MANY, ROUNDS = 1_000, 30_000, 400
 
 
 def a_request(name: str, number: int) -> AsyncRequest:
@@ -53,7 +53,7 @@ CALLS: dict[str, Callable[[RequestQueue, int, int], object]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_with_a_hundred_thousand_waiting_a_call_takes_at_most_twice_as_long(queues, name):
+def test_with_thirty_thousand_waiting_a_call_takes_at_most_twice_as_long(queues, name):
     """Both queues in turn, so that whatever else the machine does falls on both."""
     taken: dict[int, list[float]] = {FEW: [], MANY: []}
     for number in range(ROUNDS):

@@ -167,7 +167,13 @@ def test_the_records_hold_none_of_it(output, records):
     assert found({"a key": "\n".join(records.keys(""))}) == []
 
 
-@pytest.mark.parametrize("quotes", [False, True], ids=["SeaweedFS", "a bucket that quotes"])
+@pytest.mark.parametrize(
+    "quotes",
+    [
+        pytest.param(False, id="SeaweedFS", marks=pytest.mark.slow),
+        pytest.param(True, id="a bucket that quotes"),
+    ],
+)
 def test_a_model_that_may_not_use_its_bucket_says_so_without_its_keys(
     layout, environment, tmp_path, quotes
 ):

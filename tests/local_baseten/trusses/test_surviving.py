@@ -188,9 +188,10 @@ def test_what_is_no_truss_is_named(tmp_path: Path):
         pass
 
 
-def test_two_stand_ins_never_share_a_state_directory(tmp_path: Path, obedient):
+def test_two_stand_ins_never_share_a_state_directory(tmp_path: Path):
     with (
+        StateDirectory(tmp_path).locked(),
         pytest.raises(NotRunningError, match="in use by another stand-in"),
-        running_locally(TRUSSES / "echo", state_directory=obedient.state_directory),
+        running_locally(TRUSSES / "echo", state_directory=tmp_path),
     ):
         pass
