@@ -18,6 +18,7 @@ SHARING = (
     # One stand-in with the obedient Truss.
     (
         f"{_LOCAL}/endpoints/test_official_sdk.py",
+        f"{_LOCAL}/endpoints/test_sync_first.py",
         f"{_LOCAL}/trusses/test_serving.py",
         f"{_LOCAL}/test_metrics.py",
     ),

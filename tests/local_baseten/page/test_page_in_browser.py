@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fpdf import FPDF
 
 from local_baseten.running import LocalBaseten, running_locally
 from tests.canaries import seed
@@ -76,6 +75,8 @@ class Seen:
 
 
 def document_with(text: str) -> bytes:
+    from fpdf import FPDF
+
     pdf = FPDF()
     pdf.add_page()
     pdf.set_font("helvetica", size=18)
