@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from truss.contexts.image_builder.serving_image_builder import ServingImageBuilderContext
 
 from tests.truss_outbox.decorated.others import OTHERS, SETTINGS
 from tests.truss_outbox.decorated.shapes import SHAPES, source
@@ -69,6 +68,9 @@ def hosted(
     empty = directory / "empty"
     (empty / "model").mkdir(parents=True)
     (empty / "config.yaml").write_text("model_name: empty\n")
+    # Takes a second, which not every process needs.
+    from truss.contexts.image_builder.serving_image_builder import ServingImageBuilderContext
+
     ServingImageBuilderContext.run(empty).prepare_image_build_dir(directory / "image")
     log, addresses = directory / "log", directory / "addresses"
     with (
