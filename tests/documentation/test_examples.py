@@ -1,5 +1,6 @@
 """The pages' examples that need no particular model, run as they are."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request as HttpRequest
 from typer.testing import CliRunner
 
 from local_baseten.faults.faults import Fault
@@ -70,6 +72,23 @@ def known_id() -> str:
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_fault_is_explained(fault):
     assert f"| `{fault}` | " in STAND_IN.read_text()
+
+
+def test_the_explicit_form_is_three_steps(tmp_path):
+    names: dict = {}
+    exec(compile(block("python", "Outbox.open(self._config"), "README.md", "exec"), names)
+    outbox = {"root": tmp_path.as_uri()}
+    model = names["Model"]({"model_metadata": {"outbox": outbox}}, {})
+    model.load()
+    scope = {"type": "http", "headers": [(b"x-baseten-request-id", b"r")]}
+    work = model.preprocess({"document": {"base64": "YSBi"}}, HttpRequest(scope))
+
+    async def answer() -> dict:
+        return await model.postprocess(await model.predict(work))
+
+    pointer = asyncio.run(answer())
+    assert (pointer["key"], pointer["result"]) == ("job=adhoc/r", {"bytes": 3})
+    assert model.is_healthy()
 
 
 def test_ones_own_model_takes_two_names(tmp_path):

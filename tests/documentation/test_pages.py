@@ -29,6 +29,7 @@ NOT_RUN = {
     ("sh", "scripts/test --all"): "it is the command that runs this",
     ("sh", "pip install"): "tests/packaging installs the wheel into environments of its own",
     ("sh", "serve . --bucket"): "it runs until it is ended; the fixture `ocr` starts the same",
+    ("sh", "serve my-truss"): "it runs until it is ended; test_adopting.py starts the same",
     ("sh", "serve PATH/TO/TRUSS"): "it runs until it is ended; all of local_baseten's tests do it",
     ("sh", ".py --bucket"): "it runs until it is ended; test_chain.py starts the same",
     ("sh", "webhook listen"): "it runs until it is ended; test_receiver.py starts the same",

@@ -9,13 +9,8 @@ from typer.testing import CliRunner
 
 from local_baseten.running import running_locally
 from outbox_client.commands.app import app
+from tests.documentation.pages import block, command_lines
 from tests.waiting import until
-
-MODEL = """\
-class Model:
-    def predict(self, model_input):
-        return {"words": len(model_input["text"].split()), "fields": sorted(model_input)}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -45,26 +40,30 @@ def outbox(*arguments):
     return result.stdout
 
 
-def test_two_lines_and_add_make_a_plain_truss_store(tmp_path, serving, api, bucket, job):
-    truss = init_directory(tmp_path / "plain", model_name="plain")
-    source = truss / "model" / "model.py"
-    source.write_text(MODEL)
+def test_two_lines_and_add_make_a_plain_truss_store(
+    tmp_path, monkeypatch, serving, api, bucket, job
+):
+    monkeypatch.chdir(tmp_path)
+    wanted = block("python", "def predict(self, model_input):").splitlines()
+    lines = [line for line in wanted if "stored" not in line]
+    source = init_directory(tmp_path / "my-truss", model_name="plain") / "model" / "model.py"
+    source.write_text("\n".join(lines))
 
-    said = json.loads(outbox("add", truss, "--root", "s3://your-bucket/outbox", "--json"))
-    lines = MODEL.splitlines()
+    (words,) = command_lines(block("sh", "outbox add my-truss --root s3://your-bucket/outbox\n"))
+    said = json.loads(outbox(*words, "--json"))
     for line in said["model"]["lines"]:
         lines.insert(line["number"] - 1, line["text"])
     source.write_text("\n".join(lines))
 
-    assert len(lines) == len(MODEL.splitlines()) + 2
-    with serving(truss) as running, api(running) as client:
+    assert [line for line in lines if line] == [line for line in wanted if line]
+    with serving(tmp_path / "my-truss") as running, api(running) as client:
         plain = client.post("/production/predict", json={"text": "one two"})
-        assert plain.json() == {"words": 2, "fields": ["text"]}
+        assert plain.json() == {"text": "ONE TWO"}
         stored = {"text": "one two three", "metadata": {"job": job, "item": "a"}}
         client.post("/production/async_predict", json={"model_input": stored}).raise_for_status()
         until(lambda: bucket.keys(f"manifests/job={job}/"), "the manifest")
     (manifest,) = bucket.manifests(job)
-    assert manifest.result == {"words": 3, "fields": ["text"]}
+    assert manifest.result == {"text": "ONE TWO THREE"}
 
 
 @pytest.mark.slow
