@@ -27,11 +27,16 @@ COMMAND = typer.main.get_command(app)
 NOT_RUN = {
     ("sh", "scripts/demo "): "it takes minutes; test_interrupting.py starts it, and interrupts it",
     ("sh", "scripts/test --all"): "it is the command that runs this",
-    ("sh", "pip install"): "tests/packaging installs the wheel into environments of its own",
+    ("sh", "pip wheel ."): "tests/packaging installs the wheel into environments of its own",
     ("sh", "serve . --bucket"): "it runs until it is ended; the fixture `ocr` starts the same",
     ("sh", "serve my-truss"): "it runs until it is ended; test_adopting.py starts the same",
     ("sh", "serve PATH/TO/TRUSS"): "it runs until it is ended; all of local_baseten's tests do it",
     ("sh", ".py --bucket"): "it runs until it is ended; test_chain.py starts the same",
+    ("sh", "serve scripts/examples/speech"): "it runs until it is ended; test_speech.py does it",
+    (
+        "sh",
+        "serve scripts/examples/streaming",
+    ): "it is ended only by you; test_streaming.py does it",
     ("sh", "webhook listen"): "it runs until it is ended; test_receiver.py starts the same",
     ("sh", "OUTBOX_MODEL_ID=…"): "it needs a model on Baseten",
     ("sh", "gcloud storage"): "it needs a project on Google Cloud",

@@ -22,13 +22,13 @@ def submit(api: httpx.Client, job: str, item: str, **values: Any) -> str:
     return answer.json()["request_id"]
 
 
-def final_status(api: httpx.Client, request_id: str) -> dict[str, Any]:
+def final_status(api: httpx.Client, request_id: str, *, seconds: float = 60) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
         status = api.get(f"/async_request/{request_id}").json()
         return status if status["status"] in FINAL else None
 
     # Baseten answers 20 such calls a second, and so does the stand-in.
-    return until(look, "the request's end", every=0.1)
+    return until(look, "the request's end", seconds=seconds, every=0.1)
 
 
 def metric(local_url: str, name: str) -> float:

@@ -31,6 +31,11 @@ class Bucket:
         with contextlib.closing(answer["Body"]) as body:
             return body.read()
 
+    def put(self, key: str, content: bytes) -> None:
+        self.client.put_object(
+            Bucket=self.name, Key=f"{self.prefix}/{key}".lstrip("/"), Body=content
+        )
+
     def manifests(self, job: str) -> list[Manifest]:
         return [Manifest.from_bytes(self.get(key)) for key in self.keys(f"manifests/job={job}/")]
 

@@ -53,7 +53,9 @@ def run(command, environment, cwd=PROJECT) -> str:
 
 
 def test_the_curl_request_is_accepted_and_its_result_is_where_the_readme_says(ocr, environment):
-    answer = json.loads(run(["bash", "-c", block("sh", "curl -sS")], environment))
+    answer = json.loads(
+        run(["bash", "-c", block("sh", "base64 < data/examples/photo.png")], environment)
+    )
     headers = {"Authorization": f"Bearer {ocr.api_key}"}
     with httpx.Client(base_url=ocr.base_url, headers=headers) as api:
         assert final_status(api, answer["request_id"])["status"] == "SUCCEEDED"

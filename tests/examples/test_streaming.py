@@ -1,0 +1,37 @@
+"""The streaming example: a stream is kept where it is stored, and streamed where it is not."""
+
+import json
+
+import httpx
+import pytest
+
+from tests.documentation.pages import block
+
+TEXT = {"text": "to be or not"}
+
+
+@pytest.fixture(scope="module")
+def streaming(serving):
+    with serving("streaming") as example:
+        yield example
+
+
+def test_what_is_streamed_is_kept_as_one_file(streaming, job):
+    manifest = streaming.store(job, "a", TEXT)
+    assert manifest.result == {"artifact": "words.txt"}
+    (artifact,) = manifest.artifacts
+    assert (artifact.name, artifact.content_type) == ("words.txt", "text/plain")
+    assert streaming.file(manifest, "words.txt") == "to\nbe\nor\nnot\n"
+
+
+def test_without_metadata_it_is_streamed_as_before(streaming):
+    url = f"{streaming.local.processes().model_url}/v1/models/model:predict"
+    with httpx.stream("POST", url, json=TEXT) as answer:
+        assert answer.headers["transfer-encoding"] == "chunked"
+        assert answer.read() == b"to\nbe\nor\nnot\n"
+
+
+def test_both_calls_of_its_page_are_answered(streaming):
+    words, pointer = streaming.run(block("sh", "call()")).split("not\n")
+    assert words == "to\nbe\nor\n"
+    assert json.loads(pointer)["artifacts"][0]["name"] == "words.txt"
