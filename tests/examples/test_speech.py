@@ -98,6 +98,14 @@ def test_the_call_of_its_page_is_answered(speech):
     assert word_error_rate(said("in-short"), answer["text"]) <= 0.1
 
 
+def test_the_companion_brings_the_transcripts_as_its_page_says(speech, tmp_path):
+    command = block("sh", "--field audio").replace("--to results/", f"--to {tmp_path}")
+    speech.run(command)
+    for name in NAMES:
+        transcript = json.loads((tmp_path / f"{name}.ogg" / "transcript.json").read_text())
+        assert word_error_rate(said(name), transcript["text"]) <= 0.1
+
+
 @pytest.mark.parametrize("form", [{"subtype": "PCM_24"}, {"subtype": "FLOAT"}, {"format": "FLAC"}])
 def test_two_channels_at_another_rate_say_the_same(speech, form):
     import numpy as np
