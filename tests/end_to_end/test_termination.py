@@ -1,6 +1,7 @@
 """A replica that is told to stop (SIGTERM): what it has begun is stored, whoever still waits."""
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.timeout(120)
 PATH = "/v1/models/model:predict"
 
 MOMENTS = {
+    "before its document is fetched": ("GET", "inputs", False),
+    "when its document was fetched": ("GET", "inputs", True),
     "before its manifest is looked for": ("GET", "manifests", False),
     "when its manifest was looked for": ("GET", "manifests", True),
     "before the first artifact": ("PUT", "artifacts", False),
@@ -30,10 +33,7 @@ MOMENTS = {
 }
 """The call to the bucket that is held when the signal comes: before it is made, or after."""
 
-FORMS = [
-    pytest.param(False, id="explicit", marks=pytest.mark.slow),
-    pytest.param(True, id="decorated"),
-]
+FORMS = [pytest.param(False, id="explicit"), pytest.param(True, id="decorated")]
 
 
 class Caller:
@@ -68,15 +68,25 @@ def server(request, tmp_path_factory, model_environment) -> Iterator:
         yield lambda: until(ready, "the Truss server")
 
 
-def ends(pid: int) -> None:
-    def is_gone() -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
-    until(is_gone, "the end of the server")
+
+def ends(pid: int) -> None:
+    until(lambda: is_gone(pid), "the end of the server")
+
+
+def goes_on(pid: int) -> bool:
+    """Whether a server that was told to stop is there a second later."""
+    try:
+        until(lambda: is_gone(pid), "the end of the server", seconds=1)
+    except AssertionError:
+        return True
+    return False
 
 
 def assert_whole(bucket, job) -> None:
@@ -85,6 +95,7 @@ def assert_whole(bucket, job) -> None:
     assert bucket.damage(job) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_there", [True, False], ids=["caller there", "caller gone"])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_server_that_is_told_to_stop_while_it_uses_the_bucket(
@@ -92,9 +103,12 @@ def test_a_server_that_is_told_to_stop_while_it_uses_the_bucket(
 ):
     method, place, answered = MOMENTS[moment]
     pid, url = server()
-    path = f"/outbox/{bucket.prefix}/{place}/job%3D{job}/"
+    document = f"inputs/{hashlib.sha256(job.encode()).hexdigest()}"
+    bucket.put(document, job.encode())
+    where = document if place == "inputs" else f"{place}/job%3D{job}/"
+    path = f"/outbox/{bucket.prefix}/{where}"
     with watching(bucket, job), proxy.holding(method, path, answered=answered) as hold:
-        caller = Caller(url, model_input(job, "a"))
+        caller = Caller(url, model_input(job, "a", document={"input": document}))
         assert hold.reached.wait(30)
         if not is_there:
             caller.hang_up()
@@ -102,13 +116,32 @@ def test_a_server_that_is_told_to_stop_while_it_uses_the_bucket(
         hold.opened.set()
         if is_there:
             status, pointer = caller.answer()
-            assert (status, pointer["result"]) == (200, {"words": 2})
+            assert (status, pointer["result"]) == (200, {"words": 1})
         ends(pid)
     has_begun = method == "PUT"
     if is_there or has_begun or bucket.manifests(job):
         assert_whole(bucket, job)
 
 
+def test_a_caller_who_hangs_up_during_predict_does_not_end_the_upload(
+    server, bucket, job, proxy, gate
+):
+    pid, url = server()
+    path = f"/outbox/{bucket.prefix}/artifacts/job%3D{job}/"
+    with watching(bucket, job), proxy.holding("PUT", path, answered=False) as hold:
+        caller = Caller(url, model_input(job, "a", gate=str(gate)))
+        until(lambda: entered(gate), "predict")
+        caller.hang_up()
+        os.kill(pid, signal.SIGTERM)
+        (gate / "open").touch()
+        assert hold.reached.wait(30)
+        assert goes_on(pid)
+        hold.opened.set()
+        ends(pid)
+    assert_whole(bucket, job)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("is_there", [True, False], ids=["caller there", "caller gone"])
 @pytest.mark.parametrize("error", [None, "inference"], ids=["succeeds", "fails"])
 def test_a_server_that_is_told_to_stop_during_predict(server, bucket, job, gate, error, is_there):
