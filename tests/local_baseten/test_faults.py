@@ -97,8 +97,10 @@ class SlowModel:
 
     seconds: float = 0.0
     calls: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     async def predict(self, call: ModelCall) -> Answer:
+        self.ids.append(call.request_id)
         try:
             await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
@@ -108,10 +110,11 @@ class SlowModel:
         return Answer(status=200, body=b"{}", content_type=call.content_type)
 
 
-def ask(model: SlowModel, fault: str, *, seed: int = 1) -> Answer:
+def ask(model: SlowModel, fault: str, *, seed: int = 1, attempt: int = 1) -> Answer:
     faults = Faults({fault: 1.0}, seed=seed)
     faulty = FaultyModel(model=model, faults=faults, slow_seconds=0.05)
-    return asyncio.run(faulty.predict(ModelCall(url="", body="{}", request_id="r")))
+    call = ModelCall(url="", body="{}", request_id="r", attempt=attempt)
+    return asyncio.run(faulty.predict(call))
 
 
 def test_a_models_error_is_one_that_is_tried_again():
@@ -145,6 +148,16 @@ def test_a_slow_model_answers_all_the_same():
 
     assert ask(model, "model_slow").status == 200
     assert model.calls == ["answered"]
+
+
+def test_a_retry_under_a_new_id_follows_a_first_attempt_under_the_true_one():
+    model = SlowModel()
+
+    for attempt in (1, 2, 3):
+        ask(model, "new_id_on_retry", attempt=attempt)
+
+    assert model.ids[0] == "r"
+    assert len({*model.ids}) == 3
 
 
 ASKED = {

@@ -26,6 +26,8 @@ class Fault(StrEnum):
     """The service hangs up on the model while it predicts, and tries again."""
     DUPLICATE_DELIVERY = "duplicate_delivery"
     """The model is given the request twice at once, under one id."""
+    NEW_ID_ON_RETRY = "new_id_on_retry"
+    """The model is given a second or later attempt under an id that nobody was told."""
     WEBHOOK_ERROR = "webhook_error"
     """A webhook does not arrive."""
     WEBHOOK_LOST_ANSWER = "webhook_lost_answer"

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, replace
 from functools import partial
 
 import httpx
@@ -26,6 +27,8 @@ class FaultyModel:
 
     async def predict(self, call: ModelCall) -> Answer:
         happens = partial(self.faults.happens, request_id=call.request_id)
+        if call.attempt > 1 and happens(Fault.NEW_ID_ON_RETRY):
+            call = replace(call, request_id=uuid.uuid4().hex)
         if happens(Fault.MODEL_SLOW):
             await asyncio.sleep(self.slow_seconds)
         if happens(Fault.MODEL_ERROR):

@@ -60,7 +60,12 @@ class Worker(ClaimLoop):
 
     async def _predict(self, request: AsyncRequest, url: str) -> Outcome | None:
         """None where the request could not be sent at all: the server has just died."""
-        call = ModelCall(url=url, body=request.model_input, request_id=request.request_id)
+        call = ModelCall(
+            url=url,
+            body=request.model_input,
+            request_id=request.request_id,
+            attempt=request.attempts + 1,
+        )
         try:
             async with asyncio.timeout(self.run_seconds):
                 answer = await self.model.predict(call)

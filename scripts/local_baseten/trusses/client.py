@@ -21,12 +21,13 @@ class ModelLostError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelCall:
-    """`url` is the server's; one `request_id` names all attempts at a request."""
+    """`url` is the server's; one `request_id` names all attempts at a request, counted from 1."""
 
     url: str
     body: str | bytes
     request_id: str
     content_type: str = "application/json"
+    attempt: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
