@@ -3,6 +3,7 @@
 import pytest
 from fastapi import HTTPException
 
+import truss_outbox
 from tests.asking_outbox import answer, answer_decorated
 from truss_outbox.contract import Failure
 from truss_outbox.contract.keys import CANARY_FAILURE
@@ -20,7 +21,10 @@ def test_a_canary_is_answered_without_inference_whatever_the_template(make_outbo
     manifest = ask(outbox, canary(), "r1")
     assert manifest.key == "outbox-doctor/n%2F1"
     assert [artifact.name for artifact in manifest.artifacts] == ["canary.txt"]
-    assert set(manifest.result) == {"request_id", "environment", "truss", "truss_outbox"}
+    told = {"request_id", "environment", "python", "truss", "truss_outbox"}
+    assert set(manifest.result) == told
+    # A Truss has the library as a folder, of which no package tells the version.
+    assert manifest.result["truss_outbox"] == truss_outbox.__version__
 
 
 @FORMS

@@ -21,6 +21,9 @@ is for the root's prefix (100), `artifacts/`, the attempt and the artifact's own
 MAX_SEGMENT_BYTES = 250
 """File-backed stores allow 255 bytes between two slashes; `.json` needs five of them."""
 
+CANARY_FOLDER = "outbox-doctor"
+"""What the keys of canaries begin with, whatever the key template."""
+
 CANARY_FAILURE = "0" * 8
 """The attempt that a canary's failure is recorded under, where another finds it."""
 
@@ -79,8 +82,8 @@ def key_of_failure(path: str) -> str:
 
 
 def canary_key(item: str) -> str:
-    """Of a request of `outbox doctor --send`, whatever the key template."""
-    return f"outbox-doctor/{escape(item)[:MAX_SEGMENT_BYTES]}"
+    """Of a request of `outbox doctor --send`."""
+    return f"{CANARY_FOLDER}/{escape(item)[:MAX_SEGMENT_BYTES]}"
 
 
 def input_key(sha256: str) -> str:

@@ -1,9 +1,11 @@
 """A request of `outbox doctor --send`: it goes the whole way, but for the inference."""
 
+import platform
 from importlib import metadata
 
 from pydantic import JsonValue
 
+from .. import __version__
 from ..contract.errors import CanaryError, NotFoundError
 from ..contract.keys import CANARY_FAILURE, failure_key
 from ..stores import ObjectStore
@@ -25,15 +27,17 @@ def answer_canary(work: Work, store: ObjectStore) -> Finished:
         # As the model received it, of which the manifest has what stands before the first colon.
         "request_id": given,
         "environment": work.attempt.model.environment,
-        "truss": _version("truss"),
-        "truss_outbox": _version("truss-outbox"),
+        "python": platform.python_version(),
+        "truss": _truss_version(),
+        "truss_outbox": __version__,
     }
     return Finished(result=result, files={CANARY_ARTIFACT: path})
 
 
-def _version(distribution: str) -> str | None:
+def _truss_version() -> str | None:
+    # An image has the files of Truss's server, and no package that says which version they are of.
     try:
-        return metadata.version(distribution)
+        return metadata.version("truss")
     except metadata.PackageNotFoundError:
         return None
 
