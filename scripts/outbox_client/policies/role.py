@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from truss_outbox.contract.keys import CANARY_FOLDER
+
 
 class Purpose(StrEnum):
     """Whose rights: the model's, of who fetches, who submits and fetches, who cleans up.
@@ -46,11 +48,15 @@ RIGHTS = {
         reads=("manifests", "artifacts", "failures", "index", "jobs"),
         lists=("manifests", "failures", "index"),
     ),
-    # It deletes an input whose file changed while it was read: its name would be wrong.
+    # It deletes an input whose file changed while it was read: its name would be wrong. And what
+    # `outbox doctor --send` has had stored.
     Purpose.CLIENT: Rights(
         creates=("inputs", "index", "jobs"),
         reads=("manifests", "artifacts", "failures", "inputs", "index", "jobs"),
-        deletes=("inputs",),
+        deletes=(
+            "inputs",
+            *(f"{kind}/{CANARY_FOLDER}" for kind in ("manifests", "artifacts", "failures")),
+        ),
         uploads_in_parts=("inputs",),
     ),
     Purpose.SWEEPER: Rights(
