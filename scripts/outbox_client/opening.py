@@ -10,7 +10,7 @@ from .bucket.open_bucket import open_bucket
 from .errors import UnknownJobError
 from .journal.entries import digests
 from .journal.journal import Journal
-from .service.api import AsyncApi, Deployment
+from .service.api import Deployment, ModelApi
 from .settings import ClientSettings
 from .sources.files import stored_items
 from .sources.items import Item
@@ -38,7 +38,7 @@ def bucket(settings: ClientSettings) -> Bucket:
     )
 
 
-def service(settings: ClientSettings) -> AbstractContextManager[AsyncApi]:
+def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
     """Raises ConfigurationError. Nothing is sent yet."""
     from .service.baseten import connected  # noqa: PLC0415  # the SDK: 0.4 seconds
 

@@ -45,6 +45,13 @@ class AsyncApi(Protocol):
         """How many requests wait and run, of everyone who uses the model. Asks once."""
 
 
+class ModelApi(AsyncApi, Protocol):
+    """A model's async API, and its synchronous endpoint."""
+
+    def predict(self, model_input: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The model's answer, a JSON object. Asks once; raises what `submit` raises."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
     """Where requests go, where their results appear, and under which keys.

@@ -11,6 +11,7 @@ from baseten.client.inferenceapi import (
     AsyncPredictRequest,
     AsyncRunRemoteInput,
     ErrorResponse,
+    PredictInput,
     ResponseError,
     ResponseErrorResponse,
 )
@@ -67,6 +68,11 @@ class BasetenApi:
         with self._translated():
             return str(self._call(name, request=request).request_id)
 
+    def predict(self, model_input: Mapping[str, Any]) -> Mapping[str, Any]:
+        with self._translated():
+            answer = self._call("predict", request=PredictInput(dict(model_input)))
+            return dict(answer.root)
+
     def status(self, request_id: str) -> RequestStatus:
         with self._calls.turn(), self._translated(request_id):
             answer = self._api.get_async_request_status(request_id=bare_id(request_id))
@@ -110,7 +116,7 @@ class BasetenApi:
                 " check --base-url, --model-id or --chain-id, and the network"
             ) from error
         except (ValidationError, ValueError) as error:
-            raise ServiceError("the service's answer is not that of Baseten's async API") from error
+            raise ServiceError("the service's answer is not that of Baseten's API") from error
 
     def _safe(self, text: str) -> str:
         # A gateway may send the request's headers back: our key must not get into a log.

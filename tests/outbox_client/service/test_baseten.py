@@ -119,6 +119,36 @@ def test_an_unknown_request_is_told_from_an_unknown_model(connect, faults):
             api.submit(BODY)
 
 
+@pytest.mark.parametrize(
+    ("environment", "path"),
+    [("production", "/production/predict"), ("staging", "/environments/staging/predict")],
+)
+def test_a_synchronous_call_has_the_models_own_answer(connect, faults, environment, path):
+    faults.queue.append((200, '{"words": 2}'))
+    with connect(environment) as api:
+        assert api.predict(INPUT) == {"words": 2}
+    assert faults.paths == [path]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error"),
+    [
+        (200, "[1]", ServiceError),
+        (200, "<html>", ServiceError),
+        (422, '{"error": "metadata.canary: unknown field"}', RefusedRequestError),
+        (500, '{"error": "Internal Server Error"}', ServiceUnavailableError),
+    ],
+)
+def test_a_synchronous_call_that_is_not_answered_by_an_object_says_why(
+    connect, faults, status, answer, error
+):
+    faults.queue.append((status, answer))
+    with connect() as api, pytest.raises(error) as caught:
+        api.predict(INPUT)
+    assert type(caught.value) is error
+    assert "unknown field" in str(caught.value) or status != 422
+
+
 @pytest.mark.parametrize("answer", ["<html>", "{}", '{"request_id": 3}'])
 def test_an_answer_of_something_else_is_an_error_of_ours(connect, faults, answer):
     faults.queue.append((201, answer))
