@@ -14,7 +14,7 @@ SHARING = (
         for name in ("artifacts", "bad_input", "examples", "formats", "settings")
     ),
     # One stand-in with the tiny Truss.
-    (*(f"{_END_TO_END}/test_{name}.py" for name in ("crashes", "page", "results")),),
+    (*(f"{_END_TO_END}/test_{name}.py" for name in ("crashes", "doctor", "page", "results")),),
     # One stand-in with the obedient Truss.
     (
         f"{_LOCAL}/endpoints/test_official_sdk.py",

@@ -37,6 +37,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         if not self._goes_on():
             return
+        if self.path.endswith("/predict"):
+            self._answer(404, {"error": "no synchronous calls here"})
+            return
         if self.faults.submits:
             status, text = self.faults.submits.pop(0)
             self._send(status, text.encode())

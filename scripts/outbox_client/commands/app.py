@@ -17,10 +17,11 @@ from . import command_help, exit_codes
 
 _COMMANDS = {
     "adopt": ("add", "new"),
+    "doctor": ("doctor",),
     "follow": ("cancel", "fetch", "index", "jobs", "report", "status", "wait"),
     "send": ("resume", "retry", "run", "submit"),
     "serve": ("serve",),
-    "upkeep": ("doctor", "policy", "presign", "sweep"),
+    "upkeep": ("policy", "presign", "sweep"),
     "webhook": ("webhook",),
 }
 HOMES = {name: home for home, names in _COMMANDS.items() for name in names}

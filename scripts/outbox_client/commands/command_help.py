@@ -80,7 +80,7 @@ EXAMPLES = {
         "add my-truss --check",
     ),
     "new": ("new my-truss --root s3://your-bucket/outbox",),
-    "doctor": ("doctor",),
+    "doctor": ("doctor", "doctor --send --model-id abc123", "doctor --send --json > doctor.json"),
     "policy": ("policy --for writer", "policy --for bucket"),
     "sweep": ("sweep --older-than 24h", "sweep --older-than 24h --delete"),
     "serve": ("serve . --bucket .outbox/bucket",),

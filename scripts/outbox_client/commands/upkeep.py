@@ -1,100 +1,33 @@
-"""Setting up and keeping a bucket: doctor, policy, sweep; and presign."""
+"""Setting up and keeping a bucket: policy, sweep; and presign."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from truss_outbox.contract.errors import ConfigurationError, OutboxError
 from truss_outbox.contract.root import Root
 
 from .. import opening
-from ..clock import SYSTEM_CLOCK
 from ..policies import Purpose, Workload
 from ..policies import policy as policy_for
 from ..settings import (
     BucketOverrides,
-    ClientSettings,
     ResultOverrides,
     RootOverrides,
-    ServiceOverrides,
     option,
     read_settings,
 )
 from ..text import printable
-from ..upkeep.checks import (
-    Check,
-    Finding,
-    check_clock,
-    check_config,
-    check_deployed,
-    check_inputs,
-    check_listing,
-    check_reading,
-    check_service,
-    wrong,
-)
 from ..upkeep.presign import Link, PresignReport, signer
 from ..upkeep.presign import presign as links_of
 from ..upkeep.sweep import Kept, Orphan, UnfinishedUpload, open_uploads
 from ..upkeep.sweep import sweep as swept
-from . import answers, exit_codes
+from . import answers
 from .options import Items, JobName, Json, command, parse_duration
 
 app = typer.Typer()
-
-
-@command(app, "doctor")
-def doctor(bucket: ResultOverrides, service: ServiceOverrides, as_json: Json = False) -> None:
-    """Look at key, model, bucket, clock and settings; one line each, with the remedy in it."""
-    checks: list[Check] = []
-    for check in _checks(bucket, service):
-        checks.append(check)
-        if not as_json:
-            typer.echo(check_line(check))
-    if as_json:
-        typer.echo(answers.json_text({"checks": [asdict(check) for check in checks]}))
-    if any(check.finding is Finding.WRONG for check in checks):
-        raise typer.Exit(exit_codes.SOME_FAILED)
-
-
-def _checks(bucket: ResultOverrides, service: ServiceOverrides) -> Iterator[Check]:
-    """Check after check, as they come; what is wrong is a finding, not an error."""
-    try:
-        settings = read_settings(bucket, service)
-    except ConfigurationError as error:
-        yield wrong("config", error)
-        return
-    naming, version = opening.naming(settings), settings.model_version
-    yield check_config(settings.root, naming=naming, model_version=version)
-    try:
-        with opening.service(settings) as api:
-            yield from check_service(api)
-    except ConfigurationError as error:
-        yield wrong("model", error)
-    if settings.root:
-        yield from _bucket_checks(settings)
-
-
-def _bucket_checks(settings: ClientSettings) -> Iterator[Check]:
-    naming, version = opening.naming(settings), settings.model_version
-    try:
-        yield check_clock(
-            settings.require_root(),
-            endpoint_url=settings.endpoint_url,
-            region=settings.region,
-            clock=SYSTEM_CLOCK,
-        )
-        bucket = opening.bucket(settings)
-        listing, seen = check_listing(bucket)
-        yield listing
-        yield check_reading(bucket, seen)
-        yield from check_inputs(bucket)
-        yield from check_deployed(bucket, seen, naming=naming, model_version=version)
-    except OutboxError as error:
-        yield wrong("bucket", error)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,10 +109,6 @@ def presign(
 
 
 Swept = Orphan | Kept | UnfinishedUpload
-
-
-def check_line(check: Check) -> str:
-    return f"{check.finding.value:<8} {check.name:<18} {printable(check.said)}"
 
 
 def sweep_line(found: Swept) -> str:

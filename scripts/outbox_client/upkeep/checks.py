@@ -19,7 +19,7 @@ from truss_outbox.contract.errors import (
     OutboxError,
     StoreError,
 )
-from truss_outbox.contract.keys import input_key
+from truss_outbox.contract.keys import CANARY_FOLDER, input_key
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
 from truss_outbox.contract.root import Root
 
@@ -137,9 +137,7 @@ def check_clock(root: str, *, endpoint_url: str | None, region: str | None, cloc
     if address is None:
         return ok(name, "a directory has this machine's clock")
     try:
-        # Not signed: a refusal says what time it is, too.
-        answer = httpx.head(address, timeout=10)
-        theirs = parsedate_to_datetime(answer.headers["date"])
+        theirs = _time_at(address)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return unknown(name, f"the bucket's host does not answer ({type(error).__name__})")
     except (KeyError, ValueError):
@@ -150,6 +148,26 @@ def check_clock(root: str, *, endpoint_url: str | None, region: str | None, cloc
         said = f"this machine is {abs(seconds):.0f} s {which} the bucket: switch on time"
         return wrong(name, f"{said} synchronisation (NTP)")
     return ok(name, f"within {max(1, round(abs(seconds)))} s of the bucket's")
+
+
+def bucket_time(root: str, *, endpoint_url: str | None, region: str | None) -> datetime | None:
+    """By the clock that dates the bucket's objects, to the second; None where it does not say."""
+    import httpx  # noqa: PLC0415  # 0.1 seconds
+
+    address = bucket_address(root, endpoint_url=endpoint_url, region=region)
+    if address is None:
+        return datetime.now(UTC)
+    try:
+        return _time_at(address)
+    except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
+        return None
+
+
+def _time_at(address: str) -> datetime:
+    import httpx  # noqa: PLC0415  # 0.1 seconds
+
+    # Not signed: a refusal says what time it is, too.
+    return parsedate_to_datetime(httpx.head(address, timeout=10).headers["date"])
 
 
 def bucket_address(root: str, *, endpoint_url: str | None, region: str | None) -> str | None:
@@ -206,7 +224,9 @@ def check_deployed(
 
     Raises AccessDeniedError and StoreUnavailableError.
     """
-    for found in seen[:_LOOKED_AT]:
+    # A canary's key is not of the template.
+    results = [one for one in seen if not one.key.startswith(f"manifests/{CANARY_FOLDER}/")]
+    for found in results[:_LOOKED_AT]:
         manifest = read_listed(bucket, found)
         if isinstance(manifest, UnreadableManifest):
             yield wrong("manifest", f"{manifest.key}: {manifest.problem}")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.clock import Clock
 from outbox_client.commands.options import parse_duration
-from outbox_client.upkeep.checks import Finding, check_clock, check_inputs
+from outbox_client.upkeep.checks import Finding, bucket_time, check_clock, check_inputs
 from outbox_client.upkeep.presign import CredentialLife, credential_life, gcs_signer
 from tests.canaries import found, seed
 from tests.outbox_client.iam import new_user
@@ -139,6 +139,52 @@ def test_doctor_notices_a_clock_that_is_wrong(seaweedfs):
         "s3://outbox", endpoint_url="http://127.0.0.1:9", region=None, clock=Clock()
     )
     assert nowhere.finding is Finding.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"BASETEN_API_KEY": "another"},
+        {"OUTBOX_ROOT": "s3://none-such-either"},
+        {"AWS_SECRET_ACCESS_KEY": "wrong"},
+        {"OUTBOX_BASE_URL": ""},
+        {"OUTBOX_KEY_TEMPLATE": "{when}"},
+    ],
+)
+def test_doctor_sends_nothing_where_nothing_could_be_seen(outbox, config, service, changes):
+    result = outbox("doctor", "--send", "--config", config, "--json", **changes)
+    assert result.exit_code == 1
+    assert findings(result)["canaries"] == "unknown"
+    assert "nothing was sent" in said(result)["canaries"]
+    assert json.loads(result.stdout)["sent"] == {}
+    assert not service.bodies
+
+
+def test_doctor_sends_no_canary_to_a_chain(outbox, config, service):
+    result = outbox("doctor", "--send", "--config", config, "--chain-id", "c", "--json")
+    assert result.exit_code == 0, result.output
+    assert "a Chain takes arguments of its own" in said(result)["canaries"]
+    assert not service.bodies
+
+
+def test_doctor_says_line_by_line_what_its_canaries_met(outbox, config, faults):
+    faults.submits += [(429, "{}"), (413, "{}")]
+    result = outbox("doctor", "--send", "--config", config, "--timeout", "5")
+    assert result.exit_code == 1, result.output
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if line.startswith("wrong    async canary")], lines
+    assert "waiting for up to 5 s" in result.stdout
+    assert lines[-1].startswith("ok       clean up")
+
+
+def test_the_time_is_the_buckets_where_it_tells_it(seaweedfs):
+    def seconds_from_now(root, url):
+        time = bucket_time(root, endpoint_url=url, region=None)
+        return time and abs((time - datetime.datetime.now(datetime.UTC)).total_seconds())
+
+    assert seconds_from_now("s3://outbox", seaweedfs.endpoint_url) < HOUR.total_seconds()
+    assert seconds_from_now("file:///nowhere", None) < HOUR.total_seconds()
+    assert seconds_from_now("s3://outbox", "http://127.0.0.1:9") is None
 
 
 def test_policy_prints_json_and_needs_neither_key_nor_bucket(outbox):
