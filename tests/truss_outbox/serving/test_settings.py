@@ -72,6 +72,15 @@ def test_secrets_are_looked_up_by_name_and_may_be_absent():
     assert (found.access_key_id, found.secret_access_key) == ("id", "key")
 
 
+def test_a_secret_that_only_a_chain_names_is_none():
+    settings = read_settings(config())
+    found = s3_options(
+        settings,
+        Secrets(aws_access_key_id="id", aws_secret_access_key="key", aws_session_token="***"),
+    )
+    assert found.session_token is None
+
+
 def test_half_a_pair_of_keys_is_refused_without_showing_it():
     with pytest.raises(ConfigurationError, match="come together") as caught:
         s3_options(read_settings(config()), Secrets(aws_access_key_id="id-to-hide"))

@@ -32,6 +32,7 @@ _RENAMED = {
 }
 
 _DEFAULT_TEMPLATE = KeyTemplate.parse(DEFAULT_TEMPLATE)
+_NO_SECRET = "***"  # noqa: S105 - what Truss Chains writes as the default of every secret
 _TOKEN_FILE = "B10_OIDC_TOKEN_PATH"  # noqa: S105 - the variable in which Baseten names the file
 
 
@@ -180,9 +181,10 @@ def _token_file(*variables: str) -> Path | None:
 def _secret(secrets: Mapping[str, str], name: str) -> str | None:
     """None where there is no such Baseten secret, or nothing in it."""
     try:
-        return secrets[name].strip() or None
+        value = secrets[name].strip()
     except Exception as error:
         # Truss raises a class of its own, importable only inside its server.
         if type(error).__name__ in {"SecretNotFound", "KeyError"}:
             return None
         raise
+    return None if value in {"", _NO_SECRET} else value
