@@ -38,7 +38,8 @@ def model_environment(seaweedfs: BucketServer, proxy: S3Proxy) -> dict[str, str]
     }
 
 
-@pytest.fixture(scope="session")
+# Ended with the last test of this package: an idle server takes a hundredth of a processor.
+@pytest.fixture(scope="package")
 def local(tmp_path_factory, tiny_truss, model_environment) -> Iterator[LocalBaseten]:
     """The tiny Truss behind a stand-in that sends up to four requests at once."""
     with running_locally(

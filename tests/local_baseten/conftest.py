@@ -34,7 +34,8 @@ TRUSSES = Path(__file__).parent.parent / "trusses"
 API_KEY = "the right key"
 
 
-@pytest.fixture(scope="session")
+# Ended with the last test of this package: an idle server takes a hundredth of a processor.
+@pytest.fixture(scope="package")
 def obedient(tmp_path_factory) -> Iterator[LocalBaseten]:
     """Works on one request at a time, and does what the request says."""
     with running_locally(

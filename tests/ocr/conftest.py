@@ -13,7 +13,8 @@ from tests.tiny_truss import PROJECT
 EXAMPLES = PROJECT / "data" / "examples"
 
 
-@pytest.fixture(scope="session")
+# Ended with the last test of this package: an idle server takes a hundredth of a processor.
+@pytest.fixture(scope="package")
 def ocr(tmp_path_factory) -> Iterator[LocalBaseten]:
     """The project's own Truss, as `outbox serve . --bucket DIR` runs it."""
     with running_locally(
