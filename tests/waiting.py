@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], what: str, *, seconds: float = 60, every: float = 0.02) -> T:
+def until(look: Callable[[], T], what: str, *, seconds: float = 60, every: float = 0.05) -> T:
     """The first true value of `look`."""
     deadline = time.monotonic() + seconds
     while not (value := look()):

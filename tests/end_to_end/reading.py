@@ -71,7 +71,7 @@ def watching(bucket: Bucket, job: str) -> Iterator[Watch]:
 
     def look() -> None:
         try:
-            while not over.wait(0.02):
+            while not over.wait(0.1):
                 watch.damage += bucket.damage(job)
                 watch.rounds += 1
         except Exception as error:  # noqa: BLE001 - told to the test below
