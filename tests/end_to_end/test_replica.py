@@ -1,4 +1,5 @@
-"""A replica that is told to stop (SIGTERM): what it has begun is stored, whoever still waits."""
+"""A replica that is told to stop (SIGTERM) stores what it has begun, whoever still waits; one
+whose code is reloaded goes on storing."""
 
 import contextlib
 import hashlib
@@ -6,7 +7,9 @@ import http.client
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -39,10 +42,10 @@ FORMS = [pytest.param(False, id="explicit"), pytest.param(True, id="decorated")]
 class Caller:
     """A request to the Truss server itself, whose connection can be closed."""
 
-    def __init__(self, url, body):
+    def __init__(self, url, body, *, path=PATH):
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
         headers = {"content-type": "application/json", "x-baseten-request-id": "r1"}
-        self._connection.request("POST", PATH, json.dumps(body), headers)
+        self._connection.request("POST", path, json.dumps(body), headers)
 
     def hang_up(self):
         self._connection.close()
@@ -162,3 +165,35 @@ def test_a_server_that_is_told_to_stop_during_predict(server, bucket, job, gate,
         assert bucket.keys(f"artifacts/job={job}/") == []
     else:
         assert_whole(bucket, job)
+
+
+RELOADED = {
+    "result=outputs.result": 'result={"reloaded": True}',
+    "return await self._outbox.finish(work)": 'return {"result": {"reloaded": True}}',
+}
+"""What is changed in model.py, by the form."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the server's folder in /proc")
+def test_a_hot_reload_takes_the_new_code_and_goes_on_storing(server, bucket, job):
+    pid, url = server()
+    code = Path(f"/proc/{pid}/cwd").readlink() / "model" / "model.py"
+    changed = before = code.read_text()
+    for old, new in RELOADED.items():
+        changed = changed.replace(old, new)
+    assert Caller(url, model_input(job, "a")).answer()[1]["result"] == {"words": 2}
+    code.write_text(changed)
+    try:
+        for _ in range(2):
+            reloaded = Caller(url, {}, path="/hot-reload").answer()
+            assert reloaded == (200, {"msg": "Hot reload complete"})
+        answers = [Caller(url, model_input(job, item)).answer() for item in ("b", "a")]
+        refused = Caller(url, model_input(job, "c", error="input")).answer()
+    finally:
+        code.write_text(before)
+        os.kill(pid, signal.SIGTERM)
+        ends(pid)
+    assert answers[0][1]["result"] == {"reloaded": True}
+    assert [status for status, _ in answers] == [200, 200]
+    assert refused[0] == 422, refused
+    assert {manifest.item for manifest in bucket.manifests(job)} >= {"a", "b"}
