@@ -219,7 +219,6 @@ class Base:
     def predict(self, model_input):
         return {"said": model_input["text"]}
 
-{again}
 class Model(Base):
     def __init__(self, **given):
         super(Model, self).__init__(**given)
@@ -229,6 +228,36 @@ class Model(Base):
         return super().predict(model_input) | {"name": self.config["model_name"]}
 """,
         stores={"said": "a b", "name": "shape"},
+    ),
+    "derived from a decorated one": Shape(
+        code="""
+{decorator}
+class Base:
+    def load(self):
+        self.loaded = True
+
+    def predict(self, model_input):
+        return {"said": model_input["text"]}
+
+class Model(Base):
+    def predict(self, model_input):
+        return super().predict(model_input) | {"loaded": self.loaded}
+""",
+        stores={"said": "a b", "loaded": True},
+    ),
+    "decorated twice": Shape(
+        code="""
+{decorator}
+class Base:
+    def predict(self, model_input):
+        return model_input["text"]
+
+{decorator}
+class Model(Base):
+    def __init__(self, **given):
+        self.given = sorted(given)
+""",
+        stores="a b",
     ),
     "some of what Truss gives": Shape(
         code="""
@@ -311,7 +340,8 @@ class Model:
 def source(shape: Shape, *, is_decorated: bool) -> str:
     """`model.py` of the shape: what its author wrote, or that with two lines more."""
     head = HEAD.replace("{decorator}", "from truss_outbox import stored" if is_decorated else "")
-    code = shape.code.replace("{again}\n", "")
-    if is_decorated:
+    again = "@stored\n" if is_decorated else ""
+    code = shape.code.replace("{decorator}\n", again)
+    if is_decorated and again not in code:
         code = code.replace("class Model", "@stored\nclass Model")
     return head + code

@@ -27,6 +27,7 @@ from .steps import Step
 T = TypeVar("T")
 
 _GIVEN_BY_TRUSS = frozenset({"config", "data_dir", "environment", "lazy_data_resolver", "secrets"})
+_MARK = "_truss_outbox_stored"
 _EMPTY = inspect.Parameter.empty
 _STEPS = ("preprocess", "predict", "postprocess")
 
@@ -39,6 +40,8 @@ def stored(model: type[T]) -> type[T]:
     wrapped.
     """
     original = model.__new__
+    if hasattr(original, _MARK):
+        return model  # It is derived from a class that is decorated.
 
     def __new__(cls: type[T], *arguments: Any, **given: Any) -> Any:  # noqa: N807
         if given.keys() >= _GIVEN_BY_TRUSS:
@@ -48,6 +51,7 @@ def stored(model: type[T]) -> type[T]:
             return StoredModel(made, given)
         return original(cls) if original is object.__new__ else original(cls, *arguments, **given)
 
+    setattr(__new__, _MARK, True)
     model.__new__ = __new__  # type: ignore[method-assign,assignment]
     # Truss looks here for what to give.
     anything = inspect.Parameter("given", inspect.Parameter.VAR_KEYWORD)
@@ -146,7 +150,8 @@ class StoredModel:
                 await self._advance(work, own, "preprocess")
             return work
         with _answering():
-            await to_thread.run_sync(self._outbox.take_files, model_input)
+            if self._request_type is not None:
+                await to_thread.run_sync(self._outbox.take_files, model_input)
             return await own(model_input, request) if own else model_input
 
     async def _predict(self, value: Any, request: fastapi.Request) -> Any:
