@@ -19,6 +19,7 @@ from tests.end_to_end.canaries.overheard import Output, ready, serving
 from tests.end_to_end.canaries.quoting_bucket import running_quoting_bucket
 from tests.end_to_end.reading import Bucket
 from tests.end_to_end.s3_proxy import S3Proxy, running_proxy
+from tests.tiny_truss import make_tiny_truss
 
 TEXT, DOCUMENT, SIGNATURE = (seed(what) for what in ("text", "document", "signature"))
 API_KEY, PASSWORD, TOKEN = (seed(what) for what in ("API key", "password", "session token"))
@@ -60,9 +61,23 @@ BAD: dict[str, Any] = {
 }
 
 
+@pytest.fixture(
+    scope="module", params=["explicit", pytest.param("decorated", marks=pytest.mark.slow)]
+)
+def form(request) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def layout(tiny_truss, tmp_path_factory) -> TrussLayout:
-    return lay_out_truss(tiny_truss, tmp_path_factory.mktemp("canaries") / "truss")
+def truss(form, tmp_path_factory) -> Path:
+    """It stores every request, also one that is no object."""
+    directory = tmp_path_factory.mktemp("canaries-truss")
+    return make_tiny_truss(directory, is_decorated=form == "decorated", store="always")
+
+
+@pytest.fixture(scope="module")
+def layout(truss, tmp_path_factory) -> TrussLayout:
+    return lay_out_truss(truss, tmp_path_factory.mktemp("canaries") / "truss")
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +87,9 @@ def door(seaweedfs) -> Iterator[S3Proxy]:
 
 
 @pytest.fixture(scope="module")
-def environment(seaweedfs, door) -> dict[str, str]:
+def environment(seaweedfs, door, form) -> dict[str, str]:
     return {
-        "OUTBOX_ROOT": f"s3://outbox/{PREFIX}",
+        "OUTBOX_ROOT": f"s3://outbox/{PREFIX}-{form}",
         "OUTBOX_ENDPOINT_URL": door.url,
         "OUTBOX_URL_HOSTS": URL_HOST,
         "OUTBOX_STORE_TIMEOUT_SECONDS": "2",
@@ -84,8 +99,8 @@ def environment(seaweedfs, door) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def records(bucket) -> Bucket:
-    return Bucket(bucket.client, bucket.name, PREFIX)
+def records(bucket, form) -> Bucket:
+    return Bucket(bucket.client, bucket.name, f"{PREFIX}-{form}")
 
 
 async def predict(client: httpx.AsyncClient, model_input: Any, item: str) -> httpx.Response:
@@ -201,9 +216,9 @@ def test_a_model_that_may_not_use_its_bucket_says_so_without_its_keys(
     assert found({"the log": log}) == []
 
 
-def test_the_stand_in_says_none_of_it(tiny_truss, environment, records, tmp_path):
+def test_the_stand_in_says_none_of_it(truss, environment, records, tmp_path):
     with running_locally(
-        tiny_truss,
+        truss,
         state_directory=tmp_path / "state",
         api_key=API_KEY,
         concurrency_target=2,
