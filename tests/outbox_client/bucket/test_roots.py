@@ -46,7 +46,8 @@ ARGUMENTS = {
     "sweep": [],
     "wait": ["J"],
 }
-"""Of every command that takes --root; `jobs` lists what was sent from here, to any root."""
+"""Of every command that takes --root; `jobs` lists what was sent from here, to any root;
+`add` and `new` write it into a Truss, which their own tests are about."""
 
 
 def said(opening) -> tuple[str | None, str | None]:
@@ -79,7 +80,7 @@ def test_a_directory_that_cannot_be_is_named(tmp_path):
 def test_every_command_that_takes_a_root_is_asked():
     commands = typer.main.get_command(app).commands
     takes = {name for name, one in commands.items() if "root" in {p.name for p in one.params}}
-    assert takes - {"jobs"} == set(ARGUMENTS)
+    assert takes - {"add", "jobs", "new"} == set(ARGUMENTS)
 
 
 SLOW = pytest.mark.slow
