@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from .client import measure as client
-from .server import memory, ocr, slot, stand_in
+from .server import memory, ocr, slot, stand_in, stored
 from .store import cold_start
 from .store import measure as store
 from .store import memory as store_memory
@@ -21,6 +21,7 @@ _MEASURES: dict[str, Callable[..., str]] = {
     "stand-in": stand_in.measure,
     "store": store.measure,
     "store-memory": store_memory.measure,
+    "stored": stored.measure,
 }
 
 

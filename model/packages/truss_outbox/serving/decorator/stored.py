@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from ...contract import Outputs
 from ...contract.errors import ConfigurationError, OutboxError
 from ..failures import http_error
+from ..files.reference import may_hold_files
 from ..outbox import Outbox
 from ..work import Work
 from .envelope import enveloped, read_json, with_body
@@ -69,6 +70,7 @@ class StoredModel:
 
     _outbox: Outbox
     _request_type: type[BaseModel] | None = None
+    _may_hold_files = False
 
     def __init__(self, model: Any, given: Mapping[str, Any]) -> None:
         self._model = model
@@ -124,6 +126,7 @@ class StoredModel:
             return
         first = next(iter(steps.values()))
         self._request_type = first.value_annotation if _is_parsed(first.value_annotation) else None
+        self._may_hold_files = self._request_type is not None and may_hold_files(self._request_type)
         value = enveloped(self._request_type, self._asks) if self._request_type else _EMPTY
         answer = list(steps.values())[-1].signature.return_annotation
         if not steps["predict"].takes_request_alone:
@@ -150,7 +153,8 @@ class StoredModel:
                 await self._advance(work, own, "preprocess")
             return work
         with _answering():
-            if self._request_type is not None:
+            # A thread costs a small request more than all else that is done for it here.
+            if self._may_hold_files:
                 await to_thread.run_sync(self._outbox.take_files, model_input)
             return await own(model_input, request) if own else model_input
 

@@ -60,3 +60,22 @@ def files_in(value: Any, field: str = "") -> Iterator[tuple[str, File]]:
             return
     for name, part in inner:
         yield from files_in(part, f"{field}.{name}".removeprefix("."))
+
+
+def may_hold_files(model: type[BaseModel]) -> bool:
+    """Whether `files_in` can find any in what is parsed as this type; said by its schema alone.
+
+    A File has a validator in Python, and any other validator may return one.
+    """
+    if not model.__pydantic_complete__:  # it names a type that is yet to be defined
+        return True
+    waiting: list[Any] = [model.__pydantic_core_schema__]
+    while waiting:
+        match waiting.pop():
+            case {"type": str(kind)} if kind.startswith("function-"):
+                return True
+            case dict(schema):
+                waiting += schema.values()
+            case list(schemas) | tuple(schemas):
+                waiting += schemas
+    return False
