@@ -15,6 +15,11 @@ SHARING = (
     ),
     # One stand-in with the tiny Truss.
     (*(f"{_END_TO_END}/test_{name}.py" for name in ("crashes", "doctor", "page", "results")),),
+    # One process that serves models of all shapes.
+    tuple(
+        f"tests/truss_outbox/decorated/test_{name}.py"
+        for name in ("shapes", "files", "returns", "running")
+    ),
     # One stand-in with the obedient Truss.
     (
         f"{_LOCAL}/endpoints/test_official_sdk.py",

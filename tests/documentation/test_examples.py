@@ -35,6 +35,7 @@ def own_truss(tmp_path) -> Path:
     return truss
 
 
+@pytest.mark.slow
 def test_the_fixture_runs_in_somebodys_own_tests(own_truss):
     (own_truss / "test_scans.py").write_text(block("python", "def baseten("))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

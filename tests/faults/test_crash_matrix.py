@@ -70,12 +70,18 @@ def test_one_fault_costs_one_try_and_never_a_result(place, mode, patience_second
             assert outcome.tries == 1
 
 
+MODES_TWICE = [
+    pytest.param(modes, id="+".join(modes), marks=() if modes[0] == modes[1] else pytest.mark.slow)
+    for modes in itertools.product(MODES, MODES)
+]
+
+
 # A patient store heals most of the first faults by itself: the impatient one sees more pairs.
 @pytest.mark.parametrize(
     "patience_seconds",
     [pytest.param(None, id="impatient"), pytest.param(5, id="patient", marks=pytest.mark.slow)],
 )
-@pytest.mark.parametrize("modes", list(itertools.product(MODES, MODES)), ids="+".join)
+@pytest.mark.parametrize("modes", MODES_TWICE)
 def test_two_faults_also_in_what_the_first_one_leads_to(modes, patience_seconds):
     for faults in pairs(*modes, patience_seconds=patience_seconds):
         store = with_document(MemoryStore())

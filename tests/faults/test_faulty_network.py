@@ -140,7 +140,7 @@ def place_for(options) -> Place:
 
 
 @pytest.mark.parametrize(
-    "count", [50, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+    "count", [20, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
 )
 def test_nothing_is_lost_doubled_or_torn(count, seaweedfs_options):
     strikes = send_all(place_for(seaweedfs_options), count, read_timeout=1)

@@ -3,6 +3,7 @@
 import base64
 
 import httpx
+import pytest
 
 from tests.canaries import found, said, seed
 from tests.tiny_truss import PROJECT
@@ -11,6 +12,7 @@ PASSWORD = seed("password of a document")
 READ = "document.json", "text.txt", "lines.csv", "searchable.pdf"
 
 
+@pytest.mark.slow
 def test_the_ocr_model_tells_nobody_what_it_reads(ocr, job):
     """A line of the photo is in its artifacts and in nothing else; a password is nowhere."""
     document = (PROJECT / "data" / "examples" / "photo.png").read_bytes()

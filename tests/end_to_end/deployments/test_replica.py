@@ -36,7 +36,10 @@ MOMENTS = {
 }
 """The call to the bucket that is held when the signal comes: before it is made, or after."""
 
-FORMS = [pytest.param(False, id="explicit"), pytest.param(True, id="decorated")]
+FORMS = [
+    pytest.param(False, id="explicit", marks=pytest.mark.slow),
+    pytest.param(True, id="decorated"),
+]
 
 
 class Caller:

@@ -4,6 +4,8 @@ import statistics
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.local_baseten.caller import Caller
 
 INFERENCE_SECONDS = 0.1
@@ -11,6 +13,7 @@ OTHERS_SECONDS = 0.1
 """What a machine that is busy with other things may add."""
 
 
+@pytest.mark.slow
 def test_behind_100_async_requests_a_sync_call_waits_for_one_inference(
     caller: Caller, tmp_path: Path
 ):

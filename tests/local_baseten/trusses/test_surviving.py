@@ -41,6 +41,7 @@ def family(processes: Processes) -> set[int]:
     return {parent.pid, *(child.pid for child in parent.children(recursive=True))}
 
 
+@pytest.mark.slow
 def test_who_was_connected_when_it_was_killed_keeps_nobody_from_its_port(tmp_path: Path):
     with running_locally(TRUSSES / "obedient", state_directory=tmp_path) as local:
         port = int(local.base_url.rpartition(":")[2])
@@ -123,7 +124,7 @@ def test_a_signal_ends_it_cleanly_and_a_second_one_changes_nothing(tmp_path: Pat
     assert environment["BASETEN_API_KEY"] in log
 
 
-@pytest.mark.parametrize("finishes", [True, False])
+@pytest.mark.parametrize("finishes", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_asked_to_end_it_lets_what_runs_finish_up_to_its_limit(tmp_path: Path, finishes):
     state, gate = tmp_path / "state", tmp_path / "gate"
     with (

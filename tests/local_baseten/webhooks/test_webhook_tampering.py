@@ -32,7 +32,14 @@ def arrive(sent: Received, here: Listening, *, header: str | None, body: bytes) 
     return here.http.post("/", content=body, headers=headers).status_code
 
 
-@pytest.mark.parametrize("knowing", [[OLD], [NEW], [OLD, NEW]], ids=["old", "new", "both"])
+KNOWING = [
+    pytest.param([OLD], id="old", marks=pytest.mark.slow),
+    pytest.param([NEW], id="new", marks=pytest.mark.slow),
+    pytest.param([OLD, NEW], id="both"),
+]
+
+
+@pytest.mark.parametrize("knowing", KNOWING)
 @pytest.mark.parametrize(
     ("change", "status"),
     [

@@ -72,6 +72,7 @@ def assert_one_result_each(bucket, job, count):
     assert sorted(items) == [f"{number:04}" for number in range(count)]
 
 
+@pytest.mark.slow
 def test_a_companion_killed_at_random_moments_loses_and_doubles_nothing(
     companion, rows, job, bucket, service, outbox
 ):

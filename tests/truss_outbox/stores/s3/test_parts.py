@@ -183,6 +183,7 @@ def test_a_store_that_stays_away_ends_patience_and_the_upload(door, options, sou
     assert door.count("DELETE", "uploadId") == 1
 
 
+@pytest.mark.slow
 def test_a_large_file_that_changes_on_its_way_is_refused(door, options, source):
     failures = iter([Refusal(503, "SlowDown")])
 
