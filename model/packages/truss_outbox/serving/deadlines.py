@@ -11,6 +11,9 @@ from ..contract.errors import InferenceTimeoutError
 
 T = TypeVar("T")
 
+InThread = Callable[..., Awaitable[Any]]
+"""Calls a blocking function with arguments, and returns what it returns."""
+
 
 class Deadlines:
     """Gives each inference `seconds`. A thread cannot be stopped: one that goes on is known."""

@@ -31,7 +31,7 @@ from ..stores.commit import commit, find_manifest, upload_artifacts
 from ..stores.probing import probe
 from . import metrics
 from .canary import answer_canary
-from .deadlines import Deadlines
+from .deadlines import Deadlines, InThread
 from .environment import current_environment
 from .failures import FailureRecorder
 from .files.download import Downloader
@@ -173,7 +173,7 @@ class Outbox:
         whether or not anyone waits for it.
         """
         step = functools.partial(self.call, run, work.input, work.directory)
-        return await self.store_all(work, step, of=run)
+        return await self.store_all(work, lambda in_thread: step(in_thread=in_thread), of=run)
 
     async def finish(self, work: Work) -> dict[str, JsonValue]:
         """Wait until the result is committed; the small answer to the caller: where it is."""
@@ -205,7 +205,7 @@ class Outbox:
 
         Raises InvalidInputError, DocumentUnavailableError and StoreError.
         """
-        self.files.take_all(model_input, WorkDirectory)
+        self.files.take_all(model_input, WorkDirectory())
 
     def pointer(self, manifest: Manifest) -> dict[str, JsonValue]:
         return {
@@ -216,11 +216,13 @@ class Outbox:
             "result": manifest.result,
         }
 
-    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def call(
+        self, function: Callable[..., Any], *arguments: Any, in_thread: InThread | None = None
+    ) -> Any:
         """Call an author's function as Truss would: one that may block, in a thread."""
         if inspect.iscoroutinefunction(function):
             return await function(*arguments)
-        return await self.deadlines.in_thread(function, *arguments)
+        return await (in_thread or self.deadlines.in_thread)(function, *arguments)
 
     async def run(
         self,
@@ -244,24 +246,36 @@ class Outbox:
             raise
 
     async def store_all(
-        self, work: Work, step: Callable[[], Awaitable[Any]], *, of: Callable[..., Any]
+        self, work: Work, step: Callable[[InThread], Awaitable[Any]], *, of: Callable[..., Any]
     ) -> Work:
-        """Run the last of an author's steps, and begin to store what it returns."""
+        """Run the last of an author's steps, and begin to store what it returns.
+
+        `step` is given what runs a blocking function in a thread.
+        """
         if work.manifest is not None:
             return work
+        place = place_of(of)
 
-        async def finished() -> Finished:
+        # At once, and where the function ran: what the author's code holds on to may be changed by
+        # the next request, and another thread would cost the predict slot some milliseconds.
+        def finished(function: Callable[..., Any], *arguments: Any) -> Any:
+            returned = function(*arguments)
+            if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+                return returned
+            return finish(returned, work.directory, place=place)
+
+        async def outputs() -> Finished:
             if work.metadata.canary is not None:
                 return await to_thread.run_sync(answer_canary, work, self.bucket)
-            returned = await step()
-            place = place_of(of)
+            returned = await step(functools.partial(self.deadlines.in_thread, finished))
+            if isinstance(returned, Finished):
+                return returned
             if inspect.isgenerator(returned) or inspect.isasyncgen(returned):
                 return await self._collect(returned, work, place=place)
-            # Now: what the author's code holds on to may be changed by the next request.
-            return await to_thread.run_sync(_finish, returned, work.directory, place)
+            return await to_thread.run_sync(finished, lambda: returned)
 
-        outputs = await self.run(work, finished, of=of)
-        work.storing = await to_thread.run_sync(self._uploads.submit, self._store, work, outputs)
+        to_store = await self.run(work, outputs, of=of)
+        work.storing = await self._uploads.submit_soon(self._store, work, to_store)
         return work
 
     async def _collect(self, stream: Any, work: Work, *, place: str) -> Finished:
@@ -290,7 +304,8 @@ class Outbox:
             return
         if reference is not None:
             work.input = self._parsed(work, self.files.take_model_input(reference, work))
-        self.files.take_all(work.input, lambda: work.kept)
+        # It makes the folder, too: later that would be in the predict slot.
+        self.files.take_all(work.input, work.kept)
 
     def _parsed(self, work: Work, content: dict[str, Any]) -> Any:
         if self.request_type is None or work.metadata.canary is not None:
@@ -353,10 +368,6 @@ def _digest(metadata: RequestMetadata, content: Mapping[str, Any]) -> str:
     """Of the input, whether the request carries it or names it: an object's name is its digest."""
     reference = metadata.model_input
     return input_digest(content) if reference is None else reference.rpartition("/")[2]
-
-
-def _finish(returned: Any, directory: Path, place: str) -> Finished:
-    return finish(returned, directory, place=place)
 
 
 def _write_all(stream: Iterator[Any], file: StreamFile) -> None:

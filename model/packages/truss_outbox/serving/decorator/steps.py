@@ -1,15 +1,14 @@
 """How Truss calls a model's methods: by which arguments, and in a thread or not."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from anyio import to_thread
 from starlette.requests import Request
 
 from ...contract.errors import ConfigurationError
-
-InThread = Callable[..., Awaitable[Any]]
+from ..deadlines import InThread
 
 
 class Step:

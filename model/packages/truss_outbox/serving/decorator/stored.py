@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import fastapi
@@ -18,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from ...contract import Outputs
 from ...contract.errors import ConfigurationError, OutboxError
+from ..deadlines import InThread
 from ..failures import http_error
 from ..files.reference import may_hold_files
 from ..outbox import Outbox
@@ -179,7 +181,7 @@ class StoredModel:
         if "postprocess" in self._steps:
             await self._advance(work, own, "predict")
             return work
-        await self._outbox.store_all(work, self._call(own, work), of=own.method)
+        await self._outbox.store_all(work, self._call_of(own, work), of=own.method)
         return StoredResponse(self._outbox, work)
 
     async def _postprocess(self, value: Any, request: fastapi.Request) -> Any:
@@ -187,21 +189,21 @@ class StoredModel:
         if not isinstance(value, Work):
             with _answering():
                 return _plain(await own(value, request))
-        await self._outbox.store_all(value, self._call(own, value), of=own.method)
+        await self._outbox.store_all(value, self._call_of(own, value), of=own.method)
         return await self._outbox.finish(value)
 
     async def _advance(self, work: Work, step: Step, name: str) -> None:
         """Take one of the author's steps, of which another is to follow."""
         if work.manifest is None and work.metadata.canary is None:
-            call = self._call(step, work)
+            call = partial(self._call_of(step, work), self._outbox.deadlines.in_thread)
             work.input = await self._outbox.run(work, call, of=step.method, name=name)
 
-    def _call(self, step: Step, work: Work) -> Callable[[], Awaitable[Any]]:
+    def _call_of(self, step: Step, work: Work) -> Callable[[InThread], Awaitable[Any]]:
         assert work.caller is not None
         request = work.caller
         if step.takes_request_alone:
             request = with_body(request, json.dumps(work.input).encode())
-        return lambda: step(work.input, request, in_thread=self._outbox.deadlines.in_thread)
+        return lambda in_thread: step(work.input, request, in_thread=in_thread)
 
 
 class StoredResponse(Response):

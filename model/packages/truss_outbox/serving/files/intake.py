@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,18 +39,15 @@ class FileIntake:
     downloader: Downloader = field(default_factory=Downloader)
     max_bytes: int
 
-    def take_all(self, value: Any, directory: Callable[[], WorkDirectory]) -> None:
+    def take_all(self, value: Any, directory: WorkDirectory) -> None:
         """Put every File in a parsed input into the directory, under its dotted path in the input.
 
         Raises InvalidInputError, DocumentUnavailableError, and StoreError where the store fails.
         """
-        found = list(files_in(value))
-        kept = directory() if found else None
-        for name, file in found:
-            assert kept is not None
-            path = kept.path / escape(name)[-MAX_SEGMENT_BYTES:]
+        for name, file in files_in(value):
+            path = directory.path / escape(name)[-MAX_SEGMENT_BYTES:]
             self.take(file, path, name=name)
-            file.put_at(path, kept_by=kept)
+            file.put_at(path, kept_by=directory)
 
     def take(self, file: File, path: Path, *, name: str) -> None:
         """Write the file's bytes to the new file `path`; `name` is its field. Raises as above."""
