@@ -132,10 +132,10 @@ class Settler:
                 self._report()
 
     def succeed(self, results: Sequence[StoredResult]) -> None:
-        self.journal.succeed(results)
-        self.committed([manifest_key(request.key) for request, _ in results])
+        settled = self.journal.succeed(results)
+        self.committed([manifest_key(request.key) for request, _ in settled])
         with self._lock:
-            for request, _ in results:
+            for request, _ in settled:
                 self._count()
                 self._report(item=request.item, state=State.SUCCEEDED)
 

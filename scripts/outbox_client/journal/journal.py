@@ -176,13 +176,14 @@ class Journal:
         """How requests ended. One that is no longer its item's latest changes nothing."""
         self._write(queries.SETTLE, map(as_row, settlements))
 
-    def succeed(self, results: Iterable[StoredResult]) -> None:
-        """The results of these requests are in the bucket."""
-        rows = (
-            {"item": request.item, "request_id": request.request_id, "ended_at": committed_at}
-            for request, committed_at in results
-        )
-        self._write(queries.SUCCEED, rows)
+    def succeed(self, results: Iterable[StoredResult]) -> list[StoredResult]:
+        """The results of these requests are in the bucket.
+
+        Returns those that this settled. A request whose id became known meanwhile, or that was sent
+        again, is left open, and its result found once more.
+        """
+        with self._transaction() as connection:
+            return [one for one in results if _succeed(connection, one)]
 
     def reopen_unknown(self) -> None:
         """Items whose end could not be found out are open again."""
@@ -292,6 +293,12 @@ class Journal:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with translated(), self._lock, committed(self._connection):
             yield self._connection
+
+
+def _succeed(connection: sqlite3.Connection, result: StoredResult) -> bool:
+    request, committed_at = result
+    row = {"item": request.item, "request_id": request.request_id, "ended_at": committed_at}
+    return connection.execute(queries.SUCCEED, row).rowcount == 1
 
 
 def list_jobs(home: Path) -> list[JobSummary]:

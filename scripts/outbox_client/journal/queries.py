@@ -127,7 +127,7 @@ SELECT count(*) FROM entries WHERE state IN ('planned', 'sending') OR code = 'NO
 
 SUCCEED = """
 UPDATE entries SET state = 'succeeded', code = NULL, message = NULL, ended_at = :ended_at
-WHERE item = :item AND request_id IS :request_id
+WHERE item = :item AND request_id IS :request_id AND state != 'succeeded'
 """
 
 # Neighbours in the order in which the bucket lists their manifests.

@@ -6,7 +6,7 @@ import pytest
 
 from outbox_client import Batch, Item, Journal, State
 from outbox_client.errors import JournalError
-from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement
+from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement, StoredResult
 from outbox_client.journal.journal import journal_path
 
 
@@ -40,6 +40,22 @@ def test_only_the_states_that_are_asked_for_come(journal):
     assert items(State.FAILED, State.PLANNED) == ["a", "c"]
     assert items() == []
     assert journal.counts() == {State.PLANNED: 1, State.SENDING: 1, State.FAILED: 1}
+
+
+def test_a_result_counts_once_also_where_the_requests_id_came_meanwhile(journal):
+    plan(journal, "a")
+    begin(journal, "a")
+
+    def found():
+        return [StoredResult(request, 9.0) for request in journal.open_requests(["k/a"])]
+
+    before = found()
+    journal.end_submits([Accepted(item="a", key="k/a", request_id="1")])
+    assert journal.succeed(before) == []
+    after = found()
+    assert journal.succeed(after) == after
+    assert journal.succeed(after) == []
+    assert found() == []
 
 
 def test_a_plan_that_breaks_off_leaves_nothing(journal):
