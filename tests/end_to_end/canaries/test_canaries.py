@@ -212,7 +212,8 @@ def test_a_model_that_may_not_use_its_bucket_says_so_without_its_keys(
 
     with running_quoting_bucket() as quoting:
         log = asyncio.run(run(quoting if quotes else environment["OUTBOX_ENDPOINT_URL"]))
-    assert "SignatureDoesNotMatch" in log
+    # SeaweedFS looks at the token first, of which it knows nothing.
+    assert ("SignatureDoesNotMatch" if quotes else "InvalidAccessKeyId") in log
     assert found({"the log": log}) == []
 
 

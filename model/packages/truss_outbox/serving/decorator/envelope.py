@@ -20,8 +20,8 @@ def enveloped(request_type: type[BaseModel], asks: Callable[[Any], bool]) -> typ
         def parse_raw(cls, b: str | bytes, **options: Any) -> Any:
             try:
                 sent = json.loads(b)
-            except ValueError:
-                sent = None
+            except ValueError:  # which Truss's own error is about
+                return request_type.parse_raw(b, **options)
             return sent if asks(sent) else request_type.parse_raw(b, **options)
 
         @classmethod
@@ -35,12 +35,12 @@ def enveloped(request_type: type[BaseModel], asks: Callable[[Any], bool]) -> typ
     return Envelope
 
 
-async def read_json(request: Request) -> Any:
-    """The body, parsed; None where it is not JSON."""
+async def read_json(request: Request) -> tuple[Any, bool]:
+    """The body, parsed, and whether it is JSON at all."""
     try:
-        return await request.json()
+        return await request.json(), True
     except ValueError:
-        return None
+        return None, False
 
 
 def with_body(request: Request, body: bytes) -> Request:

@@ -169,8 +169,8 @@ class StoredModel:
 
     async def _predict_request(self, request: fastapi.Request) -> Any:
         """For a model that reads the body itself; Truss has parsed nothing."""
-        model_input = await read_json(request)
-        if not self._asks(model_input):
+        model_input, is_json = await read_json(request)
+        if not is_json or not self._asks(model_input):
             return await self._predict(None, request)
         return await self._predict_work(
             await to_thread.run_sync(self._outbox.begin, model_input, request)
