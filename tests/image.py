@@ -20,14 +20,18 @@ LAUNCHER = PROJECT / "scripts" / "local_baseten" / "trusses" / "launcher.py"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dependencies:
-    """The requirements that Truss's Dockerfile installs, step by step.
+    """The files of requirements that Truss's Dockerfile installs, one after the other.
 
     They are the model's own, and those of the server which the model's do not name. `constraints`
     is the file that bounds the versions of both.
     """
 
-    steps: list[list[str]]
+    steps: list[Path]
     constraints: Path
+
+    @property
+    def requirements(self) -> list[str]:
+        return [line for step in self.steps for line in read_requirements(step)]
 
 
 def dependencies(truss: Path, context: Path) -> Dependencies:
@@ -37,31 +41,30 @@ def dependencies(truss: Path, context: Path) -> Dependencies:
 
     ServingImageBuilderContext.run(truss).prepare_image_build_dir(context)
     files = [context / "user_requirements.txt", context / "requirements.txt"]
-    return Dependencies(
-        steps=[read_requirements(file) for file in files if file.exists()],
-        constraints=context / "constraints.txt",
-    )
+    steps = [file for file in files if file.exists()]
+    for step in steps:
+        # Truss names an index, and this machine may have another.
+        step.write_text(re.sub(r"^-i .*\n", "", step.read_text(), flags=re.MULTILINE))
+    return Dependencies(steps=steps, constraints=context / "constraints.txt")
 
 
 def read_requirements(file: Path) -> list[str]:
-    """Without the options: Truss names an index, and this machine may have another."""
-    lines = [re.split(r"\s#", line)[0].strip() for line in file.read_text().splitlines()]
+    """As they stand, without options and hashes."""
+    lines = [re.split(r"\s[#\\]", line)[0].strip() for line in file.read_text().splitlines()]
     return [line for line in lines if line[:1].isalnum()]
 
 
 def install(directory: Path, interpreter: str | Path, needed: Dependencies) -> Path:
-    """The Python of a new environment, as the image's is made: with pip, in minutes."""
-    subprocess.run([interpreter, "-m", "venv", "--without-pip", directory], check=True)
+    """The Python of a new environment, as the image's is made: by uv, which compares hashes."""
+    uv("venv", "--python", interpreter, directory)
     python = directory / "bin" / "python"
     for step in needed.steps:
-        pip(python, "install", "--no-compile", "-c", needed.constraints, *step)
+        uv("pip", "install", "--python", python, "-r", step, "-c", needed.constraints)
     return python
 
 
-def pip(python: Path, *arguments: str | Path) -> None:
-    """That of the tests, at work in another environment."""
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*command, "--python", python, *arguments], check=True)
+def uv(*arguments: str | Path) -> None:
+    subprocess.run([sys.executable, "-m", "uv", "--quiet", *arguments], check=True)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """What `truss push` would upload, and whether it runs on nothing else."""
 
 import base64
-import itertools
 import json
 import subprocess
 import sys
@@ -59,7 +58,7 @@ def installed(directory: Path, uploaded: Path, needed: Dependencies) -> Path:
 
 def linked(directory: Path, _: Path, needed: Dependencies) -> Path:
     """The same in a second."""
-    return linked_environment(directory, list(itertools.chain(*needed.steps)))
+    return linked_environment(directory, needed.requirements)
 
 
 @pytest.mark.parametrize("environment", [linked, pytest.param(installed, marks=pytest.mark.slow)])

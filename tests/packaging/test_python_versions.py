@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from local_baseten.trusses.layout import lay_out_truss
 from outbox_client.commands.app import app as outbox
-from tests.image import Dependencies, dependencies, install, pip, read_requirements, serving
+from tests.image import Dependencies, dependencies, install, read_requirements, serving, uv
 from tests.interpreters import find_python
 from truss_outbox.contract import Manifest
 
@@ -108,7 +108,7 @@ def test_a_truss_with_numpy_2_stores_and_answers_plainly(version, tmp_path, caps
     started = time.monotonic()
     python = install(tmp_path / "venv", interpreter, needed)
     seconds = time.monotonic() - started
-    pip(python, "check")
+    uv("pip", "check", "--python", python)
     found = json.loads(run(python, INSTALLED, app))
     installed = {canonicalize_name(name): version for name, version in found}
     assert installed["numpy"].startswith("2.")
