@@ -22,6 +22,8 @@ _SECTION_NAMES = (
     "version",
     "input_roots",
     "metadata_field",
+    "s3_kms_key_id",
+    "s3_tags",
 )
 _ID = re.compile(r"[A-Za-z0-9-]+\Z")
 
@@ -96,6 +98,10 @@ class ClientSettings:
     """Instead of `model_id`."""
     input_roots: tuple[str, ...] = ()
     """The deployed model's: further roots below which files that it reads may be."""
+    kms_key: str | None = None
+    """The deployed model's, that S3 encrypts with."""
+    sets_tags: bool = False
+    """Whether the deployed model gives its objects tags."""
     metadata_field: str = "metadata"
     """The deployed model's: the field of its input that has a request's metadata."""
 
@@ -140,6 +146,8 @@ def read_settings(
         base_url=options.get("base_url") or environ.get("OUTBOX_BASE_URL"),
         api_key=read_api_key(options.get("api_key_file"), environ),
         input_roots=_input_roots(section.get("input_roots")),
+        kms_key=_text(section.get("s3_kms_key_id")),
+        sets_tags=bool(section.get("s3_tags")),
         metadata_field=str(section.get("metadata_field", "metadata")),
         home=state_directory(environ),
     )

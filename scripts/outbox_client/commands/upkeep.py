@@ -10,7 +10,7 @@ import typer
 from truss_outbox.contract.root import Root
 
 from .. import opening
-from ..policies import Purpose, Workload
+from ..policies import Deployed, Purpose, Workload
 from ..policies import policy as policy_for
 from ..settings import (
     BucketOverrides,
@@ -50,20 +50,38 @@ def policy(
     principal: Annotated[
         str | None, typer.Option(help="Who gets a GCS role; for trust, the AWS account's id.")
     ] = None,
-    kms_key: Annotated[str | None, typer.Option(help="ARN of the key S3 encrypts with.")] = None,
-    tags: Annotated[bool, typer.Option("--tags", help="The model sets object tags.")] = False,
+    kms_key: Annotated[
+        str | None, typer.Option(help="ARN of the key S3 encrypts with, for s3_kms_key_id.")
+    ] = None,
+    tags: Annotated[
+        bool, typer.Option("--tags", help="The model sets object tags, as with s3_tags.")
+    ] = False,
+    input_root: Annotated[
+        list[str] | None,
+        typer.Option(help="Beside input_roots; the model reads there. Repeatable."),
+    ] = None,
 ) -> None:
     """Print the least that a side needs, as JSON in the form of the bucket's cloud."""
     settings = read_settings(where)
+    root = Root.parse(settings.require_root())
+    further = [Root.parse(place, setting="input_root") for place in input_root or ()]
+    deployed = Deployed(
+        kms_key=kms_key or settings.kms_key,
+        tags=tags or settings.sets_tags,
+        input_roots=tuple(dict.fromkeys((*map(Root.parse, settings.input_roots), *further))),
+        region=settings.region,
+    )
     document = policy_for(
-        purpose,
-        Root.parse(settings.require_root()),
-        workload=Workload(**asdict(trusted)),
-        principal=principal,
-        kms_key=kms_key,
-        tags=tags,
+        purpose, root, workload=Workload(**asdict(trusted)), principal=principal, deployed=deployed
     )
     typer.echo(answers.json_text(document))
+    if root.scheme == "gs" and purpose in {Purpose.WRITER, Purpose.CLIENT}:
+        for place in deployed.input_roots:
+            if place.bucket != root.bucket:
+                typer.echo(
+                    f"{place} is in a bucket of its own: outbox policy --for inputs --root {place}",
+                    err=True,
+                )
 
 
 @command(app, "sweep")

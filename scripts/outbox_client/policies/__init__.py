@@ -1,17 +1,20 @@
 """What to tell a cloud so that each side may do what it must, and no more. Pure: prints nothing."""
 
+import re
 from typing import Any
 
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
 
 from . import aws, gcs
+from .deployed import PLAIN, Deployed
 from .role import RIGHTS, Purpose
 from .workload import ANY_WORKLOAD, Workload
 
-__all__ = ["Purpose", "Workload", "policy"]
+__all__ = ["Deployed", "Purpose", "Workload", "policy"]
 
-_MISREAD = "*$'\""
+_KMS_KEY = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+_MISREAD = "*?$'\""
 """What a policy would take for a pattern, a variable or the end of a text."""
 
 
@@ -21,34 +24,47 @@ def policy(
     *,
     workload: Workload = ANY_WORKLOAD,
     principal: str | None = None,
-    kms_key: str | None = None,
-    tags: bool = False,
+    deployed: Deployed = PLAIN,
 ) -> dict[str, Any]:
     """The document in the form the root's cloud takes it.
 
     `principal`: on GCS, the member who gets the role; on AWS, the account id in which the trust's
-    identity provider lives. `kms_key`: the ARN of the key that S3 encrypts with. `tags`: whether
-    the model sets object tags. Raises ConfigurationError, which names the option.
+    identity provider lives. Raises ConfigurationError, which names the option.
     """
-    if root.scheme not in {"s3", "gs"}:
-        raise ConfigurationError("root", "must be s3://bucket/prefix or gs://bucket/prefix")
-    if any(character in root.prefix for character in _MISREAD):
-        raise ConfigurationError("root", f"may hold none of {' '.join(_MISREAD)}")
+    for setting, place in (("root", root), *(("input_root", one) for one in deployed.input_roots)):
+        _check_place(setting, place)
+    if any(place.scheme != root.scheme for place in deployed.input_roots):
+        raise ConfigurationError("input_root", f"must be {root.scheme}://…, as the root is")
     if root.scheme == "gs":
-        return _on_gcs(purpose, root, workload, member=principal)
+        return _on_gcs(purpose, root, workload, deployed, member=principal)
     match purpose:
         case Purpose.BUCKET:
-            return aws.bucket_policy(root)
+            return aws.bucket_policy(root, deployed)
         case Purpose.TRUST:
-            return aws.trust_policy(workload, account=_required(principal, "the AWS account's id"))
+            account = _required(principal, "the AWS account's id")
+            return aws.trust_policy(workload, deployed, account=account)
         case Purpose.LIFECYCLE:
             return aws.lifecycle(root)
         case role:
-            return aws.role_policy(RIGHTS[role], root, kms_key=kms_key, tags=tags)
+            _check_kms_key(deployed.kms_key)
+            return aws.role_policy(RIGHTS[role], root, deployed)
+
+
+def _check_place(setting: str, place: Root) -> None:
+    if place.scheme not in {"s3", "gs"}:
+        raise ConfigurationError(setting, "must be s3://bucket/prefix or gs://bucket/prefix")
+    if any(character in place.prefix for character in _MISREAD):
+        raise ConfigurationError(setting, f"may hold none of {' '.join(_MISREAD)}")
+
+
+def _check_kms_key(kms_key: str | None) -> None:
+    # A policy takes neither an id nor an alias, which s3_kms_key_id may be.
+    if kms_key is not None and not _KMS_KEY.fullmatch(kms_key):
+        raise ConfigurationError("kms_key", "pass --kms-key with the ARN of a key: arn:aws:kms:…")
 
 
 def _on_gcs(
-    purpose: Purpose, root: Root, workload: Workload, *, member: str | None
+    purpose: Purpose, root: Root, workload: Workload, deployed: Deployed, *, member: str | None
 ) -> dict[str, Any]:
     match purpose:
         case Purpose.BUCKET:
@@ -63,7 +79,7 @@ def _on_gcs(
             return gcs.lifecycle(root)
         case role:
             who = _required(member, "serviceAccount:… or principalSet:…, who gets the role")
-            return gcs.role_bindings(role, root, member=who)
+            return gcs.role_bindings(role, root, deployed, member=who)
 
 
 def _required(principal: str | None, what: str) -> str:

@@ -1,11 +1,20 @@
 """Google Cloud's forms: role bindings, workload identity provider, lifecycle."""
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from truss_outbox.contract.root import Root
 
-from .role import INPUTS_DAYS, PROBE_DAYS, RIGHTS, TIER_DAYS, UNFINISHED_UPLOAD_DAYS, Purpose
+from .deployed import Deployed
+from .role import (
+    EVERYTHING,
+    INPUTS_DAYS,
+    PROBE_DAYS,
+    RIGHTS,
+    TIER_DAYS,
+    UNFINISHED_UPLOAD_DAYS,
+    Purpose,
+    below,
+)
 from .workload import AUDIENCE, ISSUER, Workload
 
 _CREATOR = "roles/storage.objectCreator"
@@ -15,21 +24,34 @@ _LISTER = "roles/storage.legacyBucketReader"
 _LIST_PREFIX = "api.getAttribute('storage.googleapis.com/objectListPrefix', '')"
 
 
-def role_bindings(role: Purpose, root: Root, *, member: str) -> dict[str, Any]:
+def role_bindings(role: Purpose, root: Root, deployed: Deployed, *, member: str) -> dict[str, Any]:
     """An IAM policy of version 3; `gcloud storage buckets set-iam-policy` replaces what is there.
 
     Creating without deleting cannot overwrite: that is what keeps manifests as they are. A
     condition on names never covers listing, which is a right on the bucket. Conditions need the
-    bucket's uniform bucket-level access.
+    bucket's uniform bucket-level access. An input root in another bucket is that bucket's affair.
     """
     rights = RIGHTS[role]
-    creates = [folder for folder in rights.creates if folder not in rights.deletes]
-    reads = [folder for folder in rights.reads if folder not in rights.deletes]
+    changes = (*rights.deletes, *rights.rewrites)
+    creates = [folder for folder in rights.creates if folder not in changes]
+    reads = [folder for folder in rights.reads if folder not in changes]
+    here = [place for place in deployed.input_roots if place.bucket == root.bucket]
+    also_read = here if rights.reads_input_roots else []
+    also_listed = here if rights.lists_input_roots else []
     bindings = []
     for name, granted, terms in (
-        ("create", _CREATOR, _names(root, creates)),
-        ("delete", _USER, _names(root, rights.deletes)),
-        ("read", _VIEWER, [*_names(root, reads), *_listings(root, rights.lists)]),
+        ("create", _CREATOR, [_name(root, folder) for folder in creates]),
+        ("change", _USER, [_name(root, folder) for folder in changes]),
+        (
+            "read",
+            _VIEWER,
+            [
+                *(_name(root, folder) for folder in reads),
+                *(_name(place, EVERYTHING) for place in also_read),
+                *(_listing(root, folder) for folder in rights.lists),
+                *(_listing(place, EVERYTHING) for place in also_listed if rights.lists),
+            ],
+        ),
     ):
         if condition := " || ".join(terms):
             limit = {"title": f"outbox-{role}-{name}", "expression": condition}
@@ -81,12 +103,10 @@ def _condition(days: int, prefix: str) -> dict[str, Any]:
     return {"age": days, **({"matchesPrefix": [prefix]} if prefix else {})}
 
 
-def _names(root: Root, folders: Iterable[str]) -> Iterator[str]:
-    for folder in folders:
-        name = f"projects/_/buckets/{root.bucket}/objects/{root.object_name(folder)}/"
-        yield f"resource.name.startsWith('{name}')"
+def _name(root: Root, folder: str) -> str:
+    name = f"projects/_/buckets/{root.bucket}/objects/{below(root, folder)}"
+    return f"resource.name.startsWith('{name}')"
 
 
-def _listings(root: Root, folders: Iterable[str]) -> Iterator[str]:
-    for folder in folders:
-        yield f"{_LIST_PREFIX}.startsWith('{root.object_name(folder)}/')"
+def _listing(root: Root, folder: str) -> str:
+    return f"{_LIST_PREFIX}.startsWith('{below(root, folder)}')"
