@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from truss_outbox.contract.errors import InvalidInputError, NotFoundError
+from truss_outbox.contract.inputs import find_place
 from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
@@ -144,20 +145,19 @@ def stored_items(
 
 
 def _split(address: str, own: Root, further: Sequence[Root]) -> tuple[Root, str]:
-    """The first root that the address lies below, and its key there."""
-    written = address.rstrip("/")
-    for place in (own, *further):
-        # All below a further root may be asked for; below the model's own are its results.
-        if written.startswith(f"{place}/") or (written == str(place) and place in further):
-            key = written.removeprefix(str(place)).removeprefix("/")
-            if key and any(segment in {"", ".", ".."} for segment in key.split("/")):
-                raise InvalidInputError("PATH", f"{address}: has an empty, . or .. segment")
-            return place, key
-    raise InvalidInputError(
-        "PATH",
-        f"{address}: the model reads what is below its root ({own}/...) alone; copy the"
-        " documents there, or name their prefix in the model's setting input_roots",
-    )
+    """The root that the address lies below for the model too, and its key there."""
+    places = {str(place): place for place in (*further, own)}
+    found = find_place(address.rstrip("/"), root=str(own), input_roots=list(map(str, further)))
+    if found is None:
+        raise InvalidInputError(
+            "PATH",
+            f"{address}: of its own root the model reads {own}/inputs/... alone; copy the documents"
+            " there, or name their prefix in the model's setting input_roots",
+        )
+    place, key = found
+    if key and any(segment in {"", ".", ".."} for segment in key.split("/")):
+        raise InvalidInputError("PATH", f"{address}: has an empty, . or .. segment")
+    return places[place], key
 
 
 def _objects(bucket: Bucket, key: str) -> Iterator[tuple[str, int]]:

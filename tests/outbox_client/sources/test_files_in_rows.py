@@ -162,15 +162,15 @@ def test_a_job_of_rows_is_refused_whole_before_anything_is_sent(outbox, folder, 
 
 
 def test_a_field_is_named_for_files_and_objects(outbox, folder, root, bucket, job, service):
-    bucket.create("incoming/b.png", b"beta")
-    sources = (folder / "a.png", f"{root}/incoming/")
+    bucket.create("inputs/incoming/b.png", b"beta")
+    sources = (folder / "a.png", f"{root}/inputs/incoming/")
     assert outbox("submit", *sources, "--job", job, "--field", "image").exit_code == 0
     assert outbox("submit", folder / "a.png", "--job", f"{job}-2", OUTBOX_FIELD="image").stdout
     sent = [body["model_input"] for body in service.bodies.values()]
     assert sorted(json.dumps(one["image"]) for one in sent) == [
         '{"base64": "YWxwaGE="}',
         '{"base64": "YWxwaGE="}',
-        '{"input": "incoming/b.png"}',
+        '{"input": "inputs/incoming/b.png"}',
     ]
     assert not any("document" in one for one in sent)
 

@@ -136,20 +136,20 @@ def test_documents_in_the_bucket_are_sent_by_reference(
     outbox, root, bucket, job, service, tmp_path
 ):
     for name in ("a.txt", "deep/b.txt", ".hidden"):
-        bucket.create(f"incoming/{name}", name.encode())
-    run = ("submit", f"{root}/incoming/", "--job", job)
+        bucket.create(f"inputs/incoming/{name}", name.encode())
+    run = ("submit", f"{root}/inputs/incoming/", "--job", job)
     assert outbox(*run).exit_code == 0
     said = {
         body["model_input"]["metadata"]["item"]: body["model_input"]["document"]
         for body in service.bodies.values()
     }
     assert said == {
-        "a.txt": {"input": "incoming/a.txt"},
-        "deep/b.txt": {"input": "incoming/deep/b.txt"},
+        "a.txt": {"input": "inputs/incoming/a.txt"},
+        "deep/b.txt": {"input": "inputs/incoming/deep/b.txt"},
     }
-    assert outbox("submit", f"{root}/incoming/a.txt", "--job", f"{job}-1").exit_code == 0
+    assert outbox("submit", f"{root}/inputs/incoming/a.txt", "--job", f"{job}-1").exit_code == 0
     assert outbox("wait", job).exit_code == 0
-    assert list(bucket.keys("inputs/")) == [], "nothing was copied"
+    assert len(list(bucket.keys("inputs/"))) == 3, "nothing was copied"
 
 
 def test_documents_the_model_cannot_read_are_refused_with_the_remedy(outbox, job, service):
@@ -177,7 +177,7 @@ def test_documents_of_a_further_root_go_by_their_full_address(
 
 
 def test_a_documents_address_may_be_longer_than_a_root(outbox, root, bucket, job, service):
-    folder = f"incoming/{'x' * 120}"
+    folder = f"inputs/incoming/{'x' * 120}"
     bucket.create(f"{folder}/a%20b.txt", b"x")
     assert outbox("submit", f"{root}/{folder}", "--job", job, OUTBOX_ROOT=f"{root}/").exit_code == 0
     (body,) = service.bodies.values()
@@ -186,7 +186,7 @@ def test_a_documents_address_may_be_longer_than_a_root(outbox, root, bucket, job
 
 @pytest.mark.parametrize("key", ["a/../b", "a//b", "./a"])
 def test_an_address_is_a_place_below_the_root(outbox, root, job, service, key):
-    result = outbox("submit", f"{root}/{key}", "--job", job)
+    result = outbox("submit", f"{root}/inputs/{key}", "--job", job)
     assert result.exit_code == 2
     assert "empty, . or .. segment" in result.stderr
     assert service.bodies == {}

@@ -199,17 +199,17 @@ def test_no_record_log_or_answer_quotes_the_input(outbox, store, caplog):
         ({"document": {"input": "a\\b"}}, "document.input"),
         ({"document": {"input": "memory://elsewhere/a"}}, "document.input"),
         ({"document": {"input": "memory://test"}}, "document.input"),
-        ({"document": {"input": "big"}}, "document.input"),
-        ({"document": {"input": "hello", "sha256": "0" * 64}}, "document.input"),
+        ({"document": {"input": "inputs/big"}}, "document.input"),
+        ({"document": {"input": "inputs/hello", "sha256": "0" * 64}}, "document.input"),
         ({"document": {"input": "inputs/" + "0" * 64}}, "document.input"),
-        ({"document": {"input": "hello", "sha256": "zz"}}, "document.sha256"),
+        ({"document": {"input": "inputs/hello", "sha256": "zz"}}, "document.sha256"),
     ],
 )
 def test_bad_input_names_its_field_is_recorded_and_stores_nothing(
     outbox, store, model_input, field
 ):
-    store.create("hello", b"hello", content_type="")
-    store.create("big", b"x" * 1001, content_type="")
+    store.create("inputs/hello", b"hello", content_type="")
+    store.create("inputs/big", b"x" * 1001, content_type="")
     store.create("inputs/" + "0" * 64, b"other bytes", content_type="")
     with pytest.raises(HTTPException) as caught:
         answer(outbox, model_input)
@@ -239,9 +239,9 @@ def test_a_document_comes_from_base64_also_with_line_breaks(outbox):
     assert answer(outbox, {"document": {"base64": text}}).result == {"words": 60}
 
 
-@pytest.mark.parametrize("address", ["hello", "memory://test/hello"])
+@pytest.mark.parametrize("address", ["inputs/hello", "memory://test/inputs/hello"])
 def test_a_document_comes_from_the_bucket(outbox, store, address):
-    store.create("hello", b"hello you", content_type="")
+    store.create("inputs/hello", b"hello you", content_type="")
     sha256 = hashlib.sha256(b"hello you").hexdigest()
     model_input = {"document": {"input": address, "sha256": sha256}}
     assert answer(outbox, model_input).result == {"words": 2}

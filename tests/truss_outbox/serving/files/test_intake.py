@@ -46,3 +46,18 @@ def test_a_further_place_that_is_not_named_is_not_read(make_outbox, archive):
     with pytest.raises(fastapi.HTTPException) as caught:
         result_of(make_outbox(), f"{archive.root}/2024/a.txt")
     assert caught.value.status_code == 422
+
+
+def test_a_tenant_in_the_key_template_keeps_tenants_apart(make_outbox):
+    """What one sends under another's job and item gives neither its result nor a conflict."""
+    outbox = make_outbox(template="tenant={labels.tenant}/job={job}/{item}")
+
+    def send(document, **labels):
+        request = {"metadata": {"job": "J", "item": "I", "labels": labels}}
+        return answer(outbox, {**request, "document": {"base64": document}}).result
+
+    assert send("YSBiIGM=", tenant="a") == {"words": 3}
+    assert send("YQ==", tenant="b") == {"words": 1}
+    with pytest.raises(fastapi.HTTPException) as caught:
+        send("YQ==")
+    assert "metadata.labels.tenant" in caught.value.detail

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,19 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.errors import (
+    AccessDeniedError,
     DocumentUnavailableError,
     InvalidInputError,
     NotFoundError,
     ObjectTooLargeError,
 )
+from ...contract.inputs import find_place
 from ...contract.keys import MAX_SEGMENT_BYTES, escape
 from ...stores import ObjectStore
 from ..work import Work, WorkDirectory
 from .download import Downloader
 from .reference import File, files_in
 
+logger = logging.getLogger(__name__)
+
 # Such an object's name is its content's SHA-256, so it can be checked without being told.
 _CLAIM_CHECK = re.compile(r"inputs/([0-9a-f]{64})\Z")
+_NO_SUCH_OBJECT = (
+    "there is no such object that this model may read; put it there before the request"
+)
 _UNSAFE_SEGMENT = re.compile(r"\.{0,2}\Z|.*[\x00-\x1f\x7f\\]", re.DOTALL)
 
 
@@ -79,34 +87,46 @@ class FileIntake:
             sha256 = self.downloader.download(file.url, path, max_bytes=self.max_bytes)
         else:
             source_field = "input"
-            source = self._source(file.input or "")
-            key = object_key(file.input or "", root=source.root)
+            store, key = self._place(file.input or "")
             # Of this root alone: elsewhere a name of that form promises nothing.
-            claimed = _CLAIM_CHECK.match(key) if source is self.store else None
-            sha256 = _fetch(key, source, path, max_bytes=self.max_bytes)
+            claimed = _CLAIM_CHECK.match(key) if store is self.store else None
+            sha256 = self._fetch(store, key, path)
         if path.stat().st_size == 0:
             raise InvalidInputError(source_field, "is empty; send a file's bytes")
         if {file.sha256, claimed[1] if claimed else None} - {None, sha256}:
+            # Without the right one, which would tell what an object holds.
             raise InvalidInputError(
-                source_field, f"the file's SHA-256 is {sha256}, not the one the request names"
+                source_field, "the file's SHA-256 is not the one that the request names"
             )
 
-    def _source(self, address: str) -> ObjectStore:
-        """The store whose root the address begins with; the model's own where there is none."""
-        places = (self.store, *self.input_stores)
-        return next((one for one in places if address.startswith(f"{one.root}/")), self.store)
+    def _place(self, address: str) -> tuple[ObjectStore, str]:
+        """The store and the key there of the object that a request names, by key or address."""
+        root, stores = self.store.root, {one.root: one for one in self.input_stores}
+        whole = address if "://" in address else f"{root}/{address}"
+        found = find_place(whole, root=root, input_roots=list(stores))
+        if found is None or any(_UNSAFE_SEGMENT.match(segment) for segment in found[1].split("/")):
+            raise InvalidInputError(
+                "input",
+                "must name an object below inputs/ of this model's root, by its key (inputs/...)"
+                " or full address, or one under its input_roots by its full address",
+            )
+        place, key = found
+        return self.store if place == root else stores[place], key
 
-
-def object_key(address: str, *, root: str) -> str:
-    """The key under `root` that a request's `input` names. Raises InvalidInputError."""
-    key = address.removeprefix(f"{root}/")
-    if "://" in key or any(_UNSAFE_SEGMENT.match(segment) for segment in key.split("/")):
-        raise InvalidInputError(
-            "input",
-            "must name an object under this model's root, by its key (inputs/...) or full address,"
-            " or one under its input_roots by its full address",
-        )
-    return key
+    def _fetch(self, store: ObjectStore, key: str, path: Path) -> str:
+        try:
+            return store.get_file(key, path, max_bytes=self.max_bytes)
+        except NotFoundError:
+            problem = _NO_SUCH_OBJECT
+        except AccessDeniedError:
+            # The model's own inputs are forbidden all at once: its credentials are to be mended.
+            if store is self.store:
+                raise
+            logger.warning("an input root may not be read", extra={"root": store.root})
+            problem = _NO_SUCH_OBJECT  # one answer for both: nobody learns what is there
+        except ObjectTooLargeError:
+            problem = _too_large(self.max_bytes)
+        raise InvalidInputError("input", problem)
 
 
 def _decode(text: str) -> bytes:
@@ -124,17 +144,6 @@ def _write(text: str, path: Path, *, max_bytes: int) -> str:
     content = _decode(text)
     path.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
-
-
-def _fetch(key: str, store: ObjectStore, path: Path, *, max_bytes: int) -> str:
-    try:
-        return store.get_file(key, path, max_bytes=max_bytes)
-    except NotFoundError:
-        raise InvalidInputError(
-            "input", "there is no such object; put it there before the request"
-        ) from None
-    except ObjectTooLargeError:
-        raise InvalidInputError("input", _too_large(max_bytes)) from None
 
 
 def _check_size(field: str, size: int, *, max_bytes: int) -> None:

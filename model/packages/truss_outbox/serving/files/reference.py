@@ -13,8 +13,9 @@ class File(BaseModel):
     """A file that a request brings: exactly one of `base64` (small), `input` (an object's key),
     and `url` (https, of a host that the setting `url_hosts` names).
 
-    `input` is a key below the configured root (`inputs/<sha256>`) or its full URI; `sha256`
-    (hex) is checked when given, and always for objects under `inputs/`, whose name it is.
+    `input` is a key below the root's `inputs/` (`inputs/<sha256>`), its full address, or that of an
+    object below one of the setting `input_roots`; `sha256` (hex) is checked when given, and always
+    where the object's name is `inputs/<sha256>`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
