@@ -7,13 +7,17 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
+from truss_outbox.contract.text import printable
+
 model_logger = logging.getLogger("model")
 
 _EXTRAS = ("request_id", "status", "attempt", "code")
 
 
 class LineFormatter(logging.Formatter):
-    """`12:34:56.789 INFO  accepted  request_id=…`, without colours, one line an event."""
+    """`12:34:56.789 INFO  accepted  request_id=…`, without colours, one line an event and its
+    traceback, indented.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
@@ -24,7 +28,9 @@ class LineFormatter(logging.Formatter):
             f"{clock}.{int(record.msecs):03d} {record.levelname:<7} {source}{record.getMessage()}"
         )
         traceback = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return f"{line}{extras}{traceback}"
+        # A caller or a model may have chosen any of it: further lines are seen to be no events.
+        lines = f"{line}{extras}{traceback}".split("\n")
+        return "\n    ".join(printable(one, keep="\t") for one in lines)
 
 
 def log_to_stderr() -> None:

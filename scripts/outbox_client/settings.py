@@ -48,13 +48,19 @@ class RootOverrides:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BucketOverrides(RootOverrides):
+class RegionOverrides(RootOverrides):
+    """In which part of its cloud that is."""
+
+    region: str | None = option(None, "The bucket's region.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BucketOverrides(RegionOverrides):
     """How the bucket is reached."""
 
     endpoint_url: str | None = option(
         None, "Of a store that speaks S3's API; the cloud's own when absent."
     )
-    region: str | None = option(None, "The bucket's region.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

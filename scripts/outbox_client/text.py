@@ -41,8 +41,3 @@ def in_utc(moment: datetime) -> datetime:
 def _rounded(number: float, unit: str) -> str:
     digits = 0 if number >= 10 or unit in {"ms", "bytes"} else 1
     return f"{number:,.{digits}f} {unit}"
-
-
-def printable(text: str) -> str:
-    """`text` with everything escaped that could move a terminal's cursor."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outbox_client.text import bytes_text, clock_text, duration_text, printable
+from outbox_client.text import bytes_text, clock_text, duration_text
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,3 @@ def test_a_clock_counts_hours_minutes_and_seconds():
 
 def test_sizes_are_decimal():
     assert [bytes_text(size) for size in (512, 1_400_000)] == ["512 bytes", "1.4 MB"]
-
-
-def test_what_moves_a_cursor_is_escaped():
-    assert printable("a\x1b[2J\u202e\n日") == "a\\x1b[2J\\u202e\\n日"

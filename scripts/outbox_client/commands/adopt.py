@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from truss_outbox.contract.text import printable
+
 from ..adopting import Adoption, ByHand, apply, new_truss, plan_adoption
-from ..text import printable
 from . import answers, exit_codes
 from .options import Json, command
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from truss_outbox.contract.text import printable
+
 from ..fetching.fetch import FetchReport
 from ..following.account import Account, account_document
 from ..following.cancel import Cancellation
@@ -16,7 +18,7 @@ from ..indexing.build import IndexReport
 from ..journal.entries import Entry, JobSummary, State
 from ..sending.plan import Plan
 from ..sending.submit import Submission
-from ..text import duration_text, printable
+from ..text import duration_text
 from . import exit_codes
 from .progress.totals import grouped_lines, kind_of
 
@@ -25,9 +27,18 @@ def answer(
     as_json: bool, document: dict[str, Any], lines: Iterable[str], *, failed: bool = False
 ) -> None:
     """Print a command's answer, the document as JSON or the lines; where it `failed`, end by it."""
-    typer.echo(json_text(document) if as_json else "\n".join(lines))
+    say(json_text(document) if as_json else "\n".join(lines))
     if failed:
         raise typer.Exit(exit_codes.SOME_FAILED)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print one line or several: all that a command prints goes through here.
+
+    A name in it is made `printable` where the line is made, so that it cannot look like a line of
+    its own. What is forgotten there cannot move the terminal's cursor all the same.
+    """
+    typer.echo(printable(text, keep="\n\t"), err=err)
 
 
 def timestamp(seconds: float) -> str:
@@ -79,7 +90,10 @@ def jobs_document(jobs: Iterable[JobSummary]) -> dict[str, Any]:
 
 
 def submission_lines(submission: Submission) -> list[str]:
-    problems = (("refused", f"{printable(one.item)}: {one.problem}") for one in submission.refused)
+    problems = (
+        ("refused", f"{printable(one.item)}: {printable(one.problem or '')}")
+        for one in submission.refused
+    )
     refused = f", {len(submission.refused)} refused" if submission.refused else ""
     last = f"job {printable(submission.job)}: {submission.sent} sent{refused}"
     return [*grouped_lines(problems), last]
@@ -98,13 +112,14 @@ def fetch_lines(report: FetchReport, *, to: str) -> list[str]:
     wrong = f", {len(problems)} wrong" if problems else ""
     return [
         *grouped_lines(problems),
-        f"{whole} result(s) in {to}{wrong}; {files} file(s) came anew",
+        f"{whole} result(s) in {printable(to)}{wrong}; {files} file(s) came anew",
     ]
 
 
 def jobs_lines(jobs: Sequence[JobSummary]) -> list[str]:
     return [
-        f"{_time(job.last_submit)}  {printable(job.job)}  {counted(job.counts)}  {job.root}"
+        f"{_time(job.last_submit)}  {printable(job.job)}  {counted(job.counts)}"
+        f"  {printable(job.root)}"
         for job in jobs
     ] or ["no job was submitted from here"]
 
@@ -121,7 +136,7 @@ def index_lines(report: IndexReport) -> list[str]:
     wrong = f", {len(report.problems)} wrong" if report.problems else ""
     added = f"{report.added} result(s) indexed in {len(report.parts)} new file(s)"
     return [
-        *(f"{printable(one.key)}: {one.problem}" for one in report.problems),
+        *(f"{printable(one.key)}: {printable(one.problem)}" for one in report.problems),
         f"job {printable(report.job)}: {added}, {report.known} were there{wrong}",
     ]
 
@@ -188,5 +203,5 @@ def cancellation_lines(cancellation: Cancellation) -> list[str]:
 
 
 def _entry_line(entry: Entry) -> str:
-    why = f" ({entry.code}) {printable(entry.message or '')}" if entry.code else ""
+    why = f" ({printable(entry.code)}) {printable(entry.message or '')}" if entry.code else ""
     return f"{printable(entry.item)}: {entry.state.value}{why}"

@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from ..text import printable
+from truss_outbox.contract.text import printable
+
 from . import command_help, exit_codes
 
 _COMMANDS = {

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import typer
 
 from truss_outbox.contract.errors import ConfigurationError, OutboxError
+from truss_outbox.contract.text import printable
 
 from .. import opening
 from ..clock import SYSTEM_CLOCK
 from ..settings import ClientSettings, ResultOverrides, ServiceOverrides, option, read_settings
-from ..text import printable
 from ..upkeep.canaries import Trial
 from ..upkeep.canary_checks import check_by_canaries
 from ..upkeep.checks import (
@@ -62,10 +62,10 @@ def doctor(
     for check in _all_checks(bucket, service, sending, sent):
         checks.append(check)
         if not as_json:
-            typer.echo(check_line(check))
+            answers.say(check_line(check))
     if as_json:
         document = {"checks": [asdict(check) for check in checks]}
-        typer.echo(answers.json_text(document | ({"sent": sent} if sending.send else {})))
+        answers.say(answers.json_text(document | ({"sent": sent} if sending.send else {})))
     if _wrong_names(checks):
         raise typer.Exit(exit_codes.SOME_FAILED)
 

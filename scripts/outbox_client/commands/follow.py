@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from truss_outbox.contract.keys import escape
+from truss_outbox.contract.text import printable
 
 from .. import opening
 from ..clock import SYSTEM_CLOCK
@@ -25,7 +26,6 @@ from ..settings import (
     read_settings,
     state_directory,
 )
-from ..text import printable
 from . import answers
 from .options import FetchOptions, Items, JobName, Json, Target, Timeout, command
 from .progress.display import redrawn, shown_progress

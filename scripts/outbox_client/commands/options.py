@@ -31,11 +31,14 @@ _WHOLE_NAME = 100  # a journal's file has no more of its job's name
 
 
 def known_jobs(incomplete: str) -> list[str]:
-    """The jobs submitted from this machine that begin so, by the names of their journals."""
+    """The jobs submitted from this machine that begin so, by the names of their journals.
+
+    A shell puts them on its command line as they are: what a terminal would act on is left out.
+    """
     journals = (state_directory(os.environ) / "jobs").glob("*.sqlite3")
     names = {path.stem.rpartition("-")[0] for path in journals}
     jobs = (unescape(name) for name in names if len(name) < _WHOLE_NAME)
-    return sorted(job for job in jobs if job.startswith(incomplete))
+    return sorted(job for job in jobs if job.startswith(incomplete) and job.isprintable())
 
 
 JobName = Annotated[

@@ -111,10 +111,10 @@ def submit(
         if dry_run:
             lines = [answers.json_text(answers.plan_document(plan))] if as_json else None
             for line in lines or answers.plan_lines(plan):
-                typer.echo(line)
+                answers.say(line)
             return
         if plan.repeated:
-            typer.echo(f"{plan.repeated} the same as another: sent once", err=True)
+            answers.say(f"{plan.repeated} the same as another: sent once", err=True)
         with (
             opening.deployment(settings) as deployment,
             opening.journal(settings, batch.job, create=True) as journal,

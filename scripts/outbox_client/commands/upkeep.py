@@ -8,18 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from truss_outbox.contract.root import Root
+from truss_outbox.contract.text import printable
 
 from .. import opening
 from ..policies import Deployed, Purpose, Workload
 from ..policies import policy as policy_for
 from ..settings import (
     BucketOverrides,
+    RegionOverrides,
     ResultOverrides,
-    RootOverrides,
     option,
     read_settings,
 )
-from ..text import printable
 from ..upkeep.presign import Link, PresignReport, signer
 from ..upkeep.presign import presign as links_of
 from ..upkeep.sweep import Kept, Orphan, UnfinishedUpload, open_uploads
@@ -44,7 +44,7 @@ class WorkloadOptions:
 
 @command(app, "policy")
 def policy(
-    where: RootOverrides,
+    where: RegionOverrides,
     purpose: Annotated[Purpose, typer.Option("--for", help="Whose rights, or which rules.")],
     trusted: WorkloadOptions,
     principal: Annotated[
@@ -74,11 +74,11 @@ def policy(
     document = policy_for(
         purpose, root, workload=Workload(**asdict(trusted)), principal=principal, deployed=deployed
     )
-    typer.echo(answers.json_text(document))
+    answers.say(answers.json_text(document))
     if root.scheme == "gs" and purpose in {Purpose.WRITER, Purpose.CLIENT}:
         for place in deployed.input_roots:
             if place.bucket != root.bucket:
-                typer.echo(
+                answers.say(
                     f"{place} is in a bucket of its own: outbox policy --for inputs --root {place}",
                     err=True,
                 )
@@ -99,7 +99,7 @@ def sweep(
     for one in swept(bucket, uploads, grace=grace, delete=delete, now=now):
         found.append(one)
         if not as_json:
-            typer.echo(sweep_line(one))
+            answers.say(sweep_line(one))
     document = sweep_document(found, deleted=delete)
     answers.answer(as_json, document, [sweep_sum(found, deleted=delete)])
 
@@ -120,7 +120,7 @@ def presign(
     report = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
     if not as_json:  # apart from the links, which a program may read line by line
         for problem in report.problems:
-            typer.echo(printable(f"{problem.key}: {problem.problem}"), err=True)
+            answers.say(printable(f"{problem.key}: {problem.problem}"), err=True)
     document = links_document(job, report, expires_at=now + life)
     failed = bool(report.problems) or not report.links
     answers.answer(as_json, document, links_lines(report.links), failed=failed)

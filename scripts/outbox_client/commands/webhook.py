@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
+from truss_outbox.contract.text import printable
 
-from ..text import printable
-from .answers import answer, timestamp
+from .answers import answer, say, timestamp
 from .options import Json, command
 
 if TYPE_CHECKING:
@@ -47,19 +47,19 @@ def listen(
     from baseten_webhooks.receiver.application import Receiver  # noqa: PLC0415
     from baseten_webhooks.receiver.inbox import Inbox  # noqa: PLC0415
 
-    def say(delivery: "ReceivedDelivery") -> None:
+    def show(delivery: "ReceivedDelivery") -> None:
         # The event is stored, and to be acknowledged, whether anybody reads the lines or not.
         with contextlib.suppress(BrokenPipeError):
-            typer.echo(json.dumps(_document(delivery)) if as_json else _line(delivery))
+            say(json.dumps(_document(delivery)) if as_json else _line(delivery))
 
     def ready(base_url: str) -> None:
-        typer.echo(f"Listening on {base_url}; events go to {to}", err=True)
+        say(f"Listening on {base_url}; events go to {printable(str(to))}", err=True)
 
     try:
         receiver = Receiver(
             inbox=Inbox.open(to),
             secrets=_secrets(secrets_file),
-            on_delivery=say,
+            on_delivery=show,
             tolerance_seconds=tolerance,
         )
         receiver.listen(host=host, port=port, on_ready=ready)

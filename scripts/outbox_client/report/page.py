@@ -12,8 +12,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from truss_outbox.contract.text import printable
+
 from ..local_files import local_files, write_whole
-from ..text import bytes_text, duration_text, printable, time_text
+from ..text import bytes_text, duration_text, time_text
 from .failed import remedy
 from .histogram import histogram
 from .survey import Survey
@@ -107,7 +109,7 @@ def document(seen: Survey) -> dict[str, Any]:
 
 def lines(seen: Survey) -> list[str]:
     failures = [
-        f"{group.count:,} without a result ({group.code}):"
+        f"{group.count:,} without a result ({printable(group.code)}):"
         f" {remedy(group.code, retryable=group.retryable)}"
         for group in seen.failures
     ]

@@ -10,7 +10,6 @@ from outbox_client.commands.progress.display import shown_progress
 from outbox_client.commands.progress.lines import AS_JSON, AS_TEXT, Lines, summary
 from outbox_client.commands.progress.totals import ProgressTotals, grouped_lines
 from outbox_client.progress import ProgressEvent
-from outbox_client.text import printable
 
 
 @pytest.fixture
@@ -131,7 +130,6 @@ def test_a_name_cannot_move_the_cursor(lines, stream):
     )
     lines(event)
     assert stream.getvalue() == "fetch: \\x1b[2Jx\\n: failed: \\x07\n"
-    assert printable("é 中") == "é 中"
 
 
 def test_json_lines_say_the_same_to_a_program(totals, stream, time):

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException
 from prometheus_client import REGISTRY
+from pydantic import BaseModel
 
 from tests.asking_outbox import answer, metadata, predict
+from truss_outbox import InferenceRequest
 from truss_outbox.contract import Failure, Outputs
 from truss_outbox.contract.errors import (
     AccessDeniedError,
@@ -21,6 +23,7 @@ from truss_outbox.contract.errors import (
     InvalidInputError,
 )
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
+from truss_outbox.serving.request import parse
 from truss_outbox.stores import commit
 from truss_outbox.stores.commit import find_manifest
 from truss_outbox.stores.memory import MemoryStore
@@ -175,12 +178,12 @@ def test_no_record_log_or_answer_quotes_the_input(outbox, store, caplog):
     [
         ([], "model_input"),
         ("text", "model_input"),
-        ({"txt": "a"}, "txt"),
+        ({"txt": "a"}, "model_input"),
         ({"text": 5}, "text"),
         ({"metadata": []}, "metadata"),
         ({"metadata": {"job": 5}}, "metadata.job"),
-        ({"metadata": {"item": None, "itm": "x"}}, "metadata.itm"),
-        ({"metadata": {"labels": {"a": 1}}}, "metadata.labels.a"),
+        ({"metadata": {"item": None, "itm": "x"}}, "metadata"),
+        ({"metadata": {"labels": {"a": 1}}}, "metadata.labels"),
         ({"metadata": {"item": "x" * 300}}, "metadata.item"),
         ({"text": "a", "error": "input"}, "text"),
         ({"document": {}}, "document"),
@@ -218,6 +221,68 @@ def test_bad_input_names_its_field_is_recorded_and_stores_nothing(
     (failure,) = failures(store)
     assert (failure.code, failure.retryable, failure.request_id) == ("INVALID_INPUT", False, "r1")
     assert not [key for key in store.all_keys() if key.startswith(("artifacts/", "manifests/"))]
+
+
+class Cell(BaseModel):
+    text: str
+
+
+class Page(InferenceRequest):
+    number: int = 0
+    cells: list[Cell] | None = None
+    by_name: dict[str, Cell] | None = None
+    either: Cell | int = 0
+
+
+class Book(InferenceRequest):
+    pages: list[Page] | None = None
+
+
+UNKNOWN = "has an unknown field; remove it or check its spelling: there are"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"\x1b[2J": 1}, f"model_input: {UNKNOWN} pages"),
+        ({"pages": [{}, {"\x1b[2J": 1}]}, f"pages.1: {UNKNOWN} number, cells, by_name, either"),
+        ({"pages": [{"number": "secret"}]}, "pages.0.number: Input should be a valid integer"),
+        ({"pages": [{"cells": [{}]}]}, "pages.0.cells.0.text: is required"),
+        (
+            {"pages": [{"by_name": {"\x1b[2J": {"text": 5}}}]},
+            "pages.0.by_name: Input should be a valid string",
+        ),
+        (
+            {"pages": [{"either": {"text": 5}}]},
+            "pages.0.either.text: Input should be a valid string (and 1 more)",
+        ),
+    ],
+)
+def test_only_names_that_the_model_declares_are_repeated(value, said):
+    with pytest.raises(InvalidInputError) as caught:
+        parse(Book, value)
+    assert str(caught.value) == said
+
+
+def test_nothing_that_a_caller_chose_is_raw_in_a_log_an_answer_or_a_record(outbox, store, caplog):
+    odd = "\x1b[2J\u202e\r\nforged"
+    requests = (
+        {odd: odd},
+        {"metadata": {odd: odd}},
+        {"metadata": {"job": odd, "item": odd, "labels": {odd: 5}}},
+        metadata(odd, document={"input": odd}),
+        metadata(odd, document={"url": f"https://{odd}/"}),
+    )
+    for model_input in requests:
+        with pytest.raises(HTTPException) as caught:
+            answer(outbox, model_input, request_id=odd)
+        assert caught.value.detail.isprintable()
+    for record in caplog.records:
+        logged = (record.getMessage(), *(str(value) for value in vars(record).values()))
+        assert not [text for text in logged if "\x1b" in text or "\u202e" in text]
+    assert all(
+        one.message.isprintable() and one.request_id.isprintable() for one in failures(store)
+    )
 
 
 def test_a_failure_whose_key_cannot_be_made_lies_among_its_jobs(outbox, store):

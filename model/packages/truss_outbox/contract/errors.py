@@ -23,12 +23,18 @@ request may succeed later without anyone changing anything.
 
 from typing import ClassVar
 
+from .text import printable
+
 
 class OutboxError(Exception):
     """Base of every error this project raises on purpose."""
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     retryable: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        # Keys and ids in it may be of anybody's choosing, and errors end in terminals and logs.
+        return printable(super().__str__())
 
 
 class ConfigurationError(OutboxError, ValueError):

@@ -1,8 +1,9 @@
 """What a request may say: the metadata that name its result, and the model's own input."""
 
 import uuid
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Any, TypeVar, get_args, is_typeddict
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -10,6 +11,7 @@ from ..contract import KeyFields, KeyTemplate, ModelInfo, RequestMetadata
 from ..contract.errors import InvalidInputError
 from ..contract.keys import MAX_SEGMENT_BYTES, canary_key, escape
 from ..contract.metadata import Text
+from ..contract.text import printable
 
 _Parsed = TypeVar("_Parsed", bound=BaseModel)
 
@@ -43,7 +45,7 @@ def identify(
     `field` is the name under which the request carries its metadata.
     """
     # Baseten appends ":…" to the id on some routes.
-    own_id = (request_id or "").partition(":")[0] or str(uuid.uuid4())
+    own_id = printable((request_id or "").partition(":")[0]) or str(uuid.uuid4())
     try:
         parsed = parse(RequestMetadata, metadata, name=field)
         fields = KeyFields(
@@ -70,11 +72,50 @@ def parse(kind: type[_Parsed], value: Any, *, name: str = "") -> _Parsed:
     except ValidationError as error:
         details = error.errors(include_input=False, include_url=False, include_context=False)
     first = details[0]
-    path = [name, *map(str, first["loc"])] if name else [str(part) for part in first["loc"]]
-    problem = _problem(first["type"], first["msg"])
+    path, known = _declared(kind, first["loc"])
+    problem = _problem(first["type"], first["msg"], known)
     if more := len(details) - 1:
         problem += f" (and {more} more)"
-    raise InvalidInputError(".".join(path)[:200] or "model_input", problem)
+    raise InvalidInputError(".".join([*([name] if name else []), *path]) or "model_input", problem)
+
+
+def _declared(kind: type, place: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """Of a wrong field's place what the model declares, and the fields that there are then.
+
+    Other names, of unknown fields and of keys of a mapping, are the caller's own and not repeated.
+    """
+    path: list[str] = []
+    kinds = [kind]
+    for part in place:
+        if of_union := [one for one in kinds if getattr(one, "__name__", None) == part]:
+            kinds = of_union
+            continue
+        name = str(part)
+        inner = [fields[name] for fields in map(_fields, kinds) if name in fields]
+        if not inner and isinstance(part, str):
+            break
+        path.append(name)
+        if inner:
+            kinds = [one for annotation in inner for one in _classes(annotation)]
+    return path, list(dict.fromkeys(name for one in kinds for name in _fields(one)))
+
+
+def _fields(kind: type) -> dict[str, Any]:
+    """Their annotations, by the names that a request has them under."""
+    if issubclass(kind, BaseModel):
+        return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+    if is_typeddict(kind) or is_dataclass(kind):
+        return kind.__annotations__
+    return {}
+
+
+def _classes(annotation: Any) -> Iterator[type]:
+    """Every class in an annotation, however deep: `list[Page] | None` has Page."""
+    parts = get_args(annotation)
+    if not parts and isinstance(annotation, type):
+        yield annotation
+    for part in parts:
+        yield from _classes(part)
 
 
 class _JobOnly(BaseModel):
@@ -91,10 +132,11 @@ def _job(metadata: Any, template: KeyTemplate) -> str:
     return job if 0 < len(template.job_prefix(job)) <= MAX_SEGMENT_BYTES else "adhoc"
 
 
-def _problem(kind: str, message: str) -> str:
-    match kind:
+def _problem(error: str, message: str, known: Sequence[str]) -> str:
+    match error:
         case "extra_forbidden":
-            return "unknown field; remove it or check its spelling"
+            there_are = f": there are {', '.join(known)}" if known else ""
+            return f"has an unknown field; remove it or check its spelling{there_are}"
         case "missing":
             return "is required"
         case _:

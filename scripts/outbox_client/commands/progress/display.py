@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO, TypeVar
 
+from truss_outbox.contract.text import printable
+
 from ...progress import Progress, ProgressEvent
 from .lines import AS_JSON, AS_TEXT, Lines
 from .totals import ProgressTotals
@@ -83,9 +85,9 @@ def redrawn(*, in_place: bool) -> Iterator[Callable[[str], None]]:
     from rich.text import Text  # noqa: PLC0415
 
     with Live(console=Console(highlight=False), auto_refresh=False) as live:
-        yield lambda text: live.update(Text(text), refresh=True)
+        yield lambda text: live.update(Text(printable(text, keep="\n")), refresh=True)
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(printable(text, keep="\n") + "\n")
     sys.stdout.flush()

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from truss_outbox.contract.text import printable
+
 from ...progress import Phase, ProgressEvent
-from ...text import clock_text, printable
+from ...text import clock_text
 from .totals import ProgressTotals, kind_of
 
 DONE: dict[Phase, str] = {

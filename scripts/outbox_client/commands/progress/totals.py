@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from truss_outbox.contract.text import printable
+
 from ...progress import Phase, ProgressEvent
 
 SHOWN = 5
@@ -51,7 +53,7 @@ class Problems(Generic[T]):
 
 
 def kind_of(state: str, code: str | None) -> str:
-    return f"{state} ({code})" if code else state
+    return f"{state} ({printable(code)})" if code else state
 
 
 def grouped_lines(problems: Iterable[tuple[str, str]]) -> Iterator[str]:

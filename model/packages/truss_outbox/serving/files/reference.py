@@ -53,10 +53,10 @@ def files_in(value: Any, field: str = "") -> Iterator[tuple[str, File]]:
             return
         case BaseModel():
             inner = [(name, getattr(value, name)) for name in type(value).model_fields]
-        case dict():
-            inner = list(value.items())
-        case list() | tuple():
-            inner = [(str(number), part) for number, part in enumerate(value)]
+        case dict() | list() | tuple():
+            # A mapping's keys are the caller's own: no name for an error to repeat.
+            parts = value.values() if isinstance(value, dict) else value
+            inner = [(str(number), part) for number, part in enumerate(parts)]
         case _:
             return
     for name, part in inner:
