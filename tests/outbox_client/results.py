@@ -9,7 +9,7 @@ from typing import Any
 from outbox_client import Naming, fetch
 from outbox_client.bucket.open_bucket import open_bucket
 from truss_outbox.contract import Artifact, KeyTemplate, Manifest, ModelInfo
-from truss_outbox.contract.keys import escape
+from truss_outbox.contract.keys import short_segment
 
 JOB = "J"
 ATTEMPT = "0123abcd"
@@ -26,7 +26,7 @@ class Results:
 
     def commit(self, item: str, files: dict[str, bytes], **changes: Any) -> str:
         """Returns its key; `changes` are what the manifest says instead of the truth."""
-        key = f"job={JOB}/{escape(item)}"
+        key = f"job={JOB}/{short_segment(item)}"
         for name, data in files.items():
             self.put(f"artifacts/{key}/{ATTEMPT}/{name}", data)
         manifest = Manifest(

@@ -16,7 +16,7 @@ from truss_outbox.contract.errors import (
     OutboxError,
     StoreUnavailableError,
 )
-from truss_outbox.contract.keys import escape, failure_key
+from truss_outbox.contract.keys import failure_key, short_segment
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
 
 from .bucket import Bucket, StoredObject
@@ -71,7 +71,7 @@ def read_failure(bucket: Bucket, path: str) -> Failure | None:
 
 def account_key(job: str) -> str:
     """Where a job's final account lies: `following` writes it, `report` reads it."""
-    return f"jobs/{escape(job)}.json"
+    return f"jobs/{short_segment(job)}.json"
 
 
 def _read(bucket: Bucket, path: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from truss_outbox.contract.keys import escape
+from truss_outbox.contract.keys import short_segment
 from truss_outbox.contract.text import printable
 
 from .. import opening
@@ -159,7 +159,7 @@ def report(
     with shown_progress(as_json=as_json) as progress:
         seen = reports.survey(job, bucket=bucket, naming=naming, progress=progress)
         pictures = reports.thumbnails(seen.sample, bucket=bucket)
-    path = to or Path(f"{escape(job)}.html")
+    path = to or Path(f"{short_segment(job)}.html")
     reports.write(path, reports.page(seen, pictures, now=datetime.now(UTC)))
     document = reports.document(seen) | {"page": str(path), "pictures": len(pictures)}
     answers.answer(as_json, document, [*reports.lines(seen), printable(str(path))])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from truss_outbox.contract.errors import AlreadyExistsError
-from truss_outbox.contract.keys import escape
+from truss_outbox.contract.keys import short_segment
 
 from ..bucket.bucket import Bucket, repeated
 from ..errors import DamagedIndexError
@@ -72,7 +72,7 @@ class IndexParts:
     """The parts of one job's index. All methods raise StoreError and DamagedIndexError."""
 
     def __init__(self, bucket: Bucket, *, job: str) -> None:
-        self.prefix = f"index/job={escape(job)}/"
+        self.prefix = f"index/job={short_segment(job)}/"
         self._bucket = bucket
 
     def parts(self) -> list[Part]:

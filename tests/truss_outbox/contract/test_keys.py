@@ -1,5 +1,7 @@
 """Where outputs live."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,17 +86,13 @@ def test_two_requests_never_share_a_key(first, second):
     keys = [
         KeyTemplate.parse("{job}={item}+{labels.a}").render(fields(j, i, labels={"a": j}))
         for j, i in (first, second)
-        if len(escape(j)) + len(escape(i)) + len(escape(j)) < MAX_SEGMENT_BYTES - 2
     ]
-    if len(keys) == 2:
-        assert (keys[0] == keys[1]) == (first == second)
+    assert (keys[0] == keys[1]) == (first == second)
 
 
 @given(VALUES, VALUES)
 def test_a_jobs_results_lie_under_its_prefix_and_no_other_jobs_do(job, other):
     template = KeyTemplate.parse(DEFAULT_TEMPLATE)
-    if max(len(escape(job)), len(escape(other))) > 200:
-        return
     key = template.render(fields(job))
     assert key.startswith(template.job_prefix(job))
     assert key.startswith(template.job_prefix(other)) == (job == other)
@@ -123,6 +121,8 @@ def test_a_template_that_does_not_begin_with_the_job_has_no_job_prefix():
         ("{item!r}", "without"),
         ("{item:>5}", "without"),
         ("{item", "expected"),
+        ("x" * 230 + "{item}", "fewer or shorter"),
+        ("@".join(f"{{labels.{n}}}" for n in range(8)), "fewer or shorter"),
     ],
 )
 def test_a_wrong_template_is_refused_with_its_reason(template, problem):
@@ -146,17 +146,38 @@ def test_two_hundred_characters_fit():
     assert render(DEFAULT_TEMPLATE, item="x" * 200).endswith("x" * 200)
 
 
-def test_a_segment_may_not_be_longer_than_a_file_name():
-    assert render(DEFAULT_TEMPLATE, item="x" * MAX_SEGMENT_BYTES)
-    with pytest.raises(InvalidInputError) as caught:
-        render(DEFAULT_TEMPLATE, item="x" * (MAX_SEGMENT_BYTES + 1))
-    assert caught.value.field == "metadata.item"
-    assert "251 bytes" in caught.value.problem
+@pytest.mark.parametrize("item", ["x" * 251, "😀" * 100, "日" * 28, "a" + "é" * 400, "/" * 300])
+def test_a_value_too_long_for_a_segment_is_cut_between_characters_and_gets_a_digest(item):
+    segment = render(DEFAULT_TEMPLATE, item=item).removeprefix("job=J/")
+    beginning, _, digest = segment.partition("~")
+    assert item.startswith(unescape(beginning))
+    assert digest == hashlib.sha256(item.encode()).hexdigest()[:32]
+    assert 200 < len(segment) <= MAX_SEGMENT_BYTES
+    assert render(DEFAULT_TEMPLATE, item="x" * MAX_SEGMENT_BYTES).endswith("/" + "x" * 250)
 
 
-def test_the_length_counts_after_escaping():
-    with pytest.raises(InvalidInputError):
-        render(DEFAULT_TEMPLATE, item="😀" * 100)
+LONG = st.text(st.sampled_from("a~/é日%"), min_size=80, max_size=300)
+
+
+@given(LONG, LONG | VALUES)
+def test_two_long_values_never_share_a_key(first, second):
+    keys = [render("{job}@{item}", job=job, item="I") for job in (first, second)]
+    assert (keys[0] == keys[1]) == (first == second)
+
+
+@given(LONG)
+def test_a_long_jobs_results_lie_under_its_prefix(job):
+    template = KeyTemplate.parse("all/job={job}/{item}")
+    key, prefix = template.render(fields(job)), template.job_prefix(job)
+    assert key == f"{prefix}I"
+    assert max(map(len, key.split("/"))) <= MAX_SEGMENT_BYTES
+
+
+def test_fields_that_share_a_segment_share_its_room():
+    key = render("v={job}@{item}.x", job="j" * 100, item="i" * 300)
+    assert len(key) <= MAX_SEGMENT_BYTES
+    assert key.startswith(f"v={'j' * 100}@iii"), "only what is too long is shortened"
+    assert key.endswith(".x")
 
 
 def test_a_key_may_not_be_longer_than_an_objects_name_allows():

@@ -1,10 +1,11 @@
 """Where a request's outputs live. Pure: same metadata, same keys."""
 
+import hashlib
 import itertools
 import re
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote
@@ -21,6 +22,9 @@ is for the root's prefix (100), `artifacts/`, the attempt and the artifact's own
 MAX_SEGMENT_BYTES = 250
 """File-backed stores allow 255 bytes between two slashes; `.json` needs five of them."""
 
+SHORTENED = "~"
+"""What stands before the digest of a value that was too long; `escape` leaves none."""
+
 CANARY_FOLDER = "outbox-doctor"
 """What the keys of canaries begin with, whatever the key template."""
 
@@ -28,6 +32,10 @@ CANARY_FAILURE = "0" * 8
 """The attempt that a canary's failure is recorded under, where another finds it."""
 
 _SAFE = frozenset((string.ascii_letters + string.digits + "._-").encode())
+_DIGEST_DIGITS = 32  # 128 bits: nobody finds two values that share them.
+_LEAST_BYTES = len(SHORTENED) + _DIGEST_DIGITS + 1
+# The longest beginning of an escaped text that cuts no character in two.
+_WHOLE = re.compile(r"(?:[^%]|%[0-7]\w|%[CD]\w%\w\w|%E\w%\w\w%\w\w|%F\w%\w\w%\w\w%\w\w)*", re.ASCII)
 _EMPTY = "%FF"  # 0xFF never occurs in UTF-8, so no other value is escaped to this.
 # What a key holds as it is: no `%`, which marks what was escaped in a value.
 _LITERAL = re.compile(r"[A-Za-z0-9._/=,+@-]*\Z")
@@ -52,6 +60,20 @@ def escape(value: str) -> str:
 def unescape(segment: str) -> str:
     """The value that `escape` was given."""
     return "" if segment == _EMPTY else unquote(segment, errors="strict")
+
+
+def short_segment(value: str, limit: int = MAX_SEGMENT_BYTES) -> str:
+    """`escape(value)`; where that is longer than `limit`, its beginning, `~` and a digest.
+
+    No two values give the same text.
+    """
+    escaped = escape(value)
+    if len(escaped) <= limit:
+        return escaped
+    digest = hashlib.sha256(value.encode()).hexdigest()[:_DIGEST_DIGITS]
+    beginning = _WHOLE.match(escaped[: limit - _DIGEST_DIGITS - len(SHORTENED)])
+    assert beginning is not None
+    return f"{beginning[0]}{SHORTENED}{digest}"
 
 
 def new_attempt() -> str:
@@ -119,6 +141,10 @@ class KeyFields:
         } | {f"labels.{name}": value for name, value in metadata.labels.items()}
 
 
+Segment = list[tuple[str, str]]
+"""Of a key template: `(literal, field)` pairs, some of their fields empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyTemplate:
     """A parsed key template: `(literal, field)` pairs, the last field possibly empty."""
@@ -138,15 +164,27 @@ class KeyTemplate:
         parts = tuple((literal, field or "") for literal, field, _, _ in parsed)
         _check_fields(parts)
         _check_literals(text, parts)
-        return cls(text, parts)
+        template = cls(text, parts)
+        if any(_room(segment) < _LEAST_BYTES for segment in template.segments()):
+            raise ConfigurationError(
+                "key_template",
+                f"a field has less than {_LEAST_BYTES} of the {MAX_SEGMENT_BYTES} bytes between"
+                " two slashes: use fewer or shorter names there",
+            )
+        return template
 
     def render(self, fields: KeyFields) -> str:
-        """The key of a request. Raises InvalidInputError: missing field, key too long."""
-        key = "".join(
-            literal + (escape(fields.value(field)) if field else "")
-            for literal, field in self.parts
-        )
-        self._check_length(key)
+        """The key of a request; a value too long for its segment is shortened to a digest.
+
+        Raises InvalidInputError: missing field, key too long.
+        """
+        key = "/".join(render_segment(segment, fields.value) for segment in self.segments())
+        if len(key) > MAX_KEY_BYTES:
+            raise InvalidInputError(
+                "metadata",
+                f"makes a key of {len(key)} bytes once escaped, more than the {MAX_KEY_BYTES}"
+                " that fit an object's name of 1,024 bytes; send shorter values",
+            )
         return key
 
     @property
@@ -155,31 +193,40 @@ class KeyTemplate:
 
     def job_prefix(self, job: str) -> str:
         """What the keys of all the job's results begin with; empty where they share nothing."""
-        prefix = ""
-        # Only what stands before any other field is the same for all of the job's items.
-        for literal, field in self.parts:
-            prefix += literal
-            if field != "job":
-                break
-            prefix += escape(job)
-        return prefix[: prefix.rfind("/") + 1]
+        shared = itertools.takewhile(
+            lambda segment: all(field in {"", "job"} for _, field in segment),
+            # Not the last, which is the end of a key.
+            list(self.segments())[:-1],
+        )
+        return "".join(f"{render_segment(segment, lambda _: job)}/" for segment in shared)
 
-    def _check_length(self, key: str) -> None:
-        segments = key.split("/")
-        for template_segment, segment in zip(self.text.split("/"), segments, strict=True):
-            if len(segment) > MAX_SEGMENT_BYTES:
-                field = re.sub(r".*\{(.+)\}.*", r"metadata.\1", template_segment)
-                raise InvalidInputError(
-                    field,
-                    f"takes {len(segment)} bytes of the key once escaped, more than the"
-                    f" {MAX_SEGMENT_BYTES} allowed between two slashes; send a shorter value",
-                )
-        if len(key) > MAX_KEY_BYTES:
-            raise InvalidInputError(
-                "metadata",
-                f"makes a key of {len(key)} bytes once escaped, more than the {MAX_KEY_BYTES}"
-                " that fit an object's name of 1,024 bytes; send shorter values",
-            )
+    def segments(self) -> Iterator[Segment]:
+        """The parts between two slashes."""
+        segment = Segment()
+        for literal, field in self.parts:
+            *ended, rest = literal.split("/")
+            for text in ended:
+                yield [*segment, (text, "")]
+                segment = Segment()
+            segment.append((rest, field))
+        yield segment
+
+
+def render_segment(segment: Segment, value: Callable[[str], str]) -> str:
+    """What a key has in the place of the segment; `value` gives a field's."""
+    whole = "".join(literal + (escape(value(field)) if field else "") for literal, field in segment)
+    if len(whole) <= MAX_SEGMENT_BYTES:
+        return whole
+    room = _room(segment)
+    return "".join(
+        literal + (short_segment(value(field), room) if field else "") for literal, field in segment
+    )
+
+
+def _room(segment: Segment) -> int:
+    """The bytes that each field of a segment may have where it is too long."""
+    literals = sum(len(literal) for literal, _ in segment)
+    return (MAX_SEGMENT_BYTES - literals) // max(1, sum(field != "" for _, field in segment))
 
 
 def _check_fields(parts: tuple[tuple[str, str], ...]) -> None:

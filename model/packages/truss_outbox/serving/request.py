@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..contract import KeyFields, KeyTemplate, ModelInfo, RequestMetadata
 from ..contract.errors import InvalidInputError
-from ..contract.keys import MAX_SEGMENT_BYTES, canary_key, escape
+from ..contract.keys import MAX_KEY_BYTES, MAX_SEGMENT_BYTES, canary_key, escape
 from ..contract.metadata import Text
 from ..contract.text import printable
 
@@ -129,7 +129,8 @@ def _job(metadata: Any, template: KeyTemplate) -> str:
         job = _JobOnly.model_validate(metadata).job
     except ValidationError:
         return "adhoc"
-    return job if 0 < len(template.job_prefix(job)) <= MAX_SEGMENT_BYTES else "adhoc"
+    most = MAX_KEY_BYTES - MAX_SEGMENT_BYTES
+    return job if 0 < len(template.job_prefix(job)) <= most else "adhoc"
 
 
 def _problem(error: str, message: str, known: Sequence[str]) -> str:
