@@ -8,7 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
 
 from .errors import CorruptArtifactError, ManifestError
 from .keys import manifest_key
@@ -112,6 +120,18 @@ class Artifact(BaseModel):
     size: int = Field(ge=0)
     content_type: str
     sha256: str = Field(pattern=_HEX_SHA256)
+
+
+_RESULT = TypeAdapter[JsonValue](JsonValue)
+
+
+def fits_manifest(result: JsonValue) -> bool:
+    """Whether a reader of manifests takes the result: one that is nested too deeply is refused."""
+    try:
+        _RESULT.validate_python([[[result]]])  # a manifest's own levels count as well
+    except ValidationError:
+        return False
+    return True
 
 
 def _check_names(artifacts: list[Artifact]) -> list[Artifact]:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from ..contract import Outputs
 from ..contract.errors import OutputsError
+from ..contract.manifest import fits_manifest
 from ..stores.commit import check_files
 
 
@@ -48,18 +49,18 @@ _REMEDIES = {
 def finish(returned: Any, directory: Path, *, place: str) -> Finished:
     """What is to be stored of what was returned.
 
-    A result too large for a manifest, and files given as bytes, are written into `directory`.
-    Raises OutputsError.
+    A result too large or too deeply nested for a manifest, and files given as bytes, are written
+    into `directory`. Raises OutputsError.
     """
     outputs = returned if isinstance(returned, Outputs) else Outputs(result=returned)
     encoded = _encode(outputs.result, place=place)
     files = _checked(outputs.files, place=place)
     result = json.loads(encoded)
-    if len(encoded) > MAX_INLINE_BYTES:
-        if RESULT_ARTIFACT in files:
+    if len(encoded) > MAX_INLINE_BYTES or not fits_manifest(result):
+        if any(name.lower().partition("/")[0] == RESULT_ARTIFACT for name in files):
             raise OutputsError(
-                f"{place} returned a result of {len(encoded):,} bytes, which is stored as the file"
-                f" {RESULT_ARTIFACT}, and a file of that name: give the file another"
+                f"{place} returned a result that is large or deeply nested, which is stored as the"
+                f" file {RESULT_ARTIFACT}, and a file of that name: give the file another"
             )
         files[RESULT_ARTIFACT] = encoded
         result = {"artifact": RESULT_ARTIFACT}

@@ -2,6 +2,7 @@
 
 import logging
 import mimetypes
+import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +53,8 @@ def check_files(files: Mapping[str, Path]) -> None:
     for name, path in files.items():
         if not path.is_file():
             raise OutputsError(f"there is no file for the artifact {name!r}")
+        if not os.access(path, os.R_OK):
+            raise OutputsError(f"the file for the artifact {name!r} may not be read")
 
 
 def upload_artifacts(
