@@ -11,7 +11,7 @@ from truss_outbox.contract.keys import key_of_manifest, manifest_key
 
 from .clock import SYSTEM_CLOCK, Clock
 from .errors import SendingStoppedError
-from .fetching.fetch import FetchReport, fetch
+from .fetching.fetch import FetchReport, Listed, fetch
 from .following.account import Account, final_account
 from .following.tracker import Tracker, Watch
 from .journal.entries import State, digests
@@ -130,6 +130,7 @@ class FetchWorker:
         ]
         self._total = len(self._waiting)
         self._fetched = 0
+        self._known = dict[str, bool]()
         self._changed = threading.Condition()
         self._is_complete = False
         self._is_over = False
@@ -180,10 +181,16 @@ class FetchWorker:
             naming=self._deployment.naming,
             digests=digests(self._journal.entries_of_keys(keys)),
             progress=self._report,
-            paths=paths,
+            listed=Listed(paths=paths, is_result=self._is_result),
         )
         self._fetched += len(paths)
         self.report.results.extend(report.results)
+
+    def _is_result(self, key: str) -> bool:
+        """Also of what is still to come, so that a result's folder does not depend on the order."""
+        if key not in self._known:
+            self._known[key] = bool(list(self._journal.entries_of_keys([key])))
+        return self._known[key]
 
     def _report(self, event: ProgressEvent) -> None:
         """Counted over all that is to be fetched, not the few under way."""

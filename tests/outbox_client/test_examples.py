@@ -24,7 +24,7 @@ def test_submit_wait_and_fetch_are_functions(
     assert [line.strip() for line in lines[3:]] == [
         "results/a.txt",
         "results/b.txt",
-        "results/more%2Fc.txt",
+        "results/more/c.txt",
     ]
     assert (tmp_path / "results" / "b.txt" / "copy.bin").read_bytes() == b"beta"
 

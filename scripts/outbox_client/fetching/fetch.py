@@ -1,10 +1,12 @@
 """Bringing a job's results here: verified, complete, never half a file under its name."""
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUnavailableError
+from truss_outbox.contract.keys import manifest_key
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
@@ -15,6 +17,7 @@ from ..threads import in_threads
 from .download import ArtifactDownloader
 from .layout import EVERYTHING, Selection, TakenPaths
 from .one_result import Fetched, Fetcher
+from .places import Places
 
 _WORKERS = 16
 _MOST_REFUSED = 2 * _WORKERS
@@ -31,6 +34,21 @@ class FetchReport:
         return [result for result in self.results if result.problem is not None]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """The manifests to fetch; `is_result` says of a key whether the job has its result."""
+
+    paths: Sequence[str]
+    is_result: Callable[[str], bool]
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> Self:
+        """All of the job's."""
+        found = list(paths)
+        known = frozenset(found)
+        return cls(paths=found, is_result=lambda key: manifest_key(key) in known)
+
+
 def fetch(
     job: str,
     to: Path,
@@ -40,19 +58,19 @@ def fetch(
     selection: Selection = EVERYTHING,
     digests: Mapping[str, str] | None = None,
     progress: Progress = silent,
-    paths: Iterable[str] | None = None,
+    listed: Listed | None = None,
 ) -> FetchReport:
-    """The job's committed results below `to`, each in a folder named by its key, or as selected.
+    """The job's committed results below `to`, each in a folder named by its item, or as selected.
 
     Files that are there and whole stay as they are. By `digests` (input digests by key, from the
-    journal) a result of another input is told. `paths` are the manifests to fetch; without them,
-    the bucket is listed. A result that does not verify is reported and leaves no file. Raises
-    StoreError where the bucket fails, TargetError where the disk does; fetching again continues.
+    journal) a result of another input is told. Without `listed` manifests the bucket is listed. A
+    result that does not verify is reported and leaves no file. Raises StoreError where the bucket
+    fails, TargetError where the disk does; fetching again continues.
     """
     ignores_case = ready_directory(to)
     prefix = naming.prefix(job)
     # Listed to the end before the first download, so that progress knows the total.
-    paths = list(bucket.keys(f"manifests/{prefix}")) if paths is None else paths
+    listed = listed or Listed.of(bucket.keys(f"manifests/{prefix}"))
     downloader = ArtifactDownloader(bucket)
     fetcher = Fetcher(
         job=job,
@@ -62,11 +80,12 @@ def fetch(
         folders=Folders(to),
         prefix=prefix,
         selection=selection,
+        places=Places(to=to, prefix=prefix, template=naming.template, is_result=listed.is_result),
         taken_paths=TakenPaths(ignores_case=ignores_case),
         digests=digests or {},
     )
-    report, total = FetchReport(job=job), len(paths) if isinstance(paths, Sized) else 0
-    results = in_threads(fetcher.fetch, paths, workers=_WORKERS, halt=downloader.stop)
+    report, total = FetchReport(job=job), len(listed.paths)
+    results = in_threads(fetcher.fetch, listed.paths, workers=_WORKERS, halt=downloader.stop)
     try:
         _gather(results, report, total=total, progress=progress)
     except (AccessDeniedError, StoreUnavailableError, TargetError) as error:

@@ -1,6 +1,8 @@
 """Where the files of a fetched result go, below the directory that was asked for."""
 
+import hashlib
 import string
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -8,7 +10,7 @@ from typing import Self
 
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import InvalidInputError, ManifestError
-from truss_outbox.contract.keys import escape
+from truss_outbox.contract.keys import SHORTENED, escape
 
 from ..errors import UnsafePathError
 
@@ -24,7 +26,8 @@ class Layout:
     """A parsed template of paths: `(literal, field)` pairs, the last field possibly empty.
 
     `{key}` is the result's below the job's prefix, `{artifact}` the file's name: both keep their
-    folders, unless `flat` makes dots of an artifact's. All else is escaped as in keys.
+    folders, unless `flat` makes dots of an artifact's. All else is escaped as in keys. What is too
+    long for a file's name is shortened to its beginning, a digest and its end.
     """
 
     parts: tuple[tuple[str, str], ...]
@@ -51,10 +54,23 @@ class Layout:
         if self.flat:
             name = name.replace("/", ".")
         own = {"": "", "key": below, "artifact": name}
-        return "".join(
-            literal + (own[field] if field in own else escape(_value(manifest, field)))
+        path = "".join(
+            literal + (own[field] if field in own else escape(value_of(manifest, field)))
             for literal, field in self.parts
         )
+        return "/".join(map(_fitting, path.split("/")))
+
+
+_MOST_BYTES, _HEAD_BYTES, _TAIL_BYTES = 250, 150, 60
+
+
+def _fitting(name: str) -> str:
+    data = name.encode()
+    if len(data) <= _MOST_BYTES:
+        return name
+    head, tail = data[:_HEAD_BYTES].decode(errors="ignore"), data[-_TAIL_BYTES:]
+    digest = hashlib.sha256(data).hexdigest()[:32]
+    return f"{head}{SHORTENED}{digest}{tail.decode(errors='ignore')}"
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
@@ -67,7 +83,7 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
         yield literal, field or ""
 
 
-def _value(manifest: Manifest, field: str) -> str:
+def value_of(manifest: Manifest, field: str) -> str:
     """Raises ManifestError where the result has none."""
     own: dict[str, str | None] = {
         "model": manifest.model.name,
@@ -85,20 +101,33 @@ FLAT = Layout.parse("{item}.{artifact}", flat=True)
 
 
 class TakenPaths:
-    """Keeps two results from taking one path. Safe to use from several threads."""
+    """Keeps two results from taking one path, and one from lying in the folder of another.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, *, ignores_case: bool) -> None:
         self._ignores_case = ignores_case
         self._owners: dict[str, str] = {}
+        self._lying_in: dict[str, str] = {}  # the first key in a folder that is no result's
+        self._lock = threading.Lock()
 
     def take(self, path: str, *, key: str) -> None:
-        """Raises UnsafePathError where another key has taken it."""
+        """Raises UnsafePathError where another key has taken it, a folder of it or a part."""
         place = path.casefold() if self._ignores_case else path
-        owner = self._owners.setdefault(place, key)
-        if owner != key:
-            raise UnsafePathError(
-                f"{path} is the place of {owner} already; fetch with another {_OPTION}"
-            )
+        ends = [end for end, char in enumerate(place) if char == "/"]
+        folders = [place[:end] for end in ends]
+        with self._lock:
+            owners = [self._lying_in.get(place), *map(self._owners.get, [place, *folders])]
+            other = next((owner for owner in owners if owner not in {None, key}), None)
+            if other is None:
+                self._owners[place] = key
+                for folder in folders:
+                    self._lying_in.setdefault(folder, key)
+                return
+        raise UnsafePathError(
+            f"{path} is the place of {other} already; fetch with another {_OPTION}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,7 @@ from ..errors import LocalFileError, TargetError, UnsafePathError
 from ..local_files import Folders, local_files, resumable, resumable_name, temporary, write_whole
 from .download import ArtifactDownloader, Download
 from .layout import FOLDERS, MANIFEST, Selection, TakenPaths
+from .places import Places
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +140,7 @@ class Fetcher:
     folders: Folders
     prefix: str
     selection: Selection
+    places: Places
     taken_paths: TakenPaths
     digests: Mapping[str, str]
 
@@ -157,6 +159,10 @@ class Fetcher:
                 return None
             item = manifest.item
             self._check_input(manifest)
+            if self.selection.layout is FOLDERS:
+                with local_files():
+                    below = self.places.folder(manifest, below=below)
+                    self.places.check_free(below, manifest, data)
             installation = self._installation(manifest, data, below)
             brought = install(installation, folders=self.folders, downloader=self.downloader)
         except TargetError:

@@ -1,5 +1,6 @@
 """`run`: sending, following and fetching at the same time."""
 
+import json
 import threading
 
 import pytest
@@ -140,3 +141,16 @@ def test_a_timeout_ends_sending_and_fetching_too(start, documents, service):
     with pytest.raises(WaitTimeoutError):
         start(documents, timeout_seconds=1)
     assert [t for t in threading.enumerate() if t.name.startswith("outbox-run")] == []
+
+
+def test_an_item_called_as_a_folder_of_another_keeps_its_files_apart(outbox, job, tmp_path):
+    (tmp_path / "x").write_bytes(b"x")
+    rows = [{"item": item, "document": {"path": "x"}} for item in ("a/pages", "a", "c/d")]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    out = tmp_path / "out"
+    for command in (["run", tmp_path / "rows.jsonl", "--job", job], ["fetch", job]):
+        result = outbox(*command, "--to", out)
+        assert result.exit_code == 0, result.output
+    for folder in ("a", "a%2Fpages", "c/d"):
+        assert (out / folder / "copy.bin").read_bytes() == b"x"
+    assert not (out / "a" / "pages" / "copy.bin").exists()

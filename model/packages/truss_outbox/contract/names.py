@@ -6,8 +6,8 @@ from collections.abc import Collection
 MAX_ARTIFACT_NAME_BYTES = 100
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*\Z")
-# Windows opens a device for `NUL.txt`, and drops a dot at the end.
-_UNFIT = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\..*)?\Z|.*\.\Z", re.IGNORECASE)  # on Windows
+WINDOWS_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM\d|LPT\d)(\..*)?\Z", re.IGNORECASE)
+"""Windows opens a device for `NUL.txt`."""
 _MANIFEST = "manifest.json"
 """A fetched result keeps its manifest under this name, beside its artifacts."""
 
@@ -37,4 +37,9 @@ def check_artifact_names(names: Collection[str]) -> None:
 
 def _is_safe(name: str) -> bool:
     is_path = len(name) <= MAX_ARTIFACT_NAME_BYTES and _NAME.match(name) is not None
-    return is_path and name.lower() != _MANIFEST and not any(map(_UNFIT.match, name.split("/")))
+    return is_path and name.lower() != _MANIFEST and all(map(_is_fit, name.split("/")))
+
+
+def _is_fit(part: str) -> bool:
+    # Windows also drops a dot at the end.
+    return WINDOWS_DEVICE.match(part) is None and not part.endswith(".")

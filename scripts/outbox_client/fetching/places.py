@@ -1,0 +1,147 @@
+"""The folder of a fetched result below the target: called as the item is, with its folders.
+
+Two results have two folders, and none lies in the other, whatever their items are called.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from truss_outbox.contract import KeyTemplate, Manifest
+from truss_outbox.contract.errors import ManifestError
+from truss_outbox.contract.keys import (
+    MAX_SEGMENT_BYTES,
+    SHORTENED,
+    Segment,
+    escape,
+    render_segment,
+)
+from truss_outbox.contract.names import WINDOWS_DEVICE
+
+from ..errors import UnsafePathError
+from .layout import MANIFEST, value_of
+
+# What some file system refuses or reads as something else, and what marks an escape or a digest.
+_SPECIAL = frozenset('%~/\\<>:"|?*')
+
+_MOST_CHARACTERS = 800
+"""Of a path: macOS takes 1,024 bytes, and few files have longer ones."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where the results of a job go below `to`; their keys begin with `prefix`.
+
+    `is_result` says of a key whether the job has a result of it.
+    """
+
+    to: Path
+    prefix: str
+    template: KeyTemplate
+    is_result: Callable[[str], bool]
+
+    def folder(self, manifest: Manifest, *, below: str) -> str:
+        """`below` is the key without the prefix. That is the folder's name too where it is there,
+        from an earlier version, where an item's name goes on another's as if it were a folder, and
+        where it is longer than a path may be.
+        """
+        place = self._readable(manifest, below)
+        if place in {None, below} or (self.to / below).is_dir():
+            return below
+        return place
+
+    def _readable(self, manifest: Manifest, below: str) -> str | None:
+        """None where the key has to do."""
+        segments = list(self.template.segments())[self.prefix.count("/") :]
+        try:
+            keys = [render_segment(one, partial(value_of, manifest)) for one in segments]
+        except ManifestError:
+            return None
+        if keys != below.split("/"):
+            return None  # of another template: what stands where is not known
+        texts = [_text(segment, manifest) for segment in segments]
+        pairs = zip(keys, texts, strict=True)
+        names = [key if text is None else _name(text) for key, text in pairs]
+        if texts[-1] is not None and segments[-1][-1][1]:
+            is_long = len(texts[-1]) > _MOST_CHARACTERS
+            if is_long or self._is_in_another(keys, segments[-1], texts[-1]):
+                return None
+            names[-1] = "/".join(map(_name, texts[-1].split("/")))
+        return "/".join(names)
+
+    def _is_in_another(self, keys: list[str], segment: Segment, text: str) -> bool:
+        """Whether the item of another result is called as one of this one's folders."""
+        for end in (end for end, char in enumerate(text) if char == "/"):
+            value = text[len(segment[-1][0]) : end]
+            above = [*keys[:-1], render_segment(segment, {segment[-1][1]: value}.__getitem__)]
+            if self.is_result(self.prefix + "/".join(above)):
+                return True
+        return False
+
+    def check_free(self, place: str, manifest: Manifest, data: bytes) -> None:
+        """Raises UnsafePathError where another result's files, of an earlier fetch, are there."""
+        folder = self.to / place
+        for above in folder.relative_to(self.to).parents[:-1]:
+            if (self.to / above / MANIFEST).is_file():
+                raise _taken(place, above)
+        if not folder.is_dir():
+            return
+        own = [artifact.name for artifact in manifest.artifacts]
+        if not (folder / MANIFEST).is_file():
+            for found in (path.relative_to(folder) for path in folder.rglob(f"*/{MANIFEST}")):
+                if found.as_posix() not in own:
+                    raise _taken(place, Path(place, found.parent))
+        elif not _is_the_folder_of(manifest, folder, data):
+            raise _taken(place, Path(place))
+
+
+def _taken(place: str, other: Path) -> UnsafePathError:
+    return UnsafePathError(
+        f"{place}: the folder {other.as_posix()} has another result; fetch to another directory, or"
+        " with an --output-template"
+    )
+
+
+def _is_the_folder_of(manifest: Manifest, folder: Path, data: bytes) -> bool:
+    """Also where it has the same item's result of another job, which this one replaces."""
+    there = (folder / MANIFEST).read_bytes()
+    try:
+        return there == data or Manifest.from_bytes(there).item == manifest.item
+    except ManifestError:
+        return True  # nobody's: it is replaced
+
+
+def _text(segment: Segment, manifest: Manifest) -> str | None:
+    """The segment with its field's value as it is; None where two could not be told apart."""
+    fields = [field for _, field in segment if field]
+    if len(fields) > 1:
+        return None
+    return "".join(
+        literal + (value_of(manifest, field) if field else "") for literal, field in segment
+    )
+
+
+def _name(text: str) -> str:
+    """`text` as a name on any file system; no two texts give names that one would mix up, but for
+    the case of letters."""
+    if not text:
+        return escape(text)
+    is_composed = unicodedata.is_normalized("NFC", text)
+    name = "".join(char if _is_plain(char, is_composed) else escape(char) for char in text)
+    if name.startswith(".") or WINDOWS_DEVICE.match(name):
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    if name.endswith((".", " ")):
+        name = f"{name[:-1]}%{ord(name[-1]):02X}"
+    if len(name.encode()) <= MAX_SEGMENT_BYTES:
+        return name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    head = name.encode()[: MAX_SEGMENT_BYTES - len(SHORTENED) - len(digest)]
+    return f"{head.decode(errors='ignore')}{SHORTENED}{digest}"
+
+
+def _is_plain(char: str, is_composed: bool) -> bool:
+    is_known = char.isascii() or is_composed  # else macOS would take it for the composed one
+    return is_known and char.isprintable() and char not in _SPECIAL
