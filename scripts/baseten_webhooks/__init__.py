@@ -2,6 +2,7 @@
 
 from .errors import (
     MalformedPayloadError,
+    MalformedSecretError,
     MissingSignatureError,
     NoSecretError,
     StaleEventError,
@@ -17,6 +18,7 @@ __all__ = [
     "Event",
     "EventError",
     "MalformedPayloadError",
+    "MalformedSecretError",
     "MissingSignatureError",
     "NoSecretError",
     "StaleEventError",

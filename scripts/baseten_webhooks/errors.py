@@ -7,6 +7,7 @@ WebhookError                    `status` is the HTTP answer; Baseten repeats non
 └── StaleEventError             400: a replay, or one of the two clocks is off
 
 NoSecretError (ValueError)      your own fault: nothing can be verified
+└── MalformedSecretError        white space in a secret, or around it
 """
 
 from typing import ClassVar
@@ -63,3 +64,14 @@ class StaleEventError(WebhookError):
 
 class NoSecretError(ValueError):
     """An empty secret would let everybody in."""
+
+
+class MalformedSecretError(NoSecretError):
+    """White space in a secret or around it, which signs otherwise. `number` counts from 1."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(
+            f"webhook secret {number} has white space in it or around it, such as the newline at"
+            " the end of a file, and nothing is stripped: pass the secret alone"
+        )

@@ -4,7 +4,13 @@ import hmac
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from .errors import MissingSignatureError, NoSecretError, StaleEventError, WrongSignatureError
+from .errors import (
+    MalformedSecretError,
+    MissingSignatureError,
+    NoSecretError,
+    StaleEventError,
+    WrongSignatureError,
+)
 from .event import Event
 from .signing import SIGNATURE, signature, signatures
 
@@ -31,10 +37,10 @@ def verify(
     The same event may come twice within the tolerance, repeated by the service or replayed: to
     act once, remember `request_id`. The request id in the headers is not signed, and ignored.
 
-    Raises NoSecretError, and WebhookError: MissingSignatureError, WrongSignatureError,
-    MalformedPayloadError, StaleEventError.
+    Raises NoSecretError, MalformedSecretError, and WebhookError: MissingSignatureError,
+    WrongSignatureError, MalformedPayloadError, StaleEventError.
     """
-    _check_secrets(secrets)
+    check_secrets(secrets)
     sent = signatures(_header(headers, SIGNATURE))
     if not sent:
         raise MissingSignatureError
@@ -47,11 +53,15 @@ def verify(
     return event
 
 
-def _check_secrets(secrets: Sequence[str]) -> None:
+def check_secrets(secrets: Sequence[str]) -> None:
+    """Raises NoSecretError, MalformedSecretError."""
     if isinstance(secrets, str):
         raise NoSecretError("secrets is one string: pass a list, or its letters are the secrets")
     if not secrets or not all(secret.strip() for secret in secrets):
         raise NoSecretError("there is no webhook secret, or an empty one: nothing can be verified")
+    for number, secret in enumerate(secrets, start=1):
+        if any(map(str.isspace, secret)):
+            raise MalformedSecretError(number)
 
 
 def _header(headers: Headers, name: str) -> str:

@@ -291,13 +291,45 @@ def test_what_was_acknowledged_is_there_after_kill_9(tmp_path):
         assert json.loads(stored.read_bytes())["data"] == "x" * 50_000
 
 
-def test_the_command_needs_a_secret(tmp_path):
+def refused_by_the_command(tmp_path, *options, secrets=""):
     words = [sys.executable, "-m", "outbox_client", "webhook", "listen", "--to", str(tmp_path)]
-    environment = {**os.environ, "OUTBOX_WEBHOOK_SECRETS": " "}
+    environment = {**os.environ, "OUTBOX_WEBHOOK_SECRETS": secrets}
 
     done = subprocess.run(
-        words, env=environment, capture_output=True, text=True, check=False, timeout=60
+        [*words, *options], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
 
     assert done.returncode == 3
-    assert "--secrets-file" in done.stderr
+    return done.stderr
+
+
+def test_the_command_needs_a_secret(tmp_path):
+    assert "--secrets-file" in refused_by_the_command(tmp_path, secrets=" ")
+
+
+def test_the_command_names_a_secret_with_white_space_and_does_not_show_it(tmp_path):
+    said = refused_by_the_command(tmp_path, secrets=f"{OLD} {NEW}\n")
+    assert said.startswith("outbox: OUTBOX_WEBHOOK_SECRETS: webhook secret 2 has white space")
+    (tmp_path / "secrets").write_text(f"{OLD} \n\n{NEW}\n")
+    told = refused_by_the_command(tmp_path, "--secrets-file", str(tmp_path / "secrets"))
+    assert told.startswith(f"outbox: {tmp_path / 'secrets'}: webhook secret 1 has white space")
+    assert not [secret for secret in (OLD, NEW) if secret in said + told]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/a/b?c=d"])
+def test_a_health_check_is_answered_200_and_told_nothing(listening, method, path):
+    listening.secrets.clear()
+    answer = listening.http.request(method, path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert {name.lower() for name in answer.headers} <= {"date", "server", "content-length"}
+    assert listening.deliveries == []
+    assert listening.http.request("PUT", path).status_code == 405
+
+
+def test_a_secret_with_white_space_is_named_and_the_event_is_repeated(listening):
+    listening.secrets[:] = [OLD, f"{NEW}\n"]
+    answer = listening.post(BODY, NEW)
+    assert answer.status_code == 503
+    assert "webhook secret 2 has white space" in answer.text
+    assert "whsec" not in answer.text

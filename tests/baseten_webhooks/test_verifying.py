@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from baseten_webhooks import (
     EventError,
     MalformedPayloadError,
+    MalformedSecretError,
     MissingSignatureError,
     NoSecretError,
     StaleEventError,
@@ -218,7 +219,10 @@ def test_whatever_comes_unsigned_is_refused_and_nothing_else_happens(header, bod
         verify({"x-baseten-signature": header}, body, secrets=[NEW], now=NOW)
 
 
-@given(st.lists(st.text(min_size=1).map(lambda text: f"w{text}"), min_size=1), st.binary())
+@given(
+    st.lists(st.text(min_size=1).map(lambda text: "".join(f"w{text}".split())), min_size=1),
+    st.binary(),
+)
 def test_every_secret_gives_a_signature_that_any_of_them_verifies(secrets, body):
     header = sign(body, secrets)
 
@@ -287,3 +291,12 @@ def test_a_copy_under_another_name_verifies_with_the_standard_library_alone(copi
 
 def test_the_copys_receiver_stores_with_starlette_and_none_of_our_other_packages(copied):
     assert run_beside(copied, RECEIVING) == "stored\n200\nTrue\n[]\n"
+
+
+@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", "{} ", " {}", "\t{}", "{0}\n{0}"])
+def test_white_space_in_a_secret_is_named_and_never_stripped(around):
+    secrets = [OLD, around.format(NEW)]
+    with pytest.raises(MalformedSecretError, match="secret 2 has white space") as caught:
+        verify(headers_of(BODY, OLD), BODY, secrets=secrets, now=NOW)
+    assert caught.value.number == 2
+    assert NEW not in str(caught.value)

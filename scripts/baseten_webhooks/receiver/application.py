@@ -67,8 +67,13 @@ class Receiver:
     clock: Callable[[], float] = time.time
 
     def application(self) -> Starlette:
-        """Takes POST on every path, as ASGI."""
-        return Starlette(routes=[Route("/{path:path}", self._answer, methods=["POST"])])
+        """Takes POST on every path, as ASGI; GET and HEAD, which say that it runs, are 200."""
+        return Starlette(
+            routes=[
+                Route("/{path:path}", self._answer, methods=["POST"]),
+                Route("/{path:path}", _say_that_it_runs, methods=["GET"]),  # and so HEAD
+            ]
+        )
 
     def listen(self, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
         """Serve until SIGINT or SIGTERM; what was being stored then is stored and answered.
@@ -86,6 +91,7 @@ class Receiver:
                     ws="none",
                     log_config=None,
                     access_log=False,
+                    server_header=False,
                     timeout_graceful_shutdown=_STOP_SECONDS,
                 )
             )
@@ -149,6 +155,10 @@ class Receiver:
 
     def _delivery(self, status: int, outcome: DeliveryOutcome, **details: Any) -> ReceivedDelivery:
         return ReceivedDelivery(at=self.clock(), status=status, outcome=outcome, **details)
+
+
+async def _say_that_it_runs(_: Request) -> Response:
+    return Response()
 
 
 def _reason(error: Exception) -> str:

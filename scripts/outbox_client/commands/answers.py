@@ -1,5 +1,6 @@
 """The commands' answers as text and as JSON."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -33,12 +34,14 @@ def answer(
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print one line or several: all that a command prints goes through here.
+    """Print one line or several, whether anybody reads them or not: all that a command prints goes
+    through here.
 
     A name in it is made `printable` where the line is made, so that it cannot look like a line of
     its own. What is forgotten there cannot move the terminal's cursor all the same.
     """
-    typer.echo(printable(text, keep="\n\t"), err=err)
+    with contextlib.suppress(BrokenPipeError):
+        typer.echo(printable(text, keep="\n\t"), err=err)
 
 
 def timestamp(seconds: float) -> str:

@@ -48,9 +48,7 @@ def listen(
     from baseten_webhooks.receiver.inbox import Inbox  # noqa: PLC0415
 
     def show(delivery: "ReceivedDelivery") -> None:
-        # The event is stored, and to be acknowledged, whether anybody reads the lines or not.
-        with contextlib.suppress(BrokenPipeError):
-            say(json.dumps(_document(delivery)) if as_json else _line(delivery))
+        say(json.dumps(_document(delivery)) if as_json else _line(delivery))
 
     def ready(base_url: str) -> None:
         say(f"Listening on {base_url}; events go to {printable(str(to))}", err=True)
@@ -68,16 +66,26 @@ def listen(
 
 
 def _secrets(path: Path | None) -> Callable[[], list[str]]:
-    """Raises ConfigurationError where there is none yet, and OSError."""
+    """Raises ConfigurationError where there is none yet, or one that cannot be, and OSError."""
+    from baseten_webhooks.errors import NoSecretError  # noqa: PLC0415
+    from baseten_webhooks.verifying import check_secrets  # noqa: PLC0415
 
     def read() -> list[str]:
-        text = path.read_text() if path else os.environ.get("OUTBOX_WEBHOOK_SECRETS", "")
-        return text.split()
+        # Nothing else is stripped: `verify` says of a secret that it has white space.
+        if path:
+            return [line for line in path.read_text("utf-8-sig").split("\n") if line]
+        text = os.environ.get("OUTBOX_WEBHOOK_SECRETS", "")
+        return text.split(" ") if text.strip() else []
 
-    if not read():
-        raise ConfigurationError(
-            "webhook secrets", "there is none; pass --secrets-file or set OUTBOX_WEBHOOK_SECRETS"
-        )
+    place = str(path or "OUTBOX_WEBHOOK_SECRETS")
+    secrets = read()
+    if not secrets:
+        remedy = "pass --secrets-file or set OUTBOX_WEBHOOK_SECRETS"
+        raise ConfigurationError("webhook secrets", f"there is none; {remedy}")
+    try:
+        check_secrets(secrets)
+    except NoSecretError as error:
+        raise ConfigurationError(place, str(error)) from error
     return read
 
 
