@@ -1,5 +1,6 @@
 """The command `outbox`: its commands, loaded when they are asked for, and what errors become."""
 
+import contextlib
 import gc
 import importlib
 import logging
@@ -14,7 +15,7 @@ from typer.exceptions import TyperException
 
 from truss_outbox.contract.text import printable
 
-from . import command_help, exit_codes
+from . import command_help, exit_codes, streams
 
 _COMMANDS = {
     "adopt": ("add", "new"),
@@ -55,24 +56,33 @@ class OutboxGroup(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # typer's name
         command_help.write_commands(formatter)
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _told():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _told():
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, TyperException):
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Makes an exit code of an error, and a line on stderr."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, TyperException):
+        raise
+    except KeyboardInterrupt as error:
+        _print_error("interrupted; what was sent goes on, and `outbox wait` finds it")
+        raise typer.Exit(exit_codes.INTERRUPTED) from error
+    except BrokenPipeError as error:
+        raise typer.Exit(0) from error  # the reader of our output has gone
+    except Exception as error:
+        code = exit_codes.exit_code(error)
+        if code == exit_codes.INTERNAL and os.environ.get("OUTBOX_DEBUG"):
             raise
-        except KeyboardInterrupt as error:
-            _print_error("interrupted; what was sent goes on, and `outbox wait` finds it")
-            raise typer.Exit(exit_codes.INTERRUPTED) from error
-        except BrokenPipeError as error:
-            # The reader of our output has gone: print nothing more, not even at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from error
-        except Exception as error:
-            code = exit_codes.exit_code(error)
-            if code == exit_codes.INTERNAL and os.environ.get("OUTBOX_DEBUG"):
-                raise
-            _print_error(_sentence(error, code))
-            raise typer.Exit(code) from error
+        _print_error(_sentence(error, code))
+        raise typer.Exit(code) from error
 
 
 def _sentence(error: Exception, code: int) -> str:
@@ -118,6 +128,5 @@ def main() -> None:
     gc.freeze()
     # A repetition is not worth a line; what fails for good comes as an error.
     logging.getLogger("stamina").setLevel(logging.ERROR)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    streams.prepare()
     app()
