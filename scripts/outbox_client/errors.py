@@ -8,6 +8,7 @@ OutboxError (truss_outbox.contract.errors)
 │   └── ServiceUnavailableError (ConnectionError)   a repetition may help
 ├── JournalError                          the local record of a job cannot be used
 │   └── UnknownJobError (LookupError)     nothing was submitted under this name
+├── UnreadableFileError (InvalidInputError)   a file to be sent is none, or cannot be read
 ├── UnsafePathError                       a name would leave the target directory
 ├── LocalFileError (OSError)              a file here cannot be written
 │   └── TargetError                       nor can any other: the disk is full or read-only
@@ -18,7 +19,7 @@ OutboxError (truss_outbox.contract.errors)
 
 from typing import ClassVar
 
-from truss_outbox.contract.errors import OutboxError, StoreError
+from truss_outbox.contract.errors import InvalidInputError, OutboxError, StoreError
 
 
 class ServiceError(OutboxError):
@@ -66,6 +67,13 @@ class UnknownJobError(JournalError, LookupError):
     """No journal has this job; the message says where it was looked for."""
 
     code = "UNKNOWN_JOB"
+
+
+class UnreadableFileError(InvalidInputError):
+    """A file that is to be sent is none, or cannot be read; the message names it and says why."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("PATH", problem)
 
 
 class UnsafePathError(OutboxError):

@@ -41,8 +41,20 @@ def known_jobs(incomplete: str) -> list[str]:
     return sorted(job for job in jobs if job.startswith(incomplete) and job.isprintable())
 
 
+def _unicode(job: str) -> str:
+    """Raises InvalidInputError for bytes of the command line that are not UTF-8."""
+    try:
+        job.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError("JOB", "is not UTF-8, as names of jobs are") from error
+    return job
+
+
 JobName = Annotated[
-    str, typer.Argument(metavar="JOB", help="The job's name.", autocompletion=known_jobs)
+    str,
+    typer.Argument(
+        metavar="JOB", help="The job's name.", autocompletion=known_jobs, callback=_unicode
+    ),
 ]
 Items = Annotated[
     list[str] | None, typer.Argument(metavar="[ITEM]...", help="All of them by default.")
@@ -98,6 +110,9 @@ class SubmitOptions:
         "In a table, the folder of the files that its rows name; by default the table's own.",
         metavar="FOLDER",
     )
+    skip_unreadable: bool = option(
+        False, "Name files that cannot be read, such as broken links, and send the others."
+    )
 
     def batch(self) -> Batch:
         """Raises InvalidInputError, which names the option."""
@@ -115,7 +130,10 @@ class SubmitOptions:
             max_time_in_queue_seconds=self.max_time_in_queue,
         )
 
-    def reading(self, settings: ClientSettings, stdin: TextIO) -> Reading:
+    def reading(
+        self, settings: ClientSettings, stdin: TextIO, *, skip: Callable[[str], None]
+    ) -> Reading:
+        """`skip` is told of each file that is left out."""
         return Reading(
             field=self.field,
             base=self.base,
@@ -123,6 +141,7 @@ class SubmitOptions:
             by_content=self.names is Names.CONTENT,
             stored=functools.partial(opening.stored_files, settings, field=self.field),
             stdin=stdin.buffer,
+            skip=skip if self.skip_unreadable else None,
         )
 
 

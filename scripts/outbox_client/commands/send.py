@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -22,7 +23,7 @@ from ..settings import ResultOverrides, ServiceOverrides, read_settings
 from ..sources.files import find_items
 from . import answers
 from .options import Items, JobName, Json, SubmitOptions, Target, Timeout, command
-from .progress.display import shown_progress
+from .progress.display import shown_progress, told_note
 
 app = typer.Typer()
 
@@ -69,7 +70,8 @@ def run(
 ) -> None:
     """Submit, wait and fetch, all at the same time."""
     settings, batch = read_settings(bucket, service), submission.batch()
-    items = find_items(sources, submission.reading(settings, sys.stdin))
+    reading = submission.reading(settings, sys.stdin, skip=partial(told_note, as_json=as_json))
+    items = find_items(sources, reading)
     with (
         planned(items, batch, naming=opening.naming(settings)) as plan,
         opening.deployment(settings) as deployment,
@@ -106,7 +108,8 @@ def submit(
 ) -> None:
     """Send documents. Sending a job again is harmless: each result is made once."""
     settings, batch = read_settings(bucket, service), submission.batch()
-    items = find_items(sources, submission.reading(settings, sys.stdin))
+    reading = submission.reading(settings, sys.stdin, skip=partial(told_note, as_json=as_json))
+    items = find_items(sources, reading)
     with planned(items, batch, naming=opening.naming(settings)) as plan:
         if dry_run:
             lines = [answers.json_text(answers.plan_document(plan))] if as_json else None

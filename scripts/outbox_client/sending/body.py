@@ -20,7 +20,7 @@ from truss_outbox.contract.keys import input_key
 from ..bucket.bucket import Bucket
 from ..service.api import MAX_BODY_BYTES
 from ..sources.items import Batch, Item, readable
-from ..sources.references import LocalFile, files_in, replaced
+from ..sources.references import LocalFile, files_in, replaced, shown_path
 
 _RESERVED_BYTES = 16 << 10
 """Of a body, for metadata. How a file travels may not depend on its labels: it is part of what
@@ -177,4 +177,6 @@ def _stream(path: Path, bucket: Bucket) -> str:
 
 
 def _changed(path: Path) -> InvalidInputError:
-    return InvalidInputError("PATH", f"{path} changed while it was read; submit it again")
+    return InvalidInputError(
+        "PATH", f"{shown_path(path)} changed while it was read; submit it again"
+    )

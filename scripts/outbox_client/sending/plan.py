@@ -82,7 +82,10 @@ class Plan:
     def _add(self, item: Item) -> str | None:
         """What is wrong, where its name or key is another's too."""
         check_body(self.batch, item, metadata_field=self._naming.metadata_field)
-        key = self._naming.key(self.batch.metadata(item))
+        try:
+            key = self._naming.key(self.batch.metadata(item))
+        except InvalidInputError as error:
+            raise InvalidInputError(error.field, f"{error.problem} ({item.place})") from error
         row = Planned(item=item, batch=self.batch, key=key).as_row()
         if self._connection.execute(_STAGE, row).rowcount:
             self.count += 1

@@ -5,6 +5,7 @@ import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,11 +14,14 @@ from truss_outbox.contract.inputs import find_place
 from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
+from ..errors import UnreadableFileError
 from .items import FIELD, Item, readable
-from .tables import Columns, is_table, table_items
+from .references import shown_path
+from .tables import Columns, Tell, is_table, table_items
 
 STDIN = "-"
 _ADDRESS = ("s3://", "gs://")
+_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +29,8 @@ class Reading:
     """How sources are read. `stored` lists the objects at an address; `stdin` is JSONL.
 
     `field` is the model's that a file is sent in. `base` is the folder of the files that a table's
-    rows name, instead of the table's own.
+    rows name, instead of the table's own. `skip` is told of each file that cannot be read, which is
+    then left out; without it they are an error.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -34,44 +39,74 @@ class Reading:
     by_content: bool = False
     stored: Callable[[str], Iterator[Item]] | None = None
     stdin: BinaryIO | None = None
+    skip: Callable[[str], None] | None = None
 
 
 def find_items(sources: Iterable[str | Path], reading: Reading | None = None) -> Iterator[Item]:
     """The items, one after another.
 
-    A file is an item by its name; a folder, every file below it by its relative path, hidden ones
-    left out; a pattern, the files it matches by their path below its fixed part; an address, the
-    objects below it; a table (.jsonl, .csv, .parquet, or `-`), one item a row.
-    Raises InvalidInputError: nothing there, or not readable.
+    A file is an item by its name; a folder, every file below it by its relative path, links
+    followed, hidden ones left out; a pattern, the files it matches by their path below its fixed
+    part; an address, the objects below it; a table (.jsonl, .csv, .parquet, or `-`), one item a
+    row. Raises InvalidInputError: nothing there, not readable, or, after the last item, a sentence
+    that names files which cannot be read.
     """
     reading, found = reading or Reading(), False
+    unreadable = _Unreadable(reading.skip)
     for source in sources:
-        for item in _items_of(source, reading):
+        for item in _items_of(source, reading, unreadable.tell):
             found = True
             yield item
+    unreadable.check()
     if not found:
         raise InvalidInputError("PATH", "there is no file to submit")
 
 
-def _items_of(source: str | Path, reading: Reading) -> Iterator[Item]:
+class _Unreadable:
+    """The files that cannot be read: left out one by one, or an error that names them together."""
+
+    def __init__(self, skip: Callable[[str], None] | None) -> None:
+        self._skip = skip
+        self._first = list[str]()
+        self._count = 0
+
+    def tell(self, error: UnreadableFileError) -> None:
+        if self._skip is not None:
+            self._skip(error.problem)
+            return
+        self._count += 1
+        if len(self._first) < _SHOWN:
+            self._first.append(error.problem)
+
+    def check(self) -> None:
+        """Raises InvalidInputError."""
+        if self._count:
+            more = self._count - len(self._first)
+            rest = [f"and {more} more"] if more else []
+            told = "; ".join([*self._first, *rest])
+            raise InvalidInputError("PATH", f"{told}; --skip-unreadable sends the others")
+
+
+def _items_of(source: str | Path, reading: Reading, tell: Tell) -> Iterator[Item]:
     text, path = str(source), Path(source)
     if text == STDIN and reading.stdin is not None:
-        yield from table_items("stdin", reading.stdin, reading.columns, reading.base or Path())
+        with readable(Path("stdin")):
+            folder = reading.base or Path()
+            yield from table_items("stdin", reading.stdin, reading.columns, folder, tell=tell)
     elif text.startswith(_ADDRESS):
         yield from _stored(text, reading)
-    elif path.is_dir():
-        yield from _below(path, reading)
-    elif path.exists():
+    elif os.path.isdir(path):  # noqa: PTH112 - of a path that no file can have, too
+        for found in _files(path, _EVERYTHING, tell):
+            yield from _document(found, found.relative_to(path).as_posix(), reading, tell)
+    elif os.path.lexists(path):
         # Named outright, a table is read as rows; in a folder it is a file to send.
-        yield from _file(path, path.name, reading)
+        yield from _file(path, path.name, reading, tell)
     elif glob.has_magic(text):
         base = _fixed_part(path)
-        matches = (Path(match) for match in sorted(glob.iglob(text, recursive=True)))  # noqa: PTH207 - absolute ones too
-        for match in matches:
-            if match.is_file():
-                yield from _file(match, match.relative_to(base).as_posix(), reading)
+        for found in _files(base, path.relative_to(base).parts, tell):
+            yield from _file(found, found.relative_to(base).as_posix(), reading, tell)
     else:
-        raise InvalidInputError("PATH", f"{path} does not exist")
+        raise InvalidInputError("PATH", f"{shown_path(path)} does not exist")
 
 
 def _stored(address: str, reading: Reading) -> Iterator[Item]:
@@ -82,31 +117,71 @@ def _stored(address: str, reading: Reading) -> Iterator[Item]:
     yield from reading.stored(address)
 
 
-def _file(path: Path, name: str, reading: Reading) -> Iterator[Item]:
-    if is_table(path):
+def _file(path: Path, name: str, reading: Reading, tell: Tell) -> Iterator[Item]:
+    if is_table(path) and os.access(path, os.R_OK):
         with readable(path), path.open("rb") as file:
             folder = reading.base or path.parent
-            yield from table_items(str(path), file, reading.columns, folder)
+            yield from table_items(str(path), file, reading.columns, folder, tell=tell)
     else:
+        yield from _document(path, name, reading, tell)
+
+
+def _document(path: Path, name: str, reading: Reading, tell: Tell) -> Iterator[Item]:
+    try:
         yield Item.of_file(path, name, field=reading.field, by_content=reading.by_content)
+    except UnreadableFileError as error:
+        tell(error)
 
 
-def _below(path: Path, reading: Reading) -> Iterator[Item]:
-    for directory, folders, files in os.walk(path, onerror=_refuse):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-        for file in sorted(file for file in files if not file.startswith(".")):
-            found = Path(directory) / file
-            name = found.relative_to(path).as_posix()
-            yield Item.of_file(found, name, field=reading.field, by_content=reading.by_content)
+_EVERYTHING = ("**",)
+
+
+def _files(top: Path, pattern: Sequence[str], tell: Tell) -> Iterator[Path]:
+    """What lies below and fits, and is no folder. Linked folders are gone into; `glob` would do so
+    without end."""
+
+    def refuse(error: OSError) -> None:
+        folder = shown_path(Path(error.filename))
+        tell(UnreadableFileError(f"{folder} cannot be read: {error.strerror}"))
+
+    for directory, folders, files in os.walk(top, onerror=refuse, followlinks=True):
+        above = Path(directory).relative_to(top).parts
+        folders[:] = sorted(
+            folder
+            for folder in folders
+            if _fits((*above, folder), pattern, partly=True)
+            and not _leads_back(Path(directory, folder), top)
+        )
+        for file in sorted(files):
+            if _fits((*above, file), pattern):
+                yield Path(directory, file)
+
+
+def _fits(parts: Sequence[str], pattern: Sequence[str], *, partly: bool = False) -> bool:
+    """Whether a path fits; `partly`: what lies below may. `*` and `**` leave out hidden names."""
+    if not parts:
+        return bool(pattern) if partly else all(wanted == "**" for wanted in pattern)
+    if not pattern:
+        return False
+    (part, *below), (wanted, *rest) = parts, pattern
+    if wanted == "**" and _fits(parts, rest, partly=partly):
+        return True
+    if part.startswith(".") and not wanted.startswith("."):
+        return False
+    if wanted == "**":
+        return _fits(below, pattern, partly=partly)
+    return fnmatchcase(part, wanted) and _fits(below, rest, partly=partly)
+
+
+def _leads_back(folder: Path, top: Path) -> bool:
+    """Whether it is a link to a folder that it lies in, whose files are found without it."""
+    above = (parent for parent in folder.parents if parent == top or top in parent.parents)
+    return folder.is_symlink() and any(folder.samefile(parent) for parent in above)
 
 
 def _fixed_part(pattern: Path) -> Path:
     fixed = [parent for parent in pattern.parents if not glob.has_magic(str(parent))]
     return fixed[0]
-
-
-def _refuse(error: OSError) -> None:
-    raise InvalidInputError("PATH", f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def stored_items(

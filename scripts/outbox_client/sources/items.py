@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ from truss_outbox.contract.errors import InvalidInputError, OutboxError
 from truss_outbox.contract.fingerprint import input_digest
 from truss_outbox.contract.metadata import RequestMetadata
 
-from .references import is_readable_file, located, replaced
+from ..errors import UnreadableFileError
+from .references import check_readable, located, replaced, shown_path
 
 FIELD = "document"
 """The field of a model's input that a file is sent in where no other is named."""
@@ -40,17 +42,19 @@ class Item:
     def of_file(
         cls, path: Path, name: str, *, field: str = FIELD, by_content: bool = False
     ) -> Self:
-        """Raises InvalidInputError where it is not a readable file."""
-        if not is_readable_file(path):
-            raise InvalidInputError("PATH", f"{path} is not a readable file")
-        place = str(path.absolute())
-        return cls(
-            name=_digest(path) if by_content else name,
-            inputs={field: {"path": place}},
-            size=path.stat().st_size,
-            place=place,
-            named_by_content=by_content,
-        )
+        """Of a name that is not UTF-8, the bytes that are none become `%XX`, and `%` is `%25`.
+
+        Raises UnreadableFileError.
+        """
+        check_readable(path)
+        with readable(path):
+            return cls(
+                name=_digest(path) if by_content else _in_utf8(name),
+                inputs={field: {"path": str(path.absolute())}},
+                size=path.stat().st_size,
+                place=shown_path(path.absolute()),
+                named_by_content=by_content,
+            )
 
     @classmethod
     def of_inputs(
@@ -63,7 +67,8 @@ class Item:
         place: str = "a row",
     ) -> Self:
         """Without a name, it is named by its content. The files that it names lie below `folder`,
-        and their paths are relative to it. Raises InvalidInputError, which names their field."""
+        and their paths are relative to it. Raises UnreadableFileError, which names their field,
+        and InvalidInputError."""
         found, size = located(inputs, folder, below=folder)
         return cls(
             name=_content_name(found) if name is None else name,
@@ -77,13 +82,23 @@ class Item:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turns what goes wrong with the file into InvalidInputError, and leaves our own errors be."""
+    """Makes UnreadableFileError of what goes wrong with the file, and leaves our own errors be."""
     try:
         yield
     except OutboxError:
         raise
     except OSError as error:
-        raise InvalidInputError("PATH", f"{path} cannot be read: {error.strerror}") from error
+        raise UnreadableFileError(f"{shown_path(path)} cannot be read: {error.strerror}") from error
+
+
+def _in_utf8(name: str) -> str:
+    """`name`, which Python decoded with surrogates for bytes that are not UTF-8, as text."""
+    if name.isascii() or not _NOT_UTF8.search(name):
+        return name
+    return _NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name.replace("%", "%25"))
+
+
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def _content_name(inputs: Mapping[str, JsonValue]) -> str:

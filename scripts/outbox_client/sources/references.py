@@ -1,6 +1,7 @@
 """Files of this machine in a model's input: `{"path": "a.png"}` in any field, at any depth."""
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from truss_outbox.contract.errors import InvalidInputError
+
+from ..errors import UnreadableFileError
 
 Inputs = Mapping[str, JsonValue]
 
@@ -42,15 +45,14 @@ def files_in(inputs: Inputs) -> list[LocalFile]:
 def located(inputs: Inputs, folder: Path, *, below: Path) -> tuple[dict[str, JsonValue], int]:
     """The input with absolute paths, and how many bytes its files have together.
 
-    Paths are relative to `folder`. Raises InvalidInputError, which names the field, for what is
-    no readable file, or lies outside `below`, links followed.
+    Paths are relative to `folder`. Raises UnreadableFileError, which names the field, and
+    InvalidInputError for what lies outside `below`, links followed.
     """
     size = 0
 
     def locate(file: LocalFile) -> JsonValue:
         nonlocal size
-        if not is_readable_file(folder / file.path):
-            raise InvalidInputError("PATH", f"{file.field}: {file.path} is not a readable file")
+        check_readable(folder / file.path, called=f"{file.field}: {file.path}")
         path = Path(os.path.realpath(folder / file.path))
         if not path.is_relative_to(os.path.realpath(below)):
             problem = "lies outside the folder of what names it; --base names another folder"
@@ -61,9 +63,36 @@ def located(inputs: Inputs, folder: Path, *, below: Path) -> tuple[dict[str, Jso
     return replaced(inputs, locate), size
 
 
-def is_readable_file(path: Path) -> bool:
-    # Not Path.is_file, which raises for a name that no file can have.
-    return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113
+def check_readable(path: Path, *, called: str | None = None) -> None:
+    """Raises UnreadableFileError, which says what it is instead of a readable file."""
+    reason = _unreadable_because(path)
+    if reason is not None:
+        raise UnreadableFileError(f"{called or shown_path(path)} is not a readable file: {reason}")
+
+
+def shown_path(path: Path) -> str:
+    r"""With `\xe9` for each byte of a name that is not UTF-8."""
+    text = str(path).encode(errors="backslashreplace").decode()
+    return text.replace("\\udc", "\\x")  # Python's own form of such bytes
+
+
+_KINDS = {
+    stat.S_IFDIR: "it is a folder",
+    stat.S_IFIFO: "it is a FIFO",
+    stat.S_IFSOCK: "it is a socket",
+}
+
+
+def _unreadable_because(path: Path) -> str | None:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        is_link = os.path.islink(path)  # noqa: PTH114 - for a name that no file can have, too
+        reason = getattr(error, "strerror", None) or "there is none"
+        return f"it is a broken link ({reason})" if is_link else reason
+    if not stat.S_ISREG(mode):
+        return _KINDS.get(stat.S_IFMT(mode), "it is a device")
+    return None if os.access(path, os.R_OK) else "Permission denied"
 
 
 def _replaced(value: JsonValue, field: str, replace: Callable[[LocalFile], JsonValue]) -> JsonValue:

@@ -1,9 +1,12 @@
 """Model inputs in a table: JSONL, CSV or Parquet, one item a row, a few rows in memory."""
 
+import codecs
 import csv
 import io
+import itertools
 import json
-from collections.abc import Container, Iterator, Mapping
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,10 +15,12 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from truss_outbox.contract.errors import InvalidInputError
 
+from ..errors import UnreadableFileError
 from .items import Item
 
 _SUFFIXES = {".jsonl", ".ndjson", ".csv", ".parquet"}
 _ROWS = 256
+_ESCAPED = re.compile("[\ud800-\udfff]")
 _ROW: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
@@ -33,23 +38,63 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES
 
 
-def table_items(name: str, file: BinaryIO, columns: Columns, folder: Path) -> Iterator[Item]:
+Tell = Callable[[UnreadableFileError], None]
+"""Is told of a file that cannot be read; the others go on."""
+
+
+def table_items(
+    name: str, file: BinaryIO, columns: Columns, folder: Path, *, tell: Tell
+) -> Iterator[Item]:
     """Files that rows name lie below `folder`. Raises InvalidInputError, which names the row."""
     match Path(name).suffix.lower():
         case ".csv":
-            rows = _csv_rows(file, {columns.item, *columns.single_labels})
+            rows = _csv_rows(_lines(file, newline=""), {columns.item, *columns.single_labels})
         case ".parquet":
             rows = _parquet_rows(file)
         case _:
-            rows = _json_rows(file)
+            rows = _json_rows(_lines(file, newline="\n"))
     number = 1
     try:
         for row in rows:
-            yield _item(row, columns, folder, f"{name}, row {number}")
+            place = f"{name}, row {number}"
+            try:
+                item = _item(row, columns, folder, place)
+            except UnreadableFileError as error:
+                tell(UnreadableFileError(f"{place}: {error.problem}"))
+            else:
+                yield item
             number += 1
     except (ValueError, csv.Error) as error:
         told = error.problem if isinstance(error, InvalidInputError) else "cannot be read"
         raise InvalidInputError("PATH", f"{name}, row {number}: {told}") from error
+
+
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    # Before UTF-16, whose mark is the beginning of this one.
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_NOT_UTF8 = (
+    "is not UTF-8 text: save the table as UTF-8 (in Excel: CSV UTF-8), or convert it, such as by"
+    " `iconv -f WINDOWS-1252 -t UTF-8`"
+)
+
+
+def _lines(file: BinaryIO, *, newline: str) -> Iterator[str]:
+    """In UTF-8, or in what its byte order mark says. Raises InvalidInputError for other text."""
+    buffered = io.BufferedReader(file)  # type: ignore[type-var]  # any file can be peeked into
+    marks, head = _BYTE_ORDER_MARKS.items(), buffered.peek(4)
+    encoding = next((name for mark, name in marks if head.startswith(mark)), "utf-8")
+    # Not strict: that fails for a block of lines, and could not say which of them it is.
+    escaping = "surrogateescape"
+    with io.TextIOWrapper(buffered, encoding=encoding, errors=escaping, newline=newline) as text:
+        for number, line in enumerate(text, start=1):
+            if (not line.isascii() and _ESCAPED.search(line)) or "\0" in line:
+                raise InvalidInputError("table", f"line {number} {_NOT_UTF8}")
+            yield line
 
 
 def _item(row: dict[str, Any], columns: Columns, folder: Path, place: str) -> Item:
@@ -66,24 +111,33 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _json_rows(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    for line in file:
+def _json_rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
         if line.strip():
             try:
                 yield _ROW.validate_json(line)
             except ValidationError:
-                raise InvalidInputError("row", "is not a JSON object") from None
+                raise InvalidInputError("row", "is not a JSON object in one line") from None
 
 
-def _csv_rows(file: BinaryIO, texts: Container[str]) -> Iterator[dict[str, Any]]:
+def _csv_rows(lines: Iterator[str], texts: Container[str]) -> Iterator[dict[str, Any]]:
     """A cell that is JSON is a value, another one text; an empty one is not there."""
-    # utf-8-sig, because Excel begins its files with a byte order mark.
-    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-        # Cells beyond the header's come under `restkey`, which no column is called.
-        for row in csv.DictReader(text, restkey=""):
-            if "" in row:
-                raise InvalidInputError("row", "has more cells than the table has columns")
-            yield _nested({name: cell for name, cell in row.items() if cell}, texts)
+    header = next(lines, "")
+    delimiter = _delimiter(header)
+    if header.startswith("sep="):  # Excel's own way to say it
+        header, delimiter = "", header[4:5]
+    # Cells beyond the header's come under `restkey`, which no column is called.
+    table = itertools.chain([header] if header else [], lines)
+    for row in csv.DictReader(table, restkey="", delimiter=delimiter):
+        if "" in row:
+            raise InvalidInputError("row", "has more cells than the table has columns")
+        yield _nested({name: cell for name, cell in row.items() if cell}, texts)
+
+
+def _delimiter(header: str) -> str:
+    """What stands most often between the names of the columns."""
+    outside = re.sub('"[^"]*"', "", header)
+    return max(",;\t", key=outside.count)
 
 
 def _nested(cells: Mapping[str, str], texts: Container[str]) -> dict[str, Any]:

@@ -73,3 +73,12 @@ def test_how_long_the_service_may_be_silent_is_patience(name, monkeypatch):
     assert command.make_context(name, [*LINES[name]]).params["give_up_after"] == 7
     context = command.make_context(name, [*LINES[name], "--patience", "9"])
     assert context.params["give_up_after"] == 9
+
+
+@pytest.mark.parametrize("command", ["wait", "status", "report", "index", "fetch --to out"])
+def test_a_jobs_name_that_is_not_utf8_is_told(outbox, command):
+    result = outbox(*command.split(), "j\udce9")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "outbox: JOB: is not UTF-8, as names of jobs are\n",
+    )

@@ -29,14 +29,6 @@ def test_a_file_named_outright_may_be_hidden(documents):
     assert [item.name for item in find_items([documents / ".hidden"])] == [".hidden"]
 
 
-def test_a_file_whose_name_is_no_unicode_is_refused_before_anything_is_sent(tmp_path, naming):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "bad\udce9").write_bytes(b"x")
-    items = list(find_items([tmp_path / "in"]))
-    with pytest.raises(InvalidInputError, match=r"metadata\.item: .*valid Unicode"):
-        plan(items, Batch(job="J"), naming=naming)
-
-
 def test_a_folder_is_not_a_document(tmp_path):
     with pytest.raises(InvalidInputError, match="not a readable file"):
         Item.of_file(tmp_path, "x")
@@ -54,10 +46,11 @@ def test_a_label_the_template_needs_is_asked_for_before_anything_is_sent(documen
         plan(find_items([documents]), Batch(job="J"), naming=naming)
 
 
-@pytest.mark.parametrize("job", ["é" * 43, "x" * 247])
-def test_a_key_that_is_too_long_is_refused_before_anything_is_sent(documents, naming, job):
-    with pytest.raises(InvalidInputError, match="more than the 250"):
-        plan(find_items([documents]), Batch(job=job), naming=naming)
+def test_a_key_that_is_too_long_is_refused_with_its_file_before_anything_is_sent(documents):
+    naming = Naming(template=KeyTemplate.parse("{labels.a}/{labels.b}/{labels.c}/{item}/{job}"))
+    labels = dict.fromkeys("abc", "x" * 300)
+    with pytest.raises(InvalidInputError, match=r"more than the 800 .*/a\.txt\)"):
+        plan(find_items([documents]), Batch(job="J" * 99, labels=labels), naming=naming)
 
 
 @pytest.mark.parametrize(

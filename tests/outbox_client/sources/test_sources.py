@@ -95,7 +95,10 @@ def test_a_parquet_table_is_read_in_batches_without_its_nulls(tmp_path):
         ("x.jsonl", '{"labels": 1}\n', "row 1: must be an object"),
         ("x.csv", "a,b\n1,2,3\n", "row 1: has more cells"),
         ("x.csv", "a,a.b\n1,2\n", "row 1: is part of a column"),
-        ("x.csv", b"a\n\xff\n", "row 1: cannot be read"),
+        ("x.csv", b"a\n1\n\xff\n", r"x\.csv, row 2: line 3 is not UTF-8 text: save .* as UTF-8"),
+        ("x.jsonl", '{"a": "é"}\n'.encode("cp1252"), "row 1: line 1 is not UTF-8 text"),
+        ("x.jsonl", '{"a": "é"}\n'.encode("utf-16-le"), "row 1: line 1 is not UTF-8 text"),
+        ("x.csv", "a\n" + '"x"y"\n' + "a" * 200_000, "row 2: cannot be read"),
         ("x.parquet", "no", "row 1: is not Parquet"),
     ],
 )
