@@ -8,6 +8,8 @@ from .bucket.bucket import Bucket
 from .bucket.naming import Naming
 from .bucket.open_bucket import open_bucket
 from .errors import UnknownJobError
+from .following import absence
+from .journal.belonging import endpoint_identity
 from .journal.entries import digests
 from .journal.journal import Journal
 from .service.api import Deployment, ModelApi
@@ -36,6 +38,11 @@ def bucket(settings: ClientSettings) -> Bucket:
     return open_bucket(
         settings.require_root(), endpoint_url=settings.endpoint_url, region=settings.region
     )
+
+
+def endpoint(settings: ClientSettings) -> str:
+    """Which endpoint the bucket is at, as journals tell buckets of one name apart."""
+    return endpoint_identity(settings.require_root(), settings.endpoint_url, settings.region)
 
 
 def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
@@ -68,7 +75,20 @@ def journal(
 ) -> AbstractContextManager[Journal]:
     """Raises UnknownJobError where there is none and `create` is false, and JournalError."""
     root = settings.require_root()
-    return Journal.opened(settings.home, job=job, root=root, create=create)
+    return Journal.opened(
+        settings.home, job=job, root=root, endpoint=endpoint(settings), create=create
+    )
+
+
+def why_no_result(settings: ClientSettings, job: str) -> str:
+    """Of a job without a result in the bucket. Raises StoreError and JournalError."""
+    return absence.why_no_result(
+        job,
+        bucket=bucket(settings),
+        naming=result_naming(settings),
+        home=settings.home,
+        endpoint=endpoint(settings),
+    )
 
 
 def known_digests(settings: ClientSettings, job: str) -> dict[str, str]:

@@ -128,6 +128,7 @@ class FetchWorker:
             for entry in journal.entries(states=[State.SUCCEEDED])
             if entry.key
         ]
+        self._known = set(self._waiting)
         self._total = len(self._waiting)
         self._fetched = 0
         self._known = dict[str, bool]()
@@ -139,8 +140,11 @@ class FetchWorker:
         with self._changed:
             while len(self._waiting) > _MOST_WAITING and not self._is_over:
                 self._changed.wait(_LOOK_AGAIN_SECONDS)
-            self._waiting.extend(paths)
-            self._total += len(paths)
+            # A result is found again where its item is sent again, by another process too.
+            new = [path for path in paths if path not in self._known]
+            self._known.update(new)
+            self._waiting.extend(new)
+            self._total += len(new)
             self._changed.notify_all()
 
     def complete(self) -> None:

@@ -1,5 +1,6 @@
 """Durations, sizes and moments as a person reads them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 
@@ -26,6 +27,11 @@ def bytes_text(size: float) -> str:
             return _rounded(size, unit)
         size /= 1000
     return _rounded(size, "TB")
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """`3 succeeded, 1 failed`"""
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "nothing"
 
 
 def time_text(moment: datetime) -> str:

@@ -80,9 +80,9 @@ def rows(path: Path, count: int) -> Path:
     return path
 
 
-def is_noted(home: Path, job: str, root: str) -> bool:
+def is_noted(home: Path, job: str, root: str, endpoint: str) -> bool:
     try:
-        with Journal.opened(home, job=job, root=root) as journal:
+        with Journal.opened(home, job=job, root=root, endpoint=endpoint) as journal:
             return bool(journal.counts())
     except UnknownJobError:
         return False
@@ -144,7 +144,7 @@ def test_every_item_has_one_result_whatever_dies(stand_in, tmp_path, seaweedfs, 
 
     def go_on() -> None:
         """As a person would: what was noted is resumed."""
-        noted = is_noted(tmp_path / "home", "large", root)
+        noted = is_noted(tmp_path / "home", "large", root, seaweedfs.endpoint_url)
         submit = ("submit", str(table), "--job", "large")
         companion.start(*(("resume", "large") if noted else submit))
 
@@ -163,7 +163,10 @@ def test_every_item_has_one_result_whatever_dies(stand_in, tmp_path, seaweedfs, 
 
     api = Silent()
     naming = Naming(template=KeyTemplate.parse("job={job}/{item}"))
-    with Journal.opened(tmp_path / "home", job="large", root=root) as journal:
+    endpoint = seaweedfs.endpoint_url
+    with Journal.opened(
+        tmp_path / "home", job="large", root=root, endpoint=endpoint
+    ) as journal:
         submits = sum(entry.attempts for entry in journal.entries())
         wait(journal, deployment=Deployment(api=api, bucket=bucket, naming=naming))
         assert journal.counts() == {State.SUCCEEDED: COUNT}

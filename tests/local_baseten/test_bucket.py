@@ -26,8 +26,18 @@ def test_a_bucket_can_be_opened_again_with_the_same_key(tmp_path: Path):
         assert (again.access_key_id, again.secret_access_key) == (
             *(bucket.access_key_id, bucket.secret_access_key),
         )
+        assert again.endpoint_url == bucket.endpoint_url
         assert client.get_object(Bucket="outbox", Key="kept")["Body"].read() == b"kept"
         assert client.list_objects_v2(Bucket="outbox")["KeyCount"] == 1
+
+
+def test_a_bucket_whose_port_is_taken_meanwhile_gets_another(tmp_path: Path):
+    with running_bucket(tmp_path / "one") as one:
+        (tmp_path / "two").mkdir()
+        (tmp_path / "two" / "port").write_text(one.endpoint_url.rpartition(":")[2])
+        with running_bucket(tmp_path / "two") as two, s3(two) as client:
+            assert two.endpoint_url != one.endpoint_url
+            assert client.list_objects_v2(Bucket="outbox")["KeyCount"] == 0
 
 
 def test_its_key_is_needed_and_not_shown(seaweedfs: BucketServer):

@@ -97,8 +97,12 @@ def deployment(bucket: Bucket, naming: Naming, service: FakeService) -> Deployme
 
 
 @pytest.fixture
-def journal(tmp_path: Path, job: str, root: str) -> Iterator[Journal]:
-    with Journal.opened(tmp_path / "home", job=job, root=root, create=True) as journal:
+def journal(tmp_path: Path, job: str, root: str, seaweedfs: BucketServer) -> Iterator[Journal]:
+    """The one that the commands have, too."""
+    endpoint = seaweedfs.endpoint_url
+    with Journal.opened(
+        tmp_path / "home", job=job, root=root, endpoint=endpoint, create=True
+    ) as journal:
         yield journal
 
 

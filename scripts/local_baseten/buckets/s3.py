@@ -3,6 +3,7 @@
 import contextlib
 import json
 import secrets
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 NAME = "outbox"
 
 _CREDENTIALS = "credentials.json"
+_PORT = "port"
 _START_ATTEMPTS = 4
 _READY_SECONDS = 30
 _POLL_SECONDS = 0.02
@@ -71,15 +73,16 @@ class BucketServer:
 def running_bucket(directory: Path) -> Iterator[BucketServer]:
     """An S3 server with the bucket `outbox`, empty or as it was left, its data in `directory`.
 
-    Listens on 127.0.0.1 and ports of its own. The key pair is made once and kept in the
-    directory, so the bucket can be opened again. Ends with the block, or with this process.
+    Listens on 127.0.0.1 and ports of its own. The key pair, and S3's port as far as it is free, are
+    kept in the directory: opened again, it is the same bucket. Ends with the block, or with this
+    process.
     Raises BucketError: the directory is in use, no `weed` program, or the server fails.
     """
     directory = directory.resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     pair = _credentials(directory / _CREDENTIALS)
     for remaining in reversed(range(_START_ATTEMPTS)):
-        ports = free_ports()
+        ports = _ports(directory / _PORT)
         with running_seaweedfs(
             directory, ports, bucket=NAME, credentials_file=_CREDENTIALS
         ) as process:
@@ -90,6 +93,7 @@ def running_bucket(directory: Path) -> Iterator[BucketServer]:
                 pid=process.pid,
             )
             if _becomes_ready(bucket, process):
+                (directory / _PORT).write_text(f"{ports[0]}\n")
                 yield bucket
                 return
         # Another program may have taken a port since it was found free: then try others.
@@ -98,6 +102,18 @@ def running_bucket(directory: Path) -> Iterator[BucketServer]:
         if not remaining:
             tail = (directory / LOG).read_text(errors="replace").splitlines()[-10:]
             raise BucketError("\n".join(["SeaweedFS does not come up; its last words:", *tail]))
+
+
+def _ports(kept: Path) -> list[int]:
+    """Free ones, the first as it was before where that is free again: who sent a job to the bucket
+    finds it at the same address."""
+    ports = free_ports()
+    with contextlib.suppress(OSError, ValueError, OverflowError), socket.socket() as candidate:
+        # As servers do: a connection that has just ended does not hold the port.
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        candidate.bind(("127.0.0.1", int(kept.read_text())))
+        ports[0] = candidate.getsockname()[1]
+    return ports
 
 
 def _credentials(path: Path) -> dict[str, str]:

@@ -93,6 +93,12 @@ class Bucket:
                 if self.lists_in_order and until is not None and page[-1]["path"] >= until:
                     return
 
+    @repeated
+    def folders(self, prefix: str) -> list[str]:
+        """What lies right below `prefix` and has something below it. Raises StoreError."""
+        with translated(prefix):
+            return list(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
+
     @property
     def lists_in_order(self) -> bool:
         """Whether listings come sorted and can begin anywhere; a directory's do not."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -19,15 +19,26 @@ from ..indexing.build import IndexReport
 from ..journal.entries import Entry, JobSummary, State
 from ..sending.plan import Plan
 from ..sending.submit import Submission
-from ..text import duration_text
+from ..text import counted, duration_text
 from . import exit_codes
 from .progress.totals import grouped_lines, kind_of
 
 
 def answer(
-    as_json: bool, document: dict[str, Any], lines: Iterable[str], *, failed: bool = False
+    as_json: bool,
+    document: dict[str, Any],
+    lines: Iterable[str],
+    *,
+    failed: bool = False,
+    reason: str = "",
 ) -> None:
-    """Print a command's answer, the document as JSON or the lines; where it `failed`, end by it."""
+    """Print a command's answer, the document as JSON or the lines; where it `failed`, end by it.
+
+    `reason` says why there is nothing: on stderr, whose lines no program reads, or in the document.
+    """
+    if reason and not as_json:
+        say(printable(reason), err=True)
+    document |= {"reason": reason} if reason else {}
     say(json_text(document) if as_json else "\n".join(lines))
     if failed:
         raise typer.Exit(exit_codes.SOME_FAILED)
@@ -122,13 +133,9 @@ def fetch_lines(report: FetchReport, *, to: str) -> list[str]:
 def jobs_lines(jobs: Sequence[JobSummary]) -> list[str]:
     return [
         f"{_time(job.last_submit)}  {printable(job.job)}  {counted(job.counts)}"
-        f"  {printable(job.root)}"
+        f"  {printable(job.bucket)}"
         for job in jobs
     ] or ["no job was submitted from here"]
-
-
-def counted(counts: Mapping[Any, int]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing"
 
 
 def _time(seconds: float | None) -> str:

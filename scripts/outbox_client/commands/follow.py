@@ -13,6 +13,7 @@ from truss_outbox.contract.text import printable
 
 from .. import opening
 from ..clock import SYSTEM_CLOCK
+from ..errors import UnknownJobError
 from ..fetching.fetch import fetch as fetch_results
 from ..following.cancel import cancel as cancel_job
 from ..following.status import StatusReader
@@ -21,11 +22,12 @@ from ..indexing.build import index as index_job
 from ..journal.journal import list_jobs
 from ..settings import (
     ResultOverrides,
-    RootOverrides,
+    BucketOverrides,
     ServiceOverrides,
     read_settings,
     state_directory,
 )
+from ..text import counted
 from . import answers
 from .options import FetchOptions, Items, JobName, Json, Target, Timeout, command
 from .progress.display import redrawn, shown_progress
@@ -79,22 +81,24 @@ def status(
 
 @command(app, "cancel")
 def cancel(
-    root: RootOverrides,
+    bucket: BucketOverrides,
     service: ServiceOverrides,
     job: JobName,
     items: Items = None,
     as_json: Json = False,
 ) -> None:
     """Cancel what is planned or queued; what runs already goes on."""
-    settings = read_settings(root, service)
+    settings = read_settings(bucket, service)
     with (
         opening.journal(settings, job) as journal,
         opening.service(settings) as api,
         shown_progress(as_json=as_json) as progress,
     ):
         cancellation = cancel_job(journal, items or (), api=api, progress=progress)
+        nothing = not (cancellation.canceled or cancellation.too_late)
+        reason = f"nothing waits or runs: {counted(journal.counts())}" if nothing else ""
     document = answers.cancellation_document(job, cancellation)
-    answers.answer(as_json, document, answers.cancellation_lines(cancellation))
+    answers.answer(as_json, document, answers.cancellation_lines(cancellation), reason=reason)
 
 
 @command(app, "jobs")
@@ -125,8 +129,9 @@ def fetch(
             progress=progress,
         )
     document, lines = answers.fetch_document(report), answers.fetch_lines(report, to=str(to))
-    failed = bool(report.problems) or not report.results
-    answers.answer(as_json, document, lines, failed=failed)
+    reason = "" if report.results else opening.why_no_result(settings, job)
+    failed = bool(report.problems or reason)
+    answers.answer(as_json, document, lines, failed=failed, reason=reason)
 
 
 @command(app, "index")
@@ -135,7 +140,10 @@ def index(where: ResultOverrides, job: JobName, as_json: Json = False) -> None:
     settings = read_settings(where)
     report = index_job(job, bucket=opening.bucket(settings), naming=opening.result_naming(settings))
     lines = answers.index_lines(report)
-    answers.answer(as_json, asdict(report), lines, failed=bool(report.problems))
+    found = report.added or report.known or report.problems
+    reason = "" if found else opening.why_no_result(settings, job)
+    failed = bool(report.problems)
+    answers.answer(as_json, asdict(report), lines, failed=failed, reason=reason)
 
 
 ReportPage = Annotated[
@@ -157,7 +165,10 @@ def report(
     settings = read_settings(where)
     bucket, naming = opening.bucket(settings), opening.result_naming(settings)
     with shown_progress(as_json=as_json) as progress:
-        seen = reports.survey(job, bucket=bucket, naming=naming, progress=progress)
+        try:
+            seen = reports.survey(job, bucket=bucket, naming=naming, progress=progress)
+        except UnknownJobError as error:
+            raise UnknownJobError(opening.why_no_result(settings, job)) from error
         pictures = reports.thumbnails(seen.sample, bucket=bucket)
     path = to or Path(f"{short_segment(job)}.html")
     reports.write(path, reports.page(seen, pictures, now=datetime.now(UTC)))

@@ -21,6 +21,7 @@ from ..service.api import Deployment
 from ..service.limits import SendingLimits
 from ..settings import ResultOverrides, ServiceOverrides, read_settings
 from ..sources.files import find_items
+from ..text import counted
 from . import answers
 from .options import Items, JobName, Json, SubmitOptions, Target, Timeout, command
 from .progress.display import shown_progress, told_note
@@ -154,11 +155,20 @@ def retry(
     settings = read_settings(bucket, service)
     with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
         plan_again(journal, items or ())
-        _send(journal, deployment, limits, as_json=as_json)
+        _send(journal, deployment, limits, as_json=as_json, nothing=_NOTHING_TO_RETRY)
+
+
+_NOTHING_LEFT = "nothing is left to send"
+_NOTHING_TO_RETRY = "nothing failed that may succeed now; items that are named are sent all the same"
 
 
 def _send(
-    journal: Journal, deployment: Deployment, limits: SendingLimits, *, as_json: bool
+    journal: Journal,
+    deployment: Deployment,
+    limits: SendingLimits,
+    *,
+    as_json: bool,
+    nothing: str = _NOTHING_LEFT,
 ) -> None:
     """Send what is planned, answer how it went, and end the command."""
     with shown_progress(as_json=as_json) as progress, _stopped_by_interrupt() as stop:
@@ -167,5 +177,6 @@ def _send(
         )
     sent = accepted(journal, submission) if as_json else ()
     document = answers.submission_document(submission, sent)
-    lines = answers.submission_lines(submission)
-    answers.answer(as_json, document, lines, failed=bool(submission.refused))
+    lines, refused = answers.submission_lines(submission), bool(submission.refused)
+    reason = "" if submission.sent or refused else f"{nothing}: {counted(journal.counts())}"
+    answers.answer(as_json, document, lines, failed=refused, reason=reason)

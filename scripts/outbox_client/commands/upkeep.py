@@ -122,8 +122,11 @@ def presign(
         for problem in report.problems:
             answers.say(printable(f"{problem.key}: {problem.problem}"), err=True)
     document = links_document(job, report, expires_at=now + life)
+    found = report.links or report.problems
+    reason = "" if found else opening.why_no_result(settings, job)
     failed = bool(report.problems) or not report.links
-    answers.answer(as_json, document, links_lines(report.links), failed=failed)
+    lines = links_lines(report.links)
+    answers.answer(as_json, document, lines, failed=failed, reason=reason)
 
 
 Swept = Orphan | Kept | UnfinishedUpload
@@ -164,9 +167,7 @@ def sweep_document(found: Sequence[Swept], *, deleted: bool) -> dict[str, Any]:
 
 
 def links_lines(links: Sequence[Link]) -> list[str]:
-    return [f"{printable(link.item)}\t{link.name}\t{link.url}" for link in links] or [
-        "the job has no result"
-    ]
+    return [f"{printable(link.item)}\t{link.name}\t{link.url}" for link in links]
 
 
 def links_document(job: str, report: PresignReport, *, expires_at: datetime) -> dict[str, Any]:

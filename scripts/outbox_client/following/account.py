@@ -13,7 +13,14 @@ from truss_outbox.contract.keys import manifest_key
 from ..bucket.bucket import Bucket
 from ..bucket.records import account_key
 from ..clock import Clock
-from ..journal.entries import Entry, OpenRequest, Settlement, State, StoredResult
+from ..journal.entries import (
+    Entry,
+    OpenRequest,
+    Settlement,
+    State,
+    StoredResult,
+    failed_of,
+)
 from ..journal.journal import Journal
 from ..progress import Progress, ProgressEvent
 
@@ -116,6 +123,7 @@ class Settler:
     done: int = 0
     _counts: dict[State, int] = field(default_factory=dict)
     _failed: int = 0
+    _canceled: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _trouble: str = ""
 
@@ -127,7 +135,8 @@ class Settler:
             self.planned = counts.get(State.PLANNED, 0)
             self.open = sum(count for state, count in counts.items() if state.is_open)
             self.done = sum(count for state, count in counts.items() if state.is_final)
-            self._failed = self.done - counts.get(State.SUCCEEDED, 0)
+            self._failed = failed_of(counts)
+            self._canceled = counts.get(State.CANCELED, 0)
             if has_changed:
                 self._report()
 
@@ -158,10 +167,12 @@ class Settler:
             retryable=_is_retryable(state, code) if retryable is None else retryable,
             ended_at=self.clock.now(),
         )
-        self.journal.settle(settlement)
+        if not self.journal.settle(settlement):
+            return  # it was sent again, or its result came after all: `refresh` counts it
         with self._lock:
             self._count()
-            self._failed += 1
+            self._failed += state.is_failure
+            self._canceled += state is State.CANCELED
             self._report(item=one.item, state=state, code=code, note=message)
 
     def report_trouble(self, note: str) -> None:
@@ -187,7 +198,9 @@ class Settler:
             code=code,
             note=note,
             failed=self._failed,
-            in_flight=self.open,
+            canceled=self._canceled,
+            # What was sent since the last count may have ended already.
+            in_flight=max(0, self.open),
         )
         self.progress(event)
 

@@ -28,7 +28,7 @@ class OldestRequest:
 class JobStatus:
     """`rate` of results a second in the last minute; `queue` is of everyone who uses the model.
 
-    `failures`: how many did not succeed, by code; `retryable` of them may if they are sent again.
+    `failures`: how many failed, by code; `retryable` of them may succeed if they are sent again.
     """
 
     account: Account

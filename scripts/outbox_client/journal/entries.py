@@ -31,6 +31,11 @@ class State(StrEnum):
     def is_final(self) -> bool:
         return not self.is_open and self is not State.PLANNED
 
+    @property
+    def is_failure(self) -> bool:
+        """Ended without a result, though nobody took it back."""
+        return self in {State.FAILED, State.EXPIRED, State.UNKNOWN}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
@@ -67,6 +72,11 @@ def digests(entries: Iterable[Entry]) -> dict[str, str]:
     return {entry.key: entry.digest for entry in entries if entry.key and entry.digest}
 
 
+def failed_of(counts: Mapping[State, int]) -> int:
+    """How many items have failed: what was canceled has not."""
+    return sum(count for state, count in counts.items() if state.is_failure)
+
+
 class OpenRequest(NamedTuple):
     """As much of an entry as a listing needs. A tuple, because a sweep may make very many."""
 
@@ -94,7 +104,7 @@ class ListingPage(NamedTuple):
 
 
 class FailureCount(NamedTuple):
-    """Items that ended without a result, by their code; `retryable` of them may be sent again."""
+    """Items that failed, by their code; `retryable` of them may be sent again."""
 
     code: str
     items: int
@@ -103,12 +113,20 @@ class FailureCount(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobSummary:
-    """A job that was submitted from this machine; `last_submit` in seconds since the epoch."""
+    """A job that was submitted from this machine; `last_submit` in seconds since the epoch.
+
+    `endpoint` is empty where the bucket is at its cloud's own.
+    """
 
     job: str
     root: str
+    endpoint: str
     counts: dict[State, int]
     last_submit: float | None
+
+    @property
+    def bucket(self) -> str:
+        return f"{self.root} at {self.endpoint}" if self.endpoint else self.root
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,6 @@
 """What was sent: one SQLite file per job and bucket, written before and after each submit."""
 
 import contextlib
-import hashlib
 import json
 import math
 import sqlite3
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Self
 
 from truss_outbox.contract.errors import InvalidInputError
-from truss_outbox.contract.keys import escape
+from truss_outbox.contract.root import Root
 
-from ..errors import JournalError, UnknownJobError
+from ..errors import JournalError
 from . import queries
+from .belonging import JobPlace, find_journal, journal_path, unknown_job
 from .entries import (
     Accepted,
     Begun,
@@ -31,12 +31,6 @@ from .entries import (
 )
 
 _BUSY_SECONDS = 10
-
-
-def journal_path(home: Path, *, job: str, root: str) -> Path:
-    """Begins with the job's name; the hash tells apart long names, cases and buckets."""
-    digest = hashlib.sha256(f"{job}\n{root}".encode()).hexdigest()
-    return home / "jobs" / f"{escape(job)[:100]}-{digest[:16]}.sqlite3"
 
 
 @contextlib.contextmanager
@@ -61,20 +55,26 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
 
 
-def make_tables(connection: sqlite3.Connection, path: Path, about: Mapping[str, str]) -> None:
+def make_tables(connection: sqlite3.Connection, path: Path, place: JobPlace) -> None:
+    """Those that are there stay. Raises JournalError where they are another place's."""
+    about = {"job": place.job, "root": place.root, "endpoint": place.endpoint}
     with committed(connection):
         (version,) = connection.execute(queries.GET_VERSION).fetchone()
-        if version == queries.VERSION:
-            return
-        tables = connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
-        if version or tables:
+        if version == queries.VERSION_WITHOUT_ENDPOINT:
+            connection.execute(queries.ADD_ENDPOINT)
+            connection.execute(queries.SET_ABOUT, about)
+            connection.execute(queries.SET_VERSION)
+        elif version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            for statement in queries.CREATE.split(";\n"):
+                connection.execute(statement)
+            connection.execute(queries.INSERT_ABOUT, about)
+        elif version != queries.VERSION:
             raise JournalError(
                 f"{path} was written by another version of Outbox; delete it (results in the"
                 " bucket stay) and submit the job again"
             )
-        for statement in queries.CREATE.split(";\n"):
-            connection.execute(statement)
-        connection.execute(queries.INSERT_ABOUT, about)
+        elif JobPlace.recorded(connection) != place:
+            raise JournalError(f"{path} has become another bucket's: do it again")
 
 
 @contextlib.contextmanager
@@ -109,24 +109,29 @@ class Journal:
     iterator reads a page at a time, so that any number of entries fits into memory.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, job: str, root: str) -> None:
-        self.job = job
-        self.root = root
+    def __init__(self, connection: sqlite3.Connection, place: JobPlace) -> None:
+        self.job = place.job
         self._connection = connection
         self._lock = threading.Lock()
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, home: Path, *, job: str, root: str, create: bool = False) -> Iterator[Self]:
-        """Raises UnknownJobError where there is none and `create` is false, and JournalError."""
-        path = journal_path(home, job=job, root=root)
-        if not create and not path.is_file():
-            raise UnknownJobError(
-                f"job {job!r} was not submitted to {root} from here (no journal in {home})"
-            )
+    def opened(
+        cls, home: Path, *, job: str, root: str, endpoint: str = "", create: bool = False
+    ) -> Iterator[Self]:
+        """`endpoint` is by `endpoint_identity`: a bucket of this name elsewhere is another bucket.
+
+        A journal of before endpoints were recorded becomes this bucket's. Raises UnknownJobError
+        where there is none and `create` is false, and JournalError.
+        """
+        place = JobPlace(job=job, root=str(Root.parse(root)), endpoint=endpoint)
+        path = find_journal(home, place)
+        if path is None and not create:
+            raise unknown_job(home, place)
+        path = path or journal_path(home, place)
         with connected(path) as connection:
-            make_tables(connection, path, {"job": job, "root": root})
-            yield cls(connection, job=job, root=root)
+            make_tables(connection, path, place)
+            yield cls(connection, place)
 
     def plan(self, planned: Iterable[Planned]) -> None:
         """Record what is to be sent, before any of it is; an item recorded before is sent again.
@@ -164,17 +169,21 @@ class Journal:
         """These keys hold results already: compare fingerprints of what is planned for them."""
         self._write(queries.MARK_EXISTING, ({"key": key} for key in keys))
 
-    def begin_submits(self, begun: Iterable[Begun]) -> None:
-        """Call it before requests are sent: from here on they may have been."""
-        self._write(queries.BEGIN_SUBMIT, map(as_row, begun))
+    def begin_submits(self, begun: Iterable[Begun]) -> int:
+        """Call it before requests are sent: from here on they may have been.
+
+        Returns how many are to be sent: one whose result was found meanwhile needs no repetition.
+        """
+        return self._write(queries.BEGIN_SUBMIT, map(as_row, begun))
 
     def end_submits(self, accepted: Iterable[Accepted]) -> None:
         """The service has taken the requests."""
         self._write(queries.END_SUBMIT, map(as_row, accepted))
 
-    def settle(self, *settlements: Settlement) -> None:
-        """How requests ended. One that is no longer its item's latest changes nothing."""
-        self._write(queries.SETTLE, map(as_row, settlements))
+    def settle(self, *settlements: Settlement) -> int:
+        """How requests ended; returns how many that settled. One that is no longer its item's
+        latest changes nothing, nor one whose result is there."""
+        return self._write(queries.SETTLE, map(as_row, settlements))
 
     def succeed(self, results: Iterable[StoredResult]) -> list[StoredResult]:
         """The results of these requests are in the bucket.
@@ -227,7 +236,7 @@ class Journal:
         return {State(state): count for state, count in self._rows(queries.COUNT_STATES)}
 
     def failure_counts(self) -> list[FailureCount]:
-        """What ended without a result, by code; the most frequent first."""
+        """What failed, by code; the most frequent first. What was canceled has not."""
         return [FailureCount(*row) for row in self._rows(queries.COUNT_CODES)]
 
     def results_since(self, moment: float) -> tuple[int, float]:
@@ -285,9 +294,10 @@ class Journal:
         with translated(), self._lock:
             return self._connection.execute(query, values).fetchall()
 
-    def _write(self, query: str, rows: Iterable[Mapping[str, object]]) -> None:
+    def _write(self, query: str, rows: Iterable[Mapping[str, object]]) -> int:
+        """How many entries were changed."""
         with self._transaction() as connection:
-            connection.executemany(query, rows)
+            return connection.executemany(query, rows).rowcount
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -309,12 +319,13 @@ def list_jobs(home: Path) -> list[JobSummary]:
 
 def _summary(path: Path) -> JobSummary:
     with connected(path) as connection:
-        job, root = connection.execute(queries.SELECT_ABOUT).fetchone()
+        place = JobPlace.recorded(connection)
         counts = connection.execute(queries.COUNT_STATES)
         (last,) = connection.execute(queries.LAST_SUBMIT).fetchone()
         return JobSummary(
-            job=job,
-            root=root,
+            job=place.job,
+            root=place.root,
+            endpoint=place.endpoint or "",
             counts={State(state): count for state, count in counts},
             last_submit=last,
         )

@@ -1,12 +1,14 @@
 """The journal's SQL, a name per query."""
 
-VERSION = 3
+VERSION = 4
 """Of the tables, kept as SQLite's `user_version`."""
+
+VERSION_WITHOUT_ENDPOINT = 3
 
 GET_VERSION = "PRAGMA user_version"
 
 CREATE = f"""
-CREATE TABLE about (job TEXT NOT NULL, root TEXT NOT NULL);
+CREATE TABLE about (job TEXT NOT NULL, root TEXT NOT NULL, endpoint TEXT NOT NULL);
 
 CREATE TABLE batches (
     id      INTEGER PRIMARY KEY,
@@ -43,9 +45,15 @@ CREATE TABLE sources (
 PRAGMA user_version = {VERSION};
 """
 
-INSERT_ABOUT = "INSERT INTO about (job, root) VALUES (:job, :root)"
+INSERT_ABOUT = "INSERT INTO about (job, root, endpoint) VALUES (:job, :root, :endpoint)"
 
-SELECT_ABOUT = "SELECT job, root FROM about"
+SELECT_ABOUT = "SELECT * FROM about"
+
+ADD_ENDPOINT = "ALTER TABLE about ADD COLUMN endpoint TEXT NOT NULL DEFAULT ''"
+
+SET_ABOUT = "UPDATE about SET job = :job, root = :root, endpoint = :endpoint"
+
+SET_VERSION = f"PRAGMA user_version = {VERSION}"
 
 INSERT_BATCH = "INSERT OR IGNORE INTO batches (options) VALUES (:options)"
 
@@ -72,7 +80,7 @@ UPDATE entries SET
     existed = existed OR (digest IS NOT NULL AND digest <> :digest),
     key = :key, digest = :digest, size = :size, submitted_at = :submitted_at,
     attempts = attempts + 1, request_id = NULL, state = 'sending', code = NULL, message = NULL
-WHERE item = :item
+WHERE item = :item AND state != 'succeeded'
 """
 
 # Its result may have been seen before the answer came.
@@ -82,11 +90,11 @@ UPDATE entries SET request_id = :request_id, key = :key, code = NULL, message = 
 WHERE item = :item
 """
 
-# Not where the item has been submitted again since.
+# Not where the item has been submitted again since, nor where its result has been found.
 SETTLE = """
 UPDATE entries SET state = :state, code = :code, message = :message,
     retryable = :retryable, ended_at = :ended_at
-WHERE item = :item AND request_id IS :request_id
+WHERE item = :item AND request_id IS :request_id AND state != 'succeeded'
 """
 
 SELECT_ENTRIES = """
@@ -172,7 +180,7 @@ WHERE state = 'unknown'
 COUNT_CODES = """
 SELECT coalesce(code, upper(state)) AS code, count(*) AS count,
     coalesce(sum(retryable), 0) AS retryable
-FROM entries WHERE state IN ('failed', 'expired', 'canceled', 'unknown')
+FROM entries WHERE state IN ('failed', 'expired', 'unknown')
 GROUP BY 1 ORDER BY 2 DESC
 """
 

@@ -1,4 +1,5 @@
-"""What did not succeed, by code; on disk while it is counted, so that any number of them fits."""
+"""What failed, by code, and what was canceled; on disk while it is counted, so that any number of
+them fits."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,26 +14,28 @@ from truss_outbox.contract.errors import NotFoundError, ObjectTooLargeError
 
 from ..bucket.bucket import Bucket
 from ..bucket.records import account_key
+from ..journal.entries import State
 from ..text import in_utc
 
 _CREATE = """
 CREATE TABLE failed (
-    key TEXT PRIMARY KEY, item TEXT, code TEXT, message TEXT, retryable INTEGER, at TEXT
+    key TEXT PRIMARY KEY, item TEXT, code TEXT, message TEXT, retryable INTEGER, at TEXT,
+    canceled INTEGER
 ) WITHOUT ROWID
 """
 _ADD = """
-INSERT INTO failed VALUES (:key, :item, :code, :message, :retryable, :at)
+INSERT INTO failed VALUES (:key, :item, :code, :message, :retryable, :at, :canceled)
 ON CONFLICT (key) DO UPDATE SET
     item = excluded.item, code = excluded.code, message = excluded.message,
-    retryable = excluded.retryable, at = excluded.at
+    retryable = excluded.retryable, at = excluded.at, canceled = excluded.canceled
 WHERE excluded.at > at
 """
 _GROUPS = """
-SELECT code, COUNT(*) AS count, MAX(retryable) AS retryable FROM failed
+SELECT code, COUNT(*) AS count, MAX(retryable) AS retryable FROM failed WHERE NOT canceled
 GROUP BY code ORDER BY count DESC, code LIMIT 100
 """
 _EXAMPLES = """
-SELECT item, message FROM failed WHERE code = :code ORDER BY item LIMIT :examples
+SELECT item, message FROM failed WHERE code = :code AND NOT canceled ORDER BY item LIMIT :examples
 """
 EXAMPLES = 20
 _LONGEST = {"item": 300, "code": 60, "message": 600}  # characters
@@ -48,6 +51,7 @@ class Failed:
     message: str
     retryable: bool | None = None
     at: str = ""
+    canceled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,12 +91,12 @@ class FailedRequests:
 
     def succeeded(self, key: str) -> None:
         """There is a result after all."""
-        deleted = self._connection.execute("DELETE FROM failed WHERE key = ?", (key,))
-        self.recovered += deleted.rowcount
+        delete = "DELETE FROM failed WHERE key = ? RETURNING NOT canceled"
+        self.recovered += sum(failed for (failed,) in self._connection.execute(delete, (key,)))
 
-    def count(self) -> int:
-        (count,) = self._connection.execute("SELECT COUNT(*) FROM failed").fetchone()
-        return int(count)
+    def count(self, *, canceled: bool = False) -> int:
+        count = "SELECT COUNT(*) FROM failed WHERE canceled = ?"
+        return int(self._connection.execute(count, (canceled,)).fetchone()[0])
 
     def groups(self) -> list[Group]:
         """The largest first, at most a hundred."""
@@ -131,7 +135,6 @@ _REMEDIES = {
     " already is not computed twice.",
     "EXPIRED": "It waited in the queue longer than allowed. Send it again, with a longer"
     " --max-time-in-queue or more replicas.",
-    "CANCELED": "It was canceled before it ran. Send it again if it is wanted after all.",
     "FORGOTTEN": "The service no longer knows the request, and no result came. Send it again.",
 }
 
@@ -167,7 +170,7 @@ class StoredAccount(BaseModel):
     counts: dict[str, int]
     not_succeeded: list[_Item]
 
-    def failed(self) -> Iterator[Failed]:
+    def without_result(self) -> Iterator[Failed]:
         for one in self.not_succeeded:
             yield Failed(
                 key=one.key or f"item {one.item}",
@@ -176,6 +179,7 @@ class StoredAccount(BaseModel):
                 message=one.message or "",
                 retryable=one.retryable,
                 at=in_utc(self.written_at).isoformat(),
+                canceled=one.state == State.CANCELED,
             )
 
 

@@ -89,7 +89,8 @@ def write(path: Path, page: str) -> None:
 
 def document(seen: Survey) -> dict[str, Any]:
     """Milliseconds are told apart to five per cent."""
-    names = ("job", "results", "artifacts", "artifacts_bytes", "unreadable", "recovered")
+    names = ("job", "results", "artifacts", "artifacts_bytes", "unreadable")
+    names += ("failed", "canceled", "recovered")
     return {name: getattr(seen, name) for name in names} | {
         "problems": [asdict(problem) for problem in seen.problems],
         "failures": {group.code: group.count for group in seen.failures},
@@ -109,7 +110,7 @@ def document(seen: Survey) -> dict[str, Any]:
 
 def lines(seen: Survey) -> list[str]:
     failures = [
-        f"{group.count:,} without a result ({printable(group.code)}):"
+        f"{group.count:,} failed ({printable(group.code)}):"
         f" {remedy(group.code, retryable=group.retryable)}"
         for group in seen.failures
     ]
@@ -117,10 +118,11 @@ def lines(seen: Survey) -> list[str]:
     if more := seen.unreadable - len(problems):
         problems.append(f"and {more:,} more that cannot be read")
     unreadable = f", {seen.unreadable:,} unreadable" if seen.unreadable else ""
+    canceled = f", {seen.canceled:,} canceled" if seen.canceled else ""
     size = bytes_text(seen.artifacts_bytes)
     files = f"{seen.artifacts:,} file(s), {size}"
     return [
         *failures,
         *problems,
-        f"job {printable(seen.job)}: {seen.results:,} result(s), {files}{unreadable}",
+        f"job {printable(seen.job)}: {seen.results:,} result(s), {files}{canceled}{unreadable}",
     ]

@@ -69,6 +69,7 @@ class Survey:
     slowest: list[tuple[float, str]] = field(default_factory=list)
     sample: list[Sampled] = field(default_factory=list)
     failed: int = 0
+    canceled: int = 0
     failures: list[Group] = field(default_factory=list)
     recovered: int = 0
     account: StoredAccount | None = None
@@ -136,7 +137,7 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
             for failure in filter(None, _counted(records, done, progress)):
                 failed.add(_failed(failure, prefix=prefix))
         seen.account = read_account(bucket, job)
-        for one in seen.account.failed() if seen.account else ():
+        for one in seen.account.without_result() if seen.account else ():
             failed.add(one)
         listed = bucket.objects(f"manifests/{prefix}")
         manifests = in_threads(partial(read_listed, bucket), listed)
@@ -146,7 +147,8 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
             elif manifest.job == job:
                 failed.succeeded(manifest.key)
                 seen.add(manifest)
-        seen.failed, seen.recovered = failed.count(), failed.recovered
+        seen.failed, seen.canceled = failed.count(), failed.count(canceled=True)
+        seen.recovered = failed.recovered
         seen.failures = failed.groups()
     if not (seen.results or seen.failed or seen.unreadable or seen.account):
         raise UnknownJobError(f"nothing of job {job!r} is in {bucket.root}")

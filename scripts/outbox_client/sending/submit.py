@@ -148,7 +148,8 @@ class Sender:
             if self.halted:
                 raise _HaltedError
             # Before the call: if we are killed in the middle, `resume` knows that it may be queued.
-            self._journal.begin_submits([self._begun(planned, body)])
+            if not self._journal.begin_submits([self._begun(planned, body)]):
+                return Receipt(item=planned.item.name)  # an earlier try has brought its result
             request_id = self._deployment.api.submit(body.content)
         self._outage.note_accepted()
         item, key = planned.item, planned.key
@@ -171,8 +172,8 @@ class Sender:
     def _refused(self, ready: Ready, error: OutboxError) -> Receipt:
         item = ready.planned.item.name
         failed = Settlement(item=item, state=State.FAILED, code=error.code, message=str(error))
-        self._journal.settle(failed)
-        return Receipt(item=item, problem=str(error))
+        # Its result may have been found, although no answer came.
+        return Receipt(item=item, problem=str(error) if self._journal.settle(failed) else None)
 
     def _pause(self, seconds: float) -> None:
         end = self._clock.elapsed() + seconds

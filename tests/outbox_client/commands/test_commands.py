@@ -31,7 +31,7 @@ def test_every_answer_can_be_json_and_nothing_else_is_on_stdout(
     assert answer("wait", job)["counts"] == {"succeeded": 3}
     assert answer("status", job)["counts"] == {"succeeded": 3}
     assert answer("fetch", job, "--to", tmp_path / "out")["results"][0]["downloaded"] == 2
-    assert answer("cancel", job) == {"job": job, "canceled": [], "too_late": []}
+    assert answer("cancel", job)["reason"] == "nothing waits or runs: 3 succeeded"
     (known,) = answer("jobs")["jobs"]
     assert (known["job"], known["root"], known["counts"]) == (job, root, {"succeeded": 3})
     again = answer("run", documents, "--job", job, "--to", tmp_path / "out")

@@ -1,13 +1,15 @@
 """What the journal promises: all of a plan or nothing of it, and pages instead of lists."""
 
+import hashlib
 import sqlite3
 
 import pytest
 
 from outbox_client import Batch, Item, Journal, State
-from outbox_client.errors import JournalError
+from outbox_client.errors import JournalError, UnknownJobError
+from outbox_client.journal.belonging import JobPlace, endpoint_identity, journal_path
 from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement, StoredResult
-from outbox_client.journal.journal import journal_path
+from outbox_client.journal.journal import list_jobs
 
 
 def plan(journal, names, **batch):
@@ -16,7 +18,7 @@ def plan(journal, names, **batch):
 
 
 def begin(journal, name, digest="1"):
-    journal.begin_submits(
+    return journal.begin_submits(
         [Begun(item=name, key=f"k/{name}", digest=digest, size=1, submitted_at=5.0)]
     )
 
@@ -106,8 +108,130 @@ def test_what_is_said_of_an_earlier_request_does_not_count(journal):
     assert journal.entries_of_items(["a", "none"]) == [entry]
 
 
+def test_a_result_that_is_found_is_neither_sent_again_nor_refused(journal):
+    """The service has taken a request, and its answer was lost: the sender tries it again."""
+    plan(journal, "a")
+    begin(journal, "a")
+    journal.succeed(StoredResult(one, 9.0) for one in journal.open_requests(["k/a"]))
+    assert begin(journal, "a") == 0
+    assert journal.settle(Settlement(item="a", state=State.FAILED, code="GONE")) == 0
+    assert journal.counts() == {State.SUCCEEDED: 1}
+
+
+def test_a_bucket_of_the_same_name_elsewhere_has_journals_of_its_own(tmp_path):
+    def opened(endpoint, **how):
+        return Journal.opened(tmp_path, job="J", root="s3://b", endpoint=endpoint, **how)
+
+    for endpoint, items in {"http://127.0.0.1:1": "a", "http://127.0.0.1:2": "bc"}.items():
+        with opened(endpoint, create=True) as journal:
+            plan(journal, items)
+    with opened("http://127.0.0.1:1") as journal:
+        assert journal.counts() == {State.PLANNED: 1}
+    with pytest.raises(UnknownJobError) as unknown, opened(""):
+        pass
+    assert "but to s3://b at http://127.0.0.1:1, s3://b at http://127.0.0.1:2" in str(unknown.value)
+    assert {(one.endpoint, one.root) for one in list_jobs(tmp_path)} == {
+        ("http://127.0.0.1:1", "s3://b"),
+        ("http://127.0.0.1:2", "s3://b"),
+    }
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *(None, "https://s3.amazonaws.com", "https://s3.eu-west-1.amazonaws.com/"),
+        *("s3-us-west-2.amazonaws.com", "https://S3.dualstack.us-east-1.amazonaws.com:443"),
+        *("https://b.s3.eu-west-1.amazonaws.com", "https://s3-fips.us-east-2.amazonaws.com"),
+    ],
+)
+def test_the_clouds_own_endpoint_is_one_however_it_is_written(spelling):
+    assert endpoint_identity("s3://b", spelling) == ""
+
+
+@pytest.mark.parametrize(
+    ("root", "endpoint_url", "identity"),
+    [
+        ("s3://b", "http://LOCALHOST:80/", "http://localhost"),
+        ("s3://b", "http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("s3://b", "http://[::1]:9000/s3/", "http://[::1]:9000/s3"),
+        ("s3://b", "https://s3.cn-north-1.amazonaws.com.cn", "cn"),
+        ("s3://b", "https://s3.us-gov-west-1.amazonaws.com", "us-gov"),
+        ("s3://b", "https://host:99999", "https://host:99999"),
+        ("gs://b", "https://storage.googleapis.com/", ""),
+        ("file:///b", "http://127.0.0.1:9000", ""),
+    ],
+)
+def test_every_other_endpoint_is_told_apart(root, endpoint_url, identity):
+    assert endpoint_identity(root, endpoint_url) == identity
+
+
+def test_the_region_alone_tells_china_apart():
+    assert endpoint_identity("s3://b", None, "cn-north-1") == "cn"
+    assert endpoint_identity("s3://b", None, "eu-west-1") == ""
+
+
+def write_journal_of_version_3(home, *, root, items):
+    """As Outbox 0.2 left it before endpoints were recorded."""
+    with Journal.opened(home, job="J", root="s3://x", create=True) as journal:
+        plan(journal, items)
+    path = journal_path(home, JobPlace(job="J", root="s3://x"))
+    old = sqlite3.connect(path)
+    old.execute("ALTER TABLE about DROP COLUMN endpoint")
+    old.execute("UPDATE about SET root = ?", (root,))
+    old.execute("PRAGMA user_version = 3")
+    old.commit()
+    old.close()
+    digest = hashlib.sha256(f"J\n{root}".encode()).hexdigest()
+    path.rename(path.with_name(f"J-{digest[:16]}.sqlite3"))
+
+
+@pytest.mark.parametrize(
+    ("written", "root", "endpoint"),
+    [
+        ("s3://b", "s3://b", "http://127.0.0.1:9000"),
+        ("s3://b", "s3://b", ""),
+        ("file:///my results", "file:///my%20results", ""),
+    ],
+)
+def test_a_journal_without_an_endpoint_is_found_and_becomes_its_buckets(
+    tmp_path, written, root, endpoint
+):
+    write_journal_of_version_3(tmp_path, root=written, items="ab")
+    (listed,) = list_jobs(tmp_path)
+    assert listed.counts == {State.PLANNED: 2}
+    for _ in range(2):
+        with Journal.opened(tmp_path, job="J", root=root, endpoint=endpoint) as journal:
+            assert journal.counts() == {State.PLANNED: 2}
+    another = "http://127.0.0.1:1"
+    with (
+        pytest.raises(UnknownJobError, match="but to"),
+        Journal.opened(tmp_path, job="J", root="s3://b", endpoint=another),
+    ):
+        pass
+
+
+def test_a_job_that_is_not_here_is_told_with_those_that_are(tmp_path):
+    for job in ("march", "april"):
+        with Journal.opened(tmp_path, job=job, root="s3://b", create=True):
+            pass
+    (tmp_path / "jobs" / "damaged-1.sqlite3").write_bytes(b"no journal" * 100)
+
+    def said(job, root="s3://b"):
+        with (
+            pytest.raises(UnknownJobError) as unknown,
+            Journal.opened(tmp_path, job=job, root=root),
+        ):
+            pass
+        return str(unknown.value)
+
+    assert "did you mean 'march'?" in said("marhc")
+    assert "jobs there: 'april', 'march'" in said("x")
+    assert "jobs there: none" in said("x", "s3://other")
+    assert "but to s3://b: name that bucket" in said("march", "s3://other")
+
+
 def test_a_journal_of_another_version_is_refused_with_the_remedy(tmp_path):
-    path = journal_path(tmp_path, job="J", root="s3://b")
+    path = journal_path(tmp_path, JobPlace(job="J", root="s3://b"))
     path.parent.mkdir()
     old = sqlite3.connect(path)
     old.execute("CREATE TABLE about (job TEXT)")

@@ -171,7 +171,7 @@ def test_every_failure_is_grouped_under_its_code_with_a_remedy(bucket, survey, p
     assert "Send it under another job or item" in html
     assert "The same request may succeed later" in html
     assert html.count("<details") == 2
-    assert report.lines(survey())[0].startswith("30 without a result (KEY_CONFLICT): ")
+    assert report.lines(survey())[0].startswith("30 failed (KEY_CONFLICT): ")
 
 
 def test_the_account_tells_of_what_left_no_record(bucket, survey, page):

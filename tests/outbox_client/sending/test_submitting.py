@@ -6,7 +6,7 @@ import pytest
 
 from outbox_client import Batch, Item, Naming, SendingLimits, State, find_items, resume, submit
 from outbox_client.errors import ServiceUnavailableError
-from outbox_client.journal.journal import journal_path
+from outbox_client.journal.belonging import JobPlace, journal_path
 from outbox_client.sending.body import check_body, make_body
 from outbox_client.sending.plan import planned
 from outbox_client.sending.submit import accepted
@@ -163,11 +163,13 @@ def test_a_file_that_went_away_meanwhile_is_this_items_failure(
 
 @pytest.mark.parametrize("job", ["../../x", "", "x" * 300, "😀", "a/b\n"])
 def test_a_journals_file_stays_in_its_folder(tmp_path, job):
-    path = journal_path(tmp_path, job=job, root="s3://b")
+    path = journal_path(tmp_path, JobPlace(job=job, root="s3://b"))
     assert path.resolve().parent == tmp_path / "jobs"
     assert len(path.name) < 140
 
 
 def test_jobs_differing_in_case_have_journals_differing_in_more(tmp_path):
-    names = {journal_path(tmp_path, job=job, root="s3://b").name.lower() for job in ("a", "A")}
+    names = {
+        journal_path(tmp_path, JobPlace(job=job, root="s3://b")).name.lower() for job in ("a", "A")
+    }
     assert len(names) == 2

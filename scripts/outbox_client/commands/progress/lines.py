@@ -31,13 +31,14 @@ def summary(totals: ProgressTotals) -> str:
 def step_count(totals: ProgressTotals, phase: Phase) -> str:
     step = totals.steps[phase]
     total = f"/{step.total:,}" if step.total else ""
-    return f"{max(0, step.done - step.failed):,}{total}"
+    return f"{step.succeeded:,}{total}"
 
 
 def notes(totals: ProgressTotals) -> list[str]:
     """In flight, failed, and how fast it goes and how long, as far as they are known."""
     parts = [f"{totals.in_flight:,} in flight"] if totals.in_flight else []
     parts += [f"{totals.failed:,} failed"] if totals.failed else []
+    parts += [f"{totals.canceled:,} canceled"] if totals.canceled else []
     if slowest := totals.slowest:
         parts += [rate_text(totals.rate(slowest))] if totals.rate(slowest) else []
         left = totals.seconds_left(slowest)
@@ -63,7 +64,7 @@ def progress_document(totals: ProgressTotals) -> dict[str, Any]:
     rate = totals.rate(slowest) if slowest else None
     left = totals.seconds_left(slowest) if slowest else None
     steps = {
-        DONE[phase]: {"done": max(0, step.done - step.failed), "total": step.total or None}
+        DONE[phase]: {"done": step.succeeded, "total": step.total or None}
         for phase, step in totals.steps.items()
     }
     return {

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from truss_outbox.contract.text import printable
 
+from ...journal.entries import State
 from ...progress import Phase, ProgressEvent
 
 SHOWN = 5
@@ -71,12 +72,16 @@ _WINDOW_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.5
 _PRINTED = 3
 _ORDER: tuple[Phase, ...] = ("submit", "wait", "fetch", "cancel", "read")
-_PROBLEMS = frozenset({"failed", "expired", "canceled", "unknown"})
+_FAILURES = frozenset(state.value for state in State if state.is_failure)
 
 
-def _is_problem(event: ProgressEvent) -> bool:
-    is_asked_for = event.phase == "cancel" and event.state == "canceled"
-    return event.item is not None and event.state in _PROBLEMS and not is_asked_for
+def _is_failure(event: ProgressEvent) -> bool:
+    return event.item is not None and event.state in _FAILURES
+
+
+def _is_canceled(event: ProgressEvent) -> bool:
+    """Found out, not done: canceling is a phase of its own."""
+    return event.item is not None and event.state == State.CANCELED and event.phase != "cancel"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -87,10 +92,15 @@ class PhaseProgress:
     known: int = 0
     total: int = 0
     failed: int = 0
+    canceled: int = 0
     began_at: float
     began_with: int = 0
     ended_at: float | None = None
     samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def succeeded(self) -> int:
+        return max(0, self.done - self.failed - self.canceled)
 
     def move(self, event: ProgressEvent, now: float) -> None:
         self.done, self.known = event.done, event.total
@@ -143,18 +153,20 @@ class ProgressTotals:
         step.move(event, now)
         if event.phase == "wait":
             self._in_flight = event.in_flight
-        is_problem = _is_problem(event)
-        step.failed = step.failed + is_problem if event.failed is None else event.failed
+        failed, canceled = _is_failure(event), _is_canceled(event)
+        step.failed = step.failed + failed if event.failed is None else event.failed
+        step.canceled = step.canceled + canceled if event.canceled is None else event.canceled
         self._expect_fetches(now)
-        if is_problem:
+        if failed or canceled:
             return self.problems.add(kind_of(event.state, event.code), event)
         return bool(event.note)
 
     def _expect_fetches(self, now: float) -> None:
-        """While results are fetched as they come, as many will come as have not failed."""
+        """While results are fetched as they come, as many come as neither fail nor are canceled."""
         waiting, fetching = self.steps.get("wait"), self.steps.get("fetch")
         if waiting and fetching:
-            fetching.expect(max(fetching.known, waiting.total - waiting.failed), now)
+            coming = waiting.total - waiting.failed - waiting.canceled
+            fetching.expect(max(fetching.known, coming), now)
 
     @property
     def seconds(self) -> float:
@@ -165,6 +177,10 @@ class ProgressTotals:
         """What was refused when it was sent is failed for the phase `wait` too: counted once."""
         failed = {phase: step.failed for phase, step in self.steps.items()}
         return max(failed.pop("submit", 0), failed.pop("wait", 0)) + sum(failed.values())
+
+    @property
+    def canceled(self) -> int:
+        return sum(step.canceled for step in self.steps.values())
 
     @property
     def in_flight(self) -> int | None:
