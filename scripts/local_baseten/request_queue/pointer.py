@@ -39,4 +39,7 @@ def key_of(answer: str) -> str | None:
     if not isinstance(key, str) or not isinstance(manifest, str):
         return None
     is_key = len(key) <= MAX_KEY_BYTES and _KEY.match(key) is not None
-    return key if is_key and manifest.endswith(f"/{manifest_key(key)}") else None
+    path = manifest_key(key)
+    # The address of a file is a URL: in it, the key's escapes are escaped.
+    is_its = manifest.endswith((f"/{path}", f"/{path.replace('%', '%25')}"))
+    return key if is_key and is_its else None

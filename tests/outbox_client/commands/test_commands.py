@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from tests.outbox_client.http_service import API_KEY
+from tests.truss_outbox.stores.s3.front_door import running_front_door
 
 
 def test_run_sends_waits_and_fetches(outbox, documents, job, tmp_path):
@@ -114,8 +115,62 @@ def test_a_job_nobody_submitted_is_exit_2(outbox):
         assert "was not submitted" in result.stderr
 
 
-def test_a_job_without_results_is_exit_1(outbox, tmp_path):
-    assert outbox("fetch", "x", "--to", tmp_path / "out").exit_code == 1
+def test_what_finds_nothing_says_why(outbox, documents, job, service, tmp_path, bucket):
+    """Each command that looks for results; status and the like are told by the journal."""
+
+    def said(name, *more, **changes):
+        fetch = ["--to", tmp_path / "out"] if more[0] == "fetch" else []
+        result = outbox(more[0], name, *more[1:], *fetch, **changes)
+        assert result.exit_code == (2 if more[0] == "report" else 0 if more[0] == "index" else 1)
+        return result.stderr.splitlines()[-1]
+
+    for command in ("fetch", "report", "presign", "index"):
+        assert said(job, command).endswith("; jobs there: none")
+    service.held = True
+    outbox("submit", documents, "--job", job)
+    for command in ("fetch", "report", "presign"):
+        assert "yet: 3 sent; `outbox wait` follows it" in said(job, command)
+    service.held = False
+    service.run_queued()
+    outbox("wait", job)
+    for command in ("fetch", "report", "presign"):
+        assert f"did you mean {job!r}?" in said(f"{job}x", command)
+    assert said(job, "fetch", "--include", "none*").endswith("not among what was asked for")
+    elsewhere = bucket.root + "/elsewhere"
+    assert f"it was submitted to {bucket.root} at http" in said(job, "fetch", OUTBOX_ROOT=elsewhere)
+    for key in list(bucket.keys(f"manifests/job={job}/")):
+        bucket.delete(key)
+    assert "there were some" in said(job, "fetch")
+    fetched = json.loads(outbox("fetch", job, "--to", tmp_path / "out", "--json").stdout)
+    assert "there were some" in fetched["reason"]
+
+
+def test_what_has_nothing_to_send_or_to_cancel_says_why(outbox, documents, job):
+    outbox("submit", documents, "--job", job)
+    outbox("wait", job)
+    for command, why in {
+        "resume": "nothing is left to send: 3 succeeded",
+        "retry": "nothing failed that may succeed now",
+        "cancel": "nothing waits or runs: 3 succeeded",
+    }.items():
+        result = outbox(command, job)
+        assert (result.exit_code, why in result.stderr) == (0, True), result.stderr
+
+
+def test_jobs_of_one_name_in_two_buckets_stay_apart(outbox, documents, job, seaweedfs, tmp_path):
+    """The bucket of another server here has the same name: only the endpoint tells them apart."""
+    outbox("submit", documents, "--job", job)
+    with running_front_door(seaweedfs.endpoint_url) as door:
+        there = {"OUTBOX_ENDPOINT_URL": door.url}
+        unknown = outbox("status", job, **there)
+        assert (unknown.exit_code, unknown.stdout) == (2, "")
+        assert f"at {seaweedfs.endpoint_url}: name that bucket" in unknown.stderr
+        sent = outbox("submit", documents / "a.txt", "--job", job, "--json", **there)
+        assert len(json.loads(sent.stdout)["accepted"]) == 1
+        counts = json.loads(outbox("wait", job, "--json", **there).stdout)["counts"]
+        assert counts == {"succeeded": 1}
+        assert door.url in outbox("jobs").stdout
+    assert json.loads(outbox("wait", job, "--json").stdout)["counts"] == {"succeeded": 3}
 
 
 def test_waiting_ends_in_time_with_exit_4(outbox, documents, job, service):

@@ -119,6 +119,14 @@ def test_what_was_canceled_on_purpose_is_no_problem(lines, stream):
     assert stream.getvalue() == "0:00:00 canceled 1/1\n"
 
 
+def test_what_was_canceled_has_neither_failed_nor_succeeded(totals):
+    totals.take(ProgressEvent(phase="fetch", done=1, total=1, item="a", state="fetched"))
+    totals.take(wait(2, 3, state="canceled", code="CANCELED"))
+    assert summary(totals) == "0:00:00 stored 1/3, fetched 1/2, 1 in flight, 1 canceled"
+    totals.take(ProgressEvent(phase="wait", done=3, total=3, failed=1, canceled=1, in_flight=0))
+    assert summary(totals) == "0:00:00 stored 1/3, fetched 1/1, 1 failed, 1 canceled"
+
+
 def test_trouble_of_the_service_is_told_at_once(lines, stream):
     lines(ProgressEvent(phase="wait", done=0, total=3, note="no answer; still watching the bucket"))
     assert stream.getvalue() == "wait: no answer; still watching the bucket\n"

@@ -9,6 +9,7 @@ from outbox_client import Batch, State, cancel, find_items, status, submit, wait
 from outbox_client.bucket.records import account_key
 from outbox_client.errors import WaitTimeoutError
 from outbox_client.following.account import Account
+from outbox_client.report.survey import survey
 from outbox_client.sending.plan import plan_again
 from outbox_client.sending.submit import resume
 from outbox_client.service.api import RequestStatus
@@ -58,6 +59,26 @@ def test_the_account_counts_every_end_and_lists_what_did_not_succeed(
         "gone": ("canceled", "CANCELED"),
         "lost": ("unknown", "FORGOTTEN"),
     }
+
+
+def test_failed_counts_failures_and_not_what_was_canceled(
+    five, journal, deployment, bucket, naming, time
+):
+    """While it is waited for, in its status, in its report."""
+    last = {}
+    wait(
+        journal,
+        deployment=deployment,
+        timeout_seconds=300,
+        clock=time.clock,
+        progress=lambda event: last.update({event.phase: (event.failed, event.canceled)}),
+    )
+    assert last == {"wait": (3, 1)}
+    found = status(journal, deployment=deployment, clock=time.clock)
+    assert found.failures == {"BAD_DOCUMENT": 1, "EXPIRED": 1, "FORGOTTEN": 1}
+    seen = survey(journal.job, bucket=bucket, naming=naming)
+    assert (seen.failed, seen.canceled) == (3, 1)
+    assert {group.code for group in seen.failures} == found.failures.keys()
 
 
 def test_a_job_that_goes_on_has_no_account_and_gets_another_later(

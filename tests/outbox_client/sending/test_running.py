@@ -13,11 +13,11 @@ from outbox_client.errors import (
     UnauthorizedError,
     WaitTimeoutError,
 )
-from outbox_client.journal.entries import Planned
-from outbox_client.running import run
+from outbox_client.progress import silent
+from outbox_client.running import FetchWorker, run
 from outbox_client.sending.plan import planned
-from outbox_client.sending.submit import resume
 from truss_outbox.contract.errors import AccessDeniedError
+from truss_outbox.contract.keys import manifest_key
 
 
 @pytest.fixture
@@ -41,7 +41,6 @@ def start(journal, deployment, tmp_path):
                 journal.plan(plan)
         return run(journal, tmp_path / "out", deployment=deployment, **options)
 
-    start.deployment = deployment
     return start
 
 
@@ -90,13 +89,16 @@ def test_what_the_job_had_before_is_fetched_too(start, many, documents, tmp_path
 def test_a_result_that_is_found_while_its_submit_is_repeated_counts_once(
     start, documents, service, journal
 ):
-    """The job has its results; the service is full until all of them have been found."""
+    """The job has its results, and the service is full until they have been found."""
     start(documents)
     submit, inferences, found = service.submit, service.inferences, dict[str, threading.Event]()
-    events = []
+    events, refused = [], set()
 
     def full_until_it_is_found(body):
         item = body["model_input"]["metadata"]["item"]
+        if item in refused:
+            return submit(body)
+        refused.add(item)
         assert found.setdefault(item, threading.Event()).wait(60)
         raise ServiceUnavailableError("full", status=429)
 
@@ -113,26 +115,17 @@ def test_a_result_that_is_found_while_its_submit_is_repeated_counts_once(
     assert min(event.in_flight or 0 for event in events) == 0
     assert [event.item for event in events if event.state == "failed"] == []
     assert service.inferences == inferences
-    service.submit = submit
 
 
-def test_what_another_process_sends_again_is_fetched_once(start, documents, service, journal):
-    """It plans the items anew when this one has found the first result."""
-    planned_anew = []
-
-    def note(event):
-        if event.phase == "wait" and event.state == "succeeded" and not planned_anew:
-            planned_anew.append(event)
-            journal.plan(
-                Planned(item=item, batch=Batch(job=journal.job), key=f"job={journal.job}/a.txt")
-                for item in find_items([documents / "a.txt"])
-            )
-            resume(journal, deployment=note.deployment)
-
-    note.deployment = start.deployment
-    done = start(documents, progress=note)
-    assert planned_anew
-    assert sorted(result.item for result in done.fetched.results) == ["a.txt", "b.txt", "more/c.txt"]
+def test_a_result_that_another_process_had_sent_again_is_fetched_once(
+    start, documents, journal, deployment, tmp_path
+):
+    start(documents)
+    worker = FetchWorker(journal, tmp_path / "out", deployment=deployment, progress=silent)
+    worker.add([manifest_key(f"job={journal.job}/a.txt")])
+    worker.complete()
+    worker.run()
+    assert len(worker.report.results) == 3
 
 
 def test_stopping_while_something_is_unsent_says_how_to_go_on(start, many, service, journal):

@@ -1,5 +1,7 @@
 """Roots: one parser for every side."""
 
+import urllib.request
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from truss_outbox.contract.root import Root
         ("S3://scans/a/b//", "scans", "a/b", "s3://scans/a/b"),
         ("gs://scans.example.com/a", "scans.example.com", "a", "gs://scans.example.com/a"),
         ("s3://scans/a%20b", "scans", "a%20b", "s3://scans/a%20b"),
-        ("file:///my%20results/", "", "my results", "file:///my results"),
+        ("file:///my%20results/", "", "my results", "file:///my%20results"),
         ("file:///50%25%3F", "", "50%?", "file:///50%25%3F"),
         ("memory://tests", "tests", "", "memory://tests"),
     ],
@@ -67,3 +69,23 @@ def test_any_text_is_parsed_the_same_again_or_refused(scheme, rest):
     except ConfigurationError:
         return
     assert Root.parse(str(root)) == root
+
+
+@pytest.mark.parametrize(
+    "name", ["50%", "a%2Fb", "a#b", "a?b", "with spaces", "結果", "ü", "a;b", "a=b,c+d@e", "~'()!$&*"]
+)
+def test_what_a_directory_stores_is_found_by_its_uri(tmp_path, name):
+    """By every program that opens URLs, and by the parser of roots."""
+    directory = tmp_path / name
+    root = Root.of_directory(directory)
+    assert Root.parse(str(root)).directory == directory
+    key = f"artifacts/job=x%2Fy/%E3%81%82/{name}"
+    (directory / key).parent.mkdir(parents=True)
+    (directory / key).write_bytes(b"here")
+    with urllib.request.urlopen(root.uri(key)) as opened:
+        assert opened.read() == b"here"
+    assert Root.parse(root.uri(key)).directory == directory / key
+
+
+def test_the_uri_of_an_object_in_a_bucket_has_its_name_as_it_is():
+    assert Root.parse("s3://b/p").uri("artifacts/x%2Fy/a b") == "s3://b/p/artifacts/x%2Fy/a b"

@@ -15,6 +15,7 @@ OutboxError
     ├── AlreadyExistsError (FileExistsError)
     ├── AccessDeniedError (PermissionError)
     ├── ObjectTooLargeError                  larger than the reader allows
+    ├── NotImplementedByStoreError           the store does not have the operation at all
     └── StoreUnavailableError (ConnectionError)   a repetition may help
 
 `code` is what a failure record and a metric call the error; `retryable` says whether the same
@@ -175,6 +176,12 @@ class ObjectTooLargeError(StoreError):
     def __init__(self, key: str, *, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         super().__init__(key, f"is larger than {max_bytes} bytes")
+
+
+class NotImplementedByStoreError(StoreError):
+    """The store does not have what was asked of it: conditional writes, as far as it is a create."""
+
+    code = "STORE_LACKS"
 
 
 class StoreUnavailableError(StoreError, ConnectionError):

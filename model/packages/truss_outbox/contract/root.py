@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from .errors import ConfigurationError
 
@@ -16,13 +16,17 @@ MAX_PREFIX_BYTES = 100
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/.*)?\Z")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-_MISREAD = re.compile(r"[%?#\\]")
+_PLAIN = "/=,+@:!$&'()*;~"  # in a URL's path, as letters, digits and ._- are
 _FORMS = "must be s3://bucket/prefix, gs://bucket/prefix or file:///directory"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Root:
-    """A parsed root. `str()` gives its address, without a slash at the end."""
+    """A parsed root. `str()` gives its address, without a slash at the end.
+
+    A directory's address is a URL: whatever opens URLs reads its escapes. A bucket's is not: in it
+    every character stands for itself.
+    """
 
     scheme: Literal["s3", "gs", "file", "memory"]
     bucket: str
@@ -55,9 +59,16 @@ class Root:
         return cls(scheme="file", bucket="", prefix=str(directory).lstrip("/"))
 
     def __str__(self) -> str:
-        # `parse` unescapes a directory alone: what it would misread is escaped.
-        prefix = _MISREAD.sub(_escaped, self.prefix) if self.scheme == "file" else self.prefix
-        return f"{self.scheme}://{self.bucket}/{prefix}".rstrip("/")
+        return f"{self.scheme}://{self.bucket}/{self._written(self.prefix)}".rstrip("/")
+
+    def uri(self, key: str) -> str:
+        """The address of the object with this key under the root."""
+        return f"{self}/{self._written(key)}"
+
+    def _written(self, path: str) -> str:
+        if self.scheme != "file":
+            return path
+        return quote(path, safe=_PLAIN, errors="surrogateescape")
 
     @property
     def directory(self) -> Path:
@@ -90,10 +101,6 @@ def _unescaped(setting: str, path: str) -> str:
     if not plain.isprintable():
         raise ConfigurationError(setting, "its %XX are no printable text in UTF-8")
     return plain
-
-
-def _escaped(character: re.Match[str]) -> str:
-    return f"%{ord(character[0]):02X}"
 
 
 def _check_segments(setting: str, prefix: str) -> None:

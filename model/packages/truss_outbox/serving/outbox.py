@@ -28,7 +28,7 @@ from ..contract.keys import manifest_key
 from ..contract.root import Root
 from ..stores import ObjectStore, RetryingStore, open_store
 from ..stores.commit import commit, find_manifest, upload_artifacts
-from ..stores.probing import probe
+from ..stores.probing import UnsafeStore, probe
 from . import metrics
 from .canary import answer_canary
 from .deadlines import Deadlines, InThread
@@ -87,7 +87,7 @@ class Outbox:
             raise error from None
         outbox = cls(
             settings=settings,
-            bucket=_retrying(bucket, settings),
+            bucket=_retrying(bucket if is_safe else UnsafeStore(bucket), settings),
             model_name=config.get("model_name") or "model",
             request_type=request_type,
             input_stores=tuple(_retrying(store, settings) for store in input_stores),
@@ -211,7 +211,7 @@ class Outbox:
         return {
             "request_id": manifest.request_id,
             "key": manifest.key,
-            "manifest": f"{self.bucket.root}/{manifest_key(manifest.key)}",
+            "manifest": Root.parse(self.bucket.root).uri(manifest_key(manifest.key)),
             "artifacts": [artifact.model_dump(mode="json") for artifact in manifest.artifacts],
             "result": manifest.result,
         }

@@ -17,6 +17,7 @@ from ..contract.errors import (
 from ..contract.keys import artifact_key, failure_key, manifest_key
 from ..contract.manifest import CONTENT_TYPE, MAX_MANIFEST_BYTES, Artifact, Failure, Manifest
 from ..contract.names import check_artifact_names
+from ..contract.root import Root
 from .protocol import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ def _upload(store: ObjectStore, name: str, path: Path, *, key: str) -> Artifact:
     stored = store.put_file(key, path, content_type=content_type)
     return Artifact(
         name=name,
-        uri=f"{store.root}/{key}",
+        uri=Root.parse(store.root).uri(key),
         size=stored.size,
         content_type=content_type,
         sha256=stored.sha256,

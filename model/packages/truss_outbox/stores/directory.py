@@ -1,10 +1,12 @@
-"""A store in a directory: `file:///path`. For one machine, or a mount with POSIX links."""
+"""A store in a directory: `file:///path`, of one machine or a mount."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +14,7 @@ from ..contract.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     NotFoundError,
+    NotImplementedByStoreError,
     ObjectTooLargeError,
     StoreError,
     StoreUnavailableError,
@@ -19,30 +22,81 @@ from ..contract.errors import (
 from ..contract.root import Root
 from .streams import FileDigest, copy_hashed
 
+# What FAT, exFAT, and some of FUSE and of network mounts answer where they lack the call.
+_LACKING = {
+    *(errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL),
+}
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # of Linux: fcntl.h and fs.h
+
+
+def _rename_to_new(source: str, target: Path) -> None:
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    names = (os.fsencode(source), os.fsencode(target))
+    if rename is None:
+        raise OSError(errno.ENOSYS, "no renameat2")
+    flags = ctypes.c_uint(_RENAME_NOREPLACE)
+    if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], flags):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(target))
+
+
+Naming = Callable[[str, Path], object]
+"""Gives a file another name, atomically."""
+
+# A link, unlike a plain rename, refuses to replace what is there.
+_WAYS: tuple[Naming, ...] = (os.link, _rename_to_new)
+_MOST_REMEMBERED = 4096
+
 
 class DirectoryStore:
-    """Objects are files; unfinished ones lie under `.tmp/`, which no reader lists."""
+    """Objects are files; unfinished ones lie under `.tmp/`, which no reader lists.
 
-    def __init__(self, directory: Path) -> None:
+    What has its name survives a power cut: the file and its folders are on disk when a call
+    returns. Of the `ways` to take a name that is free, and no other, the first that the file system
+    has is used.
+    """
+
+    def __init__(self, directory: Path, *, ways: Sequence[Naming] = _WAYS) -> None:
         self.root = str(Root.of_directory(directory))
         self._directory = directory
+        self._ways = ways
+        # Folders whose own names are on disk; and those that may be another's, and closed to us.
+        self._on_disk: set[Path] = set()
+        self._above = {directory, *directory.parents}
 
     def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:  # noqa: ARG002
         with _translated(key), path.open("rb") as source, self._unfinished(key) as target:
             copied = copy_hashed(source, target)
-            # On disk before it has its name: after a power cut a named file must be whole.
-            _sync(target)
-            Path(target.name).replace(self._path(key))
-            _sync_directory(self._path(key).parent)
+            self._name(target, key, [os.replace])
         return copied
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002
         with _translated(key), self._unfinished(key) as target:
             target.write(data)
-            _sync(target)
-            # A link, unlike a rename, refuses to replace what is there.
-            os.link(target.name, self._path(key))
-            _sync_directory(self._path(key).parent)
+            self._name(target, key, self._ways)
+
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002
+        with _translated(key), self._unfinished(key) as target:
+            target.write(data)
+            self._name(target, key, [os.replace])
+
+    def _name(self, file: BinaryIO, key: str, ways: Sequence[Naming]) -> None:
+        # On disk before it has its name: after a power cut a named file must be whole.
+        _sync(file)
+        for way in ways:
+            try:
+                way(file.name, self._path(key))
+            except OSError as error:
+                if error.errno not in _LACKING:
+                    raise
+            else:
+                _sync_directory(self._path(key).parent)
+                return
+        raise NotImplementedByStoreError(
+            key,
+            "its file system has neither hard links nor renames that replace nothing: use a"
+            " directory on another one, or a bucket",
+        )
 
     def get(self, key: str) -> bytes:
         with _translated(key):
@@ -64,14 +118,29 @@ class DirectoryStore:
 
     @contextlib.contextmanager
     def _unfinished(self, key: str) -> Iterator[BinaryIO]:
+        self._make(self._path(key).parent)
         temporary = self._directory / ".tmp"
-        temporary.mkdir(parents=True, exist_ok=True)
-        self._path(key).parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=temporary, delete=False) as target:
             try:
                 yield target.file  # type: ignore[misc]
             finally:
                 Path(target.name).unlink(missing_ok=True)
+
+    def _make(self, folder: Path) -> None:
+        """Make the folder, and have it on disk with all above it: a power cut that takes the name
+        of a folder takes the manifests below it."""
+        if (folder in self._on_disk and folder.is_dir()) or folder == folder.parent:
+            return
+        self._make(folder.parent)
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+        # Also where another process has made it: that may not have got so far.
+        with contextlib.suppress(*[OSError] if folder in self._above else []):
+            _sync_directory(folder.parent)
+        if len(self._on_disk) >= _MOST_REMEMBERED:
+            self._on_disk.clear()
+        self._on_disk.add(folder)
 
 
 @contextlib.contextmanager
@@ -103,5 +172,8 @@ def _sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _LACKING:  # some mounts write folders back at once, or as they like
+            raise
     finally:
         os.close(descriptor)

@@ -26,6 +26,10 @@ class MemoryStore:
                 raise AlreadyExistsError(key)
             self._objects[key] = data
 
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002
+        with self._lock:
+            self._objects[key] = data
+
     def get(self, key: str) -> bytes:
         with self._lock:
             if key not in self._objects:

@@ -11,6 +11,7 @@ from ..contract.errors import (
     AlreadyExistsError,
     ConfigurationError,
     NotFoundError,
+    NotImplementedByStoreError,
     StoreError,
     StoreUnavailableError,
 )
@@ -23,6 +24,8 @@ PATIENCE_SECONDS = 6.0
 _CONTENT = b"Outbox writes this when a model loads; it may be deleted.\n"
 _TYPE = "text/plain"
 _RACERS = 8
+# As keys are: escapes that a server may undo, names as long as they may be.
+_FOLDER = f"probes/job=x%2Fy~z/{'%E3%81%82' * 27}/{'long-' * 50}"
 _UNSAFE = (
     "a create-only write replaced an object: the store ignores If-None-Match, so results could"
     " overwrite each other; use a store with conditional writes, or set allow_unsafe_commit"
@@ -31,17 +34,38 @@ _UNSAFE = (
 logger = logging.getLogger(__name__)
 
 
+class UnsafeStore:
+    """A store without creates that hold: looks first, so that only who comes at the same moment
+    can overwrite another's object."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.root = store.root
+        self.put_file = store.put_file
+        self.put = store.put
+        self.get = store.get
+        self.get_file = store.get_file
+        self.delete = store.delete
+
+    def create(self, key: str, data: bytes, *, content_type: str) -> None:
+        with contextlib.suppress(NotFoundError):
+            self.get(key)
+            raise AlreadyExistsError(key)
+        self.put(key, data, content_type=content_type)
+
+
 def probe(store: ObjectStore, *, allow_unsafe_commit: bool = False) -> bool:
     """Write, read, look for what is missing, create twice and in a race, delete.
 
-    Returns whether commits are safe, which they are unless `allow_unsafe_commit` had to be used.
-    Raises ConfigurationError: a line for each promise that is broken, with the remedy.
+    Returns whether commits are safe, which they are unless `allow_unsafe_commit` had to be used:
+    then use the store as an UnsafeStore. Raises ConfigurationError: a line for each promise that is
+    broken, with the remedy.
     """
-    name = f"probes/{new_attempt()}"
-    patient = RetryingStore(store, timeout_seconds=PATIENCE_SECONDS)
+    name = f"{_FOLDER}/{new_attempt()}"
+    patient: ObjectStore = RetryingStore(store, timeout_seconds=PATIENCE_SECONDS)
     try:
+        has_create = _create(patient, name, allow_unsafe_commit=allow_unsafe_commit)
         problems = _broken_promises(patient, name)
-        safe = _create_is_exclusive(patient, name)
+        safe = has_create and _create_is_exclusive(patient, name)
     except StoreError as error:
         raise ConfigurationError("root", f"{store.root} cannot be used: {error}") from error
     if not safe and not allow_unsafe_commit:
@@ -54,12 +78,24 @@ def probe(store: ObjectStore, *, allow_unsafe_commit: bool = False) -> bool:
     return safe
 
 
-def _broken_promises(store: ObjectStore, name: str) -> list[str]:
-    """Raises StoreError where nothing can be written, or nobody answers."""
-    with contextlib.suppress(AlreadyExistsError):  # Ours: the name is new, and a reply was lost.
+def _create(store: ObjectStore, name: str, *, allow_unsafe_commit: bool) -> bool:
+    """Whether the store has creates at all. Raises StoreError where nothing can be written."""
+    try:
         store.create(name, _CONTENT, content_type=_TYPE)
+    except NotImplementedByStoreError:
+        if not allow_unsafe_commit:
+            raise
+        UnsafeStore(store).create(name, _CONTENT, content_type=_TYPE)
+        return False
+    except AlreadyExistsError:
+        pass  # Ours: the name is new, and a reply was lost.
+    return True
+
+
+def _broken_promises(store: ObjectStore, name: str) -> list[str]:
+    """Raises StoreError where nobody answers."""
     problems = []
-    for ask in (_put_file, _read_back, _miss):
+    for ask in (_put_file, _read_back, _miss, _keep_escapes):
         try:
             ask(store, name)
         except StoreUnavailableError:
@@ -96,6 +132,13 @@ def _miss(store: ObjectStore, name: str) -> None:
             " bucket (S3: s3:ListBucket on the bucket; GCS: storage.objects.list)",
         ) from error
     raise StoreError(missing, "the store returns an object that was never written")
+
+
+def _keep_escapes(store: ObjectStore, name: str) -> None:
+    undone = name.replace("%2F", "/")
+    with contextlib.suppress(NotFoundError):
+        store.get(undone)
+        raise StoreError(name, "the store takes %2F in a key for /: use one that keeps keys as is")
 
 
 def _create_is_exclusive(store: ObjectStore, name: str) -> bool:

@@ -28,8 +28,11 @@ class ObjectStore(Protocol):
         """Store `data` if nothing has this key, atomically: of several callers one succeeds.
 
         Raises AlreadyExistsError, also when an earlier call of the same caller stored `data` and
-        its reply was lost.
+        its reply was lost, and NotImplementedByStoreError where the store has no such call.
         """
+
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Store `data` whether or not something has this key: only for a store without creates."""
 
     def get(self, key: str) -> bytes:
         """The whole object. Raises NotFoundError."""

@@ -64,6 +64,9 @@ class RetryingStore:
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         self._call(lambda: self._store.create(key, data, content_type=content_type))
 
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        self._call(lambda: self._store.put(key, data, content_type=content_type))
+
     def get(self, key: str) -> bytes:
         return self._call(lambda: self._store.get(key))
 

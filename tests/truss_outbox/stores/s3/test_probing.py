@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from outbox_client.policies import Purpose, policy
 from tests.outbox_client.iam import actions, without
 from tests.truss_outbox.stores.s3.front_door import Refusal, running_front_door
 from tests.waiting import until
-from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.errors import AlreadyExistsError, ConfigurationError
 from truss_outbox.contract.root import Root
+from truss_outbox.serving.outbox import Outbox
 from truss_outbox.stores import S3Options, open_store
-from truss_outbox.stores.probing import probe
+from truss_outbox.stores.probing import UnsafeStore, probe
 
 BIN = Path(sys.executable).parent
 ROOT = "s3://outbox/p"
@@ -266,6 +268,44 @@ def test_an_unreachable_endpoint_is_named_in_time(seaweedfs_options):
 
 def test_a_store_that_ignores_conditions_is_refused(rclone):
     assert "allow_unsafe_commit" in what_probing_says(rclone)
+
+
+def test_a_store_that_answers_501_to_conditions_is_taken_where_that_is_allowed(
+    door, through_the_door, monkeypatch, tmp_path
+):
+    """On a PUT as when an upload in parts is completed; its results say so."""
+    door.refuse = lambda r: Refusal(501, "NotImplemented") if "If-None-Match" in r.headers else None
+    assert "allow_unsafe_commit" in what_probing_says(through_the_door)
+    options = dataclasses.replace(
+        through_the_door, s3_multipart_threshold_bytes=5 << 20, s3_part_bytes=5 << 20
+    )
+    store = open_store(ROOT, s3=options)
+    assert probe(store, allow_unsafe_commit=True) is False
+    (tmp_path / "large").write_bytes(bytes(6 << 20))
+    store.put_file("large", tmp_path / "large", content_type="text/plain")
+    unsafe = UnsafeStore(store)
+    key = f"manifests/{uuid.uuid4()}.json"
+    unsafe.create(key, b"first", content_type="text/plain")
+    with pytest.raises(AlreadyExistsError):
+        unsafe.create(key, b"second", content_type="text/plain")
+
+
+def test_a_model_stores_on_a_server_without_conditions_where_that_is_allowed(
+    door, through_the_door, monkeypatch, tmp_path
+):
+    door.refuse = lambda r: Refusal(501, "NotImplemented") if "If-None-Match" in r.headers else None
+    monkeypatch.setenv("OUTBOX_ROOT", f"{ROOT}/{uuid.uuid4()}")
+    monkeypatch.setenv("OUTBOX_ENDPOINT_URL", door.url)
+    monkeypatch.setenv("OUTBOX_ALLOW_UNSAFE_COMMIT", "true")
+    secrets = {
+        "aws_access_key_id": through_the_door.access_key_id,
+        "aws_secret_access_key": through_the_door.secret_access_key,
+    }
+    outbox = Outbox.open({}, secrets)
+    outbox.bucket.create("manifests/a.json", b"{}", content_type="text/plain")
+    assert outbox.unsafe_commit
+    with pytest.raises(AlreadyExistsError):
+        outbox.bucket.create("manifests/a.json", b"{}", content_type="text/plain")
 
 
 def test_a_store_that_ignores_conditions_is_taken_where_that_is_allowed(rclone):

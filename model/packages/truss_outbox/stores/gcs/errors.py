@@ -14,6 +14,7 @@ from ...contract.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     NotFoundError,
+    NotImplementedByStoreError,
     StoreError,
     StoreUnavailableError,
 )
@@ -73,7 +74,8 @@ def _from_answer(key: str, error: GoogleAPICallError) -> StoreError:
         return _missing(key, error, method)
     if status in {401, 403}:
         return AccessDeniedError(key, f"{name} ({status}): {_remedy(error, method)}")
-    return StoreError(key, f"{method} was refused: {name} ({status})")
+    refused = NotImplementedByStoreError if status == 501 else StoreError
+    return refused(key, f"{method} was refused: {name} ({status})")
 
 
 def _unanswered(key: str, error: Exception) -> StoreUnavailableError:

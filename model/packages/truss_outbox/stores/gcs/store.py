@@ -54,13 +54,19 @@ class GcsStore:
             return source.digest
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
+        # Generation 0 is "no object": the condition on which the commit relies.
+        self._upload(key, data, content_type, generation=0)
+
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        self._upload(key, data, content_type, generation=None)
+
+    def _upload(self, key: str, data: bytes, content_type: str, generation: int | None) -> None:
         with translated(key):
-            # Generation 0 is "no object": the condition on which the commit relies.
             self._new_blob(key).upload_from_string(
                 data,
                 content_type=content_type,
                 checksum="crc32c",
-                if_generation_match=0,
+                if_generation_match=generation,
                 timeout=self._timeout,
                 retry=None,
             )

@@ -16,6 +16,7 @@ from ...contract.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     NotFoundError,
+    NotImplementedByStoreError,
     StoreError,
     StoreUnavailableError,
 )
@@ -64,8 +65,8 @@ _REMEDIES = {
     "RequestTimeTooSkewed": "the clocks of this machine and the store differ by more than it"
     " allows (S3: 15 minutes): set this machine's clock",
     "InvalidStorageClass": "the store does not have it: correct s3_storage_class",
-    "NotImplemented": "the store lacks something asked of it: conditional writes, which cannot be"
-    " done without, or s3_encryption, s3_tags, s3_storage_class, which can",
+    "NotImplemented": "the store lacks something asked of it: conditional writes, without which it"
+    " takes allow_unsafe_commit, or s3_encryption, s3_tags, s3_storage_class: leave these out",
 }
 
 
@@ -109,7 +110,8 @@ def _from_answer(key: str, error: ClientError) -> StoreError:
         return AccessDeniedError(
             key, f"{code}: the credentials do not allow {operation}{_and(remedy)}"
         )
-    return StoreError(key, f"{operation} was refused: {code} ({status}){_and(_remedy(code))}")
+    refused = NotImplementedByStoreError if status == 501 else StoreError
+    return refused(key, f"{operation} was refused: {code} ({status}){_and(_remedy(code))}")
 
 
 def _unanswered(key: str, error: Exception) -> StoreUnavailableError:

@@ -51,6 +51,9 @@ class S3Store:
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         self._put(key, data, {**self._headers, "ContentType": content_type, "IfNoneMatch": "*"})
 
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        self._put(key, data, {**self._headers, "ContentType": content_type})
+
     def get(self, key: str) -> bytes:
         with translated(key):
             answer = self._client.get_object(**self._target(key))
