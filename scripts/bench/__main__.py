@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from .client import measure as client
 from .server import memory, ocr, slot, stand_in, stored
-from .store import cold_start
+from .store import cold_start, interop
 from .store import measure as store
 from .store import memory as store_memory
 
 _USAGE = """usage: python -m scripts.bench NAME
 
-`client` also takes --quick, and the names of those to compare with."""
+`client` also takes --quick, and the names of those to compare with; `stores` names of servers."""
 _MEASURES: dict[str, Callable[..., str]] = {
     "client": client.measure,
     "cold-start": cold_start.measure,
@@ -22,12 +22,13 @@ _MEASURES: dict[str, Callable[..., str]] = {
     "store": store.measure,
     "store-memory": store_memory.measure,
     "stored": stored.measure,
+    "stores": interop.measure,
 }
 
 
 def main(arguments: list[str]) -> None:
     name, *rest = arguments or [""]
-    if name not in _MEASURES or (rest and name != "client"):
+    if name not in _MEASURES or (rest and name not in {"client", "stores"}):
         about = [f"{one:<13} {_first_line(_MEASURES[one])}\n" for one in _MEASURES]
         raise SystemExit(f"{_USAGE}\n\n{''.join(about)}")
     sys.stdout.write(_MEASURES[name](*rest))

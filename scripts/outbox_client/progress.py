@@ -11,8 +11,9 @@ class ProgressEvent:
     """`done` of `total` items have gone through the phase, `item` the latest with its `state`.
 
     An event without an item opens a phase, moves it on by many at once, or carries a `note` about
-    it. A `total` of 0 is not known yet. `failed` and `canceled` of the phase, and `in_flight` at the
-    service, are counted from the events where they are None. `code` groups problems of one kind.
+    it. A `total` of 0 is not known yet. `failed` and `canceled` of the phase, and `in_flight` at
+    the service, are counted from the events where they are None. `code` groups problems of one
+    kind.
     """
 
     phase: Phase

@@ -164,9 +164,7 @@ def test_every_item_has_one_result_whatever_dies(stand_in, tmp_path, seaweedfs, 
     api = Silent()
     naming = Naming(template=KeyTemplate.parse("job={job}/{item}"))
     endpoint = seaweedfs.endpoint_url
-    with Journal.opened(
-        tmp_path / "home", job="large", root=root, endpoint=endpoint
-    ) as journal:
+    with Journal.opened(tmp_path / "home", job="large", root=root, endpoint=endpoint) as journal:
         submits = sum(entry.attempts for entry in journal.entries())
         wait(journal, deployment=Deployment(api=api, bucket=bucket, naming=naming))
         assert journal.counts() == {State.SUCCEEDED: COUNT}

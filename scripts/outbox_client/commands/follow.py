@@ -21,8 +21,8 @@ from ..following.tracker import wait as wait_for
 from ..indexing.build import index as index_job
 from ..journal.journal import list_jobs
 from ..settings import (
-    ResultOverrides,
     BucketOverrides,
+    ResultOverrides,
     ServiceOverrides,
     read_settings,
     state_directory,

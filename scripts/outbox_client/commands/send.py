@@ -159,7 +159,9 @@ def retry(
 
 
 _NOTHING_LEFT = "nothing is left to send"
-_NOTHING_TO_RETRY = "nothing failed that may succeed now; items that are named are sent all the same"
+_NOTHING_TO_RETRY = (
+    "nothing failed that may succeed now; items that are named are sent all the same"
+)
 
 
 def _send(

@@ -138,7 +138,7 @@ def jobs_there(job: str, names: Collection[str]) -> str:
 
 
 def _recorded(home: Path, job: str | None = None) -> Iterator[tuple[Path, JobPlace]]:
-    """The journals here, of this job or all, with what they belong to; damaged ones are left out."""
+    """The journals here, of this job or all, and what they belong to; damaged ones are left out."""
     for path in sorted((home / "jobs").glob("*.sqlite3")):
         if job is None or path.name.startswith(f"{_stem(job)}-"):
             with contextlib.suppress(sqlite3.Error, KeyError), _reading(path) as connection:
@@ -147,7 +147,9 @@ def _recorded(home: Path, job: str | None = None) -> Iterator[tuple[Path, JobPla
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with contextlib.closing(
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    ) as connection:
         yield connection
 
 

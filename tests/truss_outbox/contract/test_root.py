@@ -72,7 +72,8 @@ def test_any_text_is_parsed_the_same_again_or_refused(scheme, rest):
 
 
 @pytest.mark.parametrize(
-    "name", ["50%", "a%2Fb", "a#b", "a?b", "with spaces", "結果", "ü", "a;b", "a=b,c+d@e", "~'()!$&*"]
+    "name",
+    ["50%", "a%2Fb", "a#b", "a?b", "with spaces", "結果", "ü", "a;b", "a=b,c+d@e", "~'()!$&*"],
 )
 def test_what_a_directory_stores_is_found_by_its_uri(tmp_path, name):
     """By every program that opens URLs, and by the parser of roots."""

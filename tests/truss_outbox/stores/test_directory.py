@@ -112,7 +112,7 @@ def test_a_file_system_that_can_take_no_free_name_is_named_with_the_remedy(tmp_p
     store = DirectoryStore(tmp_path, ways=[refusing(errno.EPERM), refusing(errno.EINVAL)])
     with pytest.raises(NotImplementedByStoreError):
         store.create("k", b"x", content_type=TEXT)
-    with pytest.raises(ConfigurationError, match="neither hard links nor .* or a bucket"):
+    with pytest.raises(ConfigurationError, match=r"neither hard links nor .* or a bucket"):
         probe(store)
     assert probe(store, allow_unsafe_commit=True) is False
     unsafe = UnsafeStore(store)

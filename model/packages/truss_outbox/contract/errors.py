@@ -179,7 +179,7 @@ class ObjectTooLargeError(StoreError):
 
 
 class NotImplementedByStoreError(StoreError):
-    """The store does not have what was asked of it: conditional writes, as far as it is a create."""
+    """The store does not have what was asked of it: of a create, that is conditional writes."""
 
     code = "STORE_LACKS"
 
