@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 
 def duration_text(milliseconds: float) -> str:
@@ -29,7 +30,7 @@ def bytes_text(size: float) -> str:
     return _rounded(size, "TB")
 
 
-def counted(counts: Mapping[str, int]) -> str:
+def counted(counts: Mapping[Any, int]) -> str:
     """`3 succeeded, 1 failed`"""
     return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "nothing"
 

@@ -129,8 +129,8 @@ class Trial:
         commit(self._store, manifest.model_copy(update=update))
 
     def fetch(self) -> None:
-        done = self._outbox("fetch", _JOB, "--to", str(self._directory / "out"), "--json")
-        _expect(len(json.loads(done)["results"]), len(_ITEMS) + 1, "results")
+        *_, last = self._outbox("fetch", _JOB, "--to", str(self._directory / "out")).splitlines()
+        _expect(last.partition(" ")[0], str(len(_ITEMS) + 1), "results")
 
     def index(self) -> None:
         done = json.loads(self._outbox("index", _JOB, "--json"))
@@ -181,8 +181,9 @@ class Trial:
             check=False,
         )
         if done.returncode:
-            *_, last = done.stderr.splitlines() or done.stdout.splitlines() or [""]
-            raise _RefusedError(f"exit code {done.returncode}: {last}")
+            # What failed of several is on stdout; what failed as a whole is the last of stderr.
+            said = done.stdout.splitlines()[:1] or done.stderr.splitlines()[-1:]
+            raise _RefusedError(f"exit code {done.returncode}: {' '.join(said)}")
         return done.stdout
 
 

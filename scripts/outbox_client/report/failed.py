@@ -14,7 +14,6 @@ from truss_outbox.contract.errors import NotFoundError, ObjectTooLargeError
 
 from ..bucket.bucket import Bucket
 from ..bucket.records import account_key
-from ..journal.entries import State
 from ..text import in_utc
 
 _CREATE = """
@@ -148,6 +147,7 @@ def remedy(code: str, *, retryable: bool | None) -> str:
 
 
 _LARGEST_BYTES = 32 << 20
+_CANCELED = "canceled"  # an item's `state` in an account
 
 
 class _Item(BaseModel):
@@ -179,7 +179,7 @@ class StoredAccount(BaseModel):
                 message=one.message or "",
                 retryable=one.retryable,
                 at=in_utc(self.written_at).isoformat(),
-                canceled=one.state == State.CANCELED,
+                canceled=one.state == _CANCELED,
             )
 
 

@@ -89,9 +89,8 @@ def write(path: Path, page: str) -> None:
 
 def document(seen: Survey) -> dict[str, Any]:
     """Milliseconds are told apart to five per cent."""
-    names = ("job", "results", "artifacts", "artifacts_bytes", "unreadable")
-    names += ("failed", "canceled", "recovered")
-    return {name: getattr(seen, name) for name in names} | {
+    names = ("job", "results", "artifacts", "artifacts_bytes", "unreadable", "recovered")
+    return {name: getattr(seen, name) for name in (*names, "failed", "canceled")} | {
         "problems": [asdict(problem) for problem in seen.problems],
         "failures": {group.code: group.count for group in seen.failures},
         "timings_ms": {
