@@ -128,10 +128,10 @@ class FetchWorker:
             for entry in journal.entries(states=[State.SUCCEEDED])
             if entry.key
         ]
-        self._known = set(self._waiting)
+        self._added = set(self._waiting)
         self._total = len(self._waiting)
         self._fetched = 0
-        self._known = dict[str, bool]()
+        self._results = dict[str, bool]()
         self._changed = threading.Condition()
         self._is_complete = False
         self._is_over = False
@@ -141,8 +141,8 @@ class FetchWorker:
             while len(self._waiting) > _MOST_WAITING and not self._is_over:
                 self._changed.wait(_LOOK_AGAIN_SECONDS)
             # A result is found again where its item is sent again, by another process too.
-            new = [path for path in paths if path not in self._known]
-            self._known.update(new)
+            new = [path for path in paths if path not in self._added]
+            self._added.update(new)
             self._waiting.extend(new)
             self._total += len(new)
             self._changed.notify_all()
@@ -192,9 +192,9 @@ class FetchWorker:
 
     def _is_result(self, key: str) -> bool:
         """Also of what is still to come, so that a result's folder does not depend on the order."""
-        if key not in self._known:
-            self._known[key] = bool(list(self._journal.entries_of_keys([key])))
-        return self._known[key]
+        if key not in self._results:
+            self._results[key] = bool(list(self._journal.entries_of_keys([key])))
+        return self._results[key]
 
     def _report(self, event: ProgressEvent) -> None:
         """Counted over all that is to be fetched, not the few under way."""

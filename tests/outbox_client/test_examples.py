@@ -36,7 +36,7 @@ def test_a_large_jobs_sources_are_files_patterns_objects_and_tables(
     for file in ("archive/2026/a.pdf", "more/b.pdf"):
         (tmp_path / file).parent.mkdir(parents=True)
         (tmp_path / file).write_bytes(file.encode())
-    bucket.put("incoming/c.pdf", b"an object")
+    bucket.put("inputs/in/c.pdf", b"an object")
     row = {"item": "d.pdf", "team": "blue", "document": {"base64": "ZA=="}}
     (tmp_path / "requests.jsonl").write_text(json.dumps(row))
     script = block("sh", "outbox submit requests.jsonl")

@@ -13,8 +13,6 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from truss_outbox.contract.text import printable
-
 from . import command_help, exit_codes, streams
 
 _COMMANDS = {
@@ -97,6 +95,8 @@ def _sentence(error: Exception, code: int) -> str:
 
 
 def _print_error(sentence: str) -> None:
+    from truss_outbox.contract.text import printable  # noqa: PLC0415  # pydantic: 0.1 seconds
+
     sys.stderr.write(f"outbox: {printable(sentence)}\n")
 
 
