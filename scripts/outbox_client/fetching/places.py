@@ -4,6 +4,7 @@ Two results have two folders, and none lies in the other, whatever their items a
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from .layout import MANIFEST, value_of
 # What some file system refuses or reads as something else, and what marks an escape or a digest.
 _SPECIAL = frozenset('%~/\\<>:"|?*')
 
+# Of names that are the same in a key, in an item and on any file system.
+_PLAIN = re.compile(r"(?:(?:\A|/)[A-Za-z0-9_-]+(?:\.+[A-Za-z0-9_-]+)*)+\Z")
+
 _MOST_CHARACTERS = 800
 """Of a path: macOS takes 1,024 bytes, and few files have longer ones."""
 
@@ -48,6 +52,8 @@ class Places:
         from an earlier version, where an item's name goes on another's as if it were a folder, and
         where it is longer than a path may be.
         """
+        if _PLAIN.match(below) and not any(map(WINDOWS_DEVICE.match, below.split("/"))):
+            return below  # nothing in it is escaped
         place = self._readable(manifest, below)
         if place in {None, below} or (self.to / below).is_dir():
             return below
