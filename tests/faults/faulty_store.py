@@ -72,6 +72,9 @@ class FaultyStore:
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         self._call("create", key, lambda: self._store.create(key, data, content_type=content_type))
 
+    def keys(self, prefix: str) -> set[str]:
+        return self._store.keys(prefix)
+
     def get(self, key: str) -> bytes:
         return self._call("get", key, lambda: self._store.get(key))
 

@@ -367,6 +367,34 @@ def test_an_address_that_does_not_deliver_is_503_and_worth_repeating(make_outbox
     assert (failure.code, failure.retryable) == ("DOCUMENT_UNAVAILABLE", True)
 
 
+class HungStore(MemoryStore):
+    """While the first artifact is sent, the model hangs for three hours and somebody sweeps."""
+
+    now = 0.0
+
+    def put_file(self, key, path, *, content_type):
+        digest = super().put_file(key, path, content_type=content_type)
+        if not self.now:
+            self.now = 3 * 3600.0
+            self.delete(key)
+        return digest
+
+
+def test_a_request_whose_artifacts_were_swept_meanwhile_is_to_be_repeated(make_outbox):
+    store = HungStore()
+    outbox = dataclasses.replace(make_outbox(store), clock=lambda: store.now)
+    with pytest.raises(HTTPException) as caught:
+        answer(outbox, metadata(text="a"))
+    assert caught.value.status_code == 503
+    assert [(one.code, one.retryable) for one in failures(store)] == [("STORE_UNAVAILABLE", True)]
+    assert find_manifest(store, "job=J/I") is None
+
+    repeated = answer(outbox, metadata(text="a"))
+
+    assert find_manifest(store, "job=J/I") == repeated
+    assert store.get(f"artifacts/job=J/I/{repeated.attempt}/words.txt") == b"a"
+
+
 class RefusingStore(MemoryStore):
     """Refuses what begins with `prefix`."""
 

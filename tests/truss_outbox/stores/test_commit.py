@@ -8,6 +8,7 @@ import pytest
 
 from truss_outbox.contract import Failure, Manifest, ModelInfo
 from truss_outbox.contract.errors import (
+    AccessDeniedError,
     KeyConflictError,
     ManifestError,
     NotFoundError,
@@ -194,3 +195,33 @@ def test_a_manifest_that_cannot_be_trusted_is_refused(change, problem):
 def test_what_is_no_manifest_at_all_is_refused(data):
     with pytest.raises(ManifestError):
         Manifest.from_bytes(data)
+
+
+def test_what_was_swept_while_the_model_hung_is_never_committed(store, files):
+    artifacts = upload_artifacts(store, files, key=KEY, attempt="00000001")
+    store.delete("artifacts/job=J/I/00000001/pages/page-0001.png")
+
+    with pytest.raises(StoreUnavailableError, match=r"page-0001\.png: was swept"):
+        commit(store, manifest(artifacts=artifacts), seconds=7200)
+
+    assert find_manifest(store, KEY) is None
+    assert store.keys("artifacts/job=J/I/") == set()
+    again = upload_artifacts(store, files, key=KEY, attempt="00000002")
+    committed = commit(store, manifest(artifacts=again, attempt="00000002"), seconds=7200)
+    assert find_manifest(store, KEY) == committed
+
+
+class Unlisted(MemoryStore):
+    """Of a model that may not list its bucket."""
+
+    def keys(self, prefix):
+        raise AccessDeniedError(prefix, "no")
+
+
+@pytest.mark.parametrize("seconds", [0, 7200])
+def test_a_model_that_may_not_list_its_bucket_commits_all_the_same(files, seconds, caplog):
+    store = Unlisted()
+    artifacts = upload_artifacts(store, files, key=KEY, attempt="00000001")
+    commit(store, manifest(artifacts=artifacts), seconds=seconds)
+    assert find_manifest(store, KEY) is not None
+    assert ("may have been swept" in caplog.text) == (seconds > 0)

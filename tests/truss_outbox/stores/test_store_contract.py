@@ -135,6 +135,14 @@ def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(store):
         store.get("a")
 
 
+def test_keys_are_those_below_a_prefix(store):
+    keys = {"j/a/1", "j/a/b/%2F"}
+    for key in keys | {"j/ab", "k/a/1"}:
+        store.create(key, b"x", content_type=TEXT)
+    assert store.keys("j/a/") == keys
+    assert store.keys("nothing/here/") == set()
+
+
 def test_every_store_passes_the_probe_of_a_loading_model(store):
     probe(store)
 

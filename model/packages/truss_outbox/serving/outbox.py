@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ class Outbox:
     downloader: Downloader = field(default_factory=Downloader)
     environment: Callable[[], str | None] = current_environment
     unsafe_commit: bool = False
+    # Not a monotonic one: that stops while a machine sleeps, and sweeps do not.
+    clock: Callable[[], float] = time.time
 
     @classmethod
     def open(
@@ -313,7 +316,7 @@ class Outbox:
         return parse(self.request_type, content)
 
     def _store(self, work: Work, outputs: Finished) -> Manifest:
-        attempt = work.attempt
+        attempt, began = work.attempt, self.clock()
         try:
             with self._answering(attempt), metrics.UPLOAD_SECONDS.time():
                 with attempt.timed("upload"):
@@ -335,7 +338,9 @@ class Outbox:
                     artifacts=artifacts,
                     unsafe_commit=self.unsafe_commit,
                 )
-                return _counted(attempt, commit(self.bucket, manifest))
+                return _counted(
+                    attempt, commit(self.bucket, manifest, seconds=self.clock() - began)
+                )
         finally:
             work.close()
 

@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..contract.errors import (
+    AccessDeniedError,
     AlreadyExistsError,
     KeyConflictError,
     NotFoundError,
     OutputsError,
     StoreError,
+    StoreUnavailableError,
 )
 from ..contract.keys import artifact_key, failure_key, manifest_key
 from ..contract.manifest import CONTENT_TYPE, MAX_MANIFEST_BYTES, Artifact, Failure, Manifest
@@ -23,6 +25,8 @@ from .protocol import ObjectStore
 logger = logging.getLogger(__name__)
 
 _UPLOADS_AT_ONCE = 4
+_CHECKED_AFTER_SECONDS = 30 * 60.0
+"""Long before a sweep may delete what has no manifest yet (after two hours at least)."""
 
 _CONTENT_TYPES = mimetypes.MimeTypes()  # Python's own table: the machine's cannot change it.
 for _type, _ending in (
@@ -81,13 +85,14 @@ def upload_artifacts(
         raise
 
 
-def commit(store: ObjectStore, manifest: Manifest) -> Manifest:
+def commit(store: ObjectStore, manifest: Manifest, *, seconds: float = 0.0) -> Manifest:
     """Create the manifest of uploaded artifacts; returns the one that is in the store afterwards.
 
     That is another execution's where it was first with the same fingerprint: then the artifacts
-    of this one are deleted. Raises KeyConflictError where the first had another fingerprint,
-    OutputsError where the manifest is larger than readers take, and StoreError; after a
-    StoreUnavailableError the manifest may or may not be there.
+    of this one are deleted. `seconds` is how long ago their upload began: after many, because the
+    model hung, a sweep may have taken them, which is StoreUnavailableError. Raises KeyConflictError
+    where the first had another fingerprint, OutputsError where the manifest is larger than readers
+    take, and StoreError; after a StoreUnavailableError the manifest may or may not be there.
     """
     data = manifest.to_bytes()
     if len(data) > MAX_MANIFEST_BYTES:
@@ -96,11 +101,30 @@ def commit(store: ObjectStore, manifest: Manifest) -> Manifest:
             f"the manifest would have {len(data):,} bytes, more than the {MAX_MANIFEST_BYTES:,}"
             " that readers take: return fewer files, or put a large result into one of them"
         )
+    # Whichever way the clock was set meanwhile.
+    if abs(seconds) > _CHECKED_AFTER_SECONDS:
+        _check_artifacts(store, manifest)
     try:
         store.create(manifest_key(manifest.key), data, content_type=CONTENT_TYPE)
     except AlreadyExistsError:
         return _resolve(store, manifest)
     return manifest
+
+
+def _check_artifacts(store: ObjectStore, manifest: Manifest) -> None:
+    """Raises StoreUnavailableError where one is gone. One call: the writer may list, not read."""
+    try:
+        stored = store.keys(artifact_key(manifest.key, manifest.attempt, ""))
+    except AccessDeniedError:
+        logger.warning("artifacts may have been swept: the model may not list its bucket")
+        return
+    for artifact in manifest.artifacts:
+        key = artifact_key(manifest.key, manifest.attempt, artifact.name)
+        if key not in stored:
+            _discard_artifacts(store, manifest)
+            raise StoreUnavailableError(
+                key, "was swept before its manifest was written: the request is to be repeated"
+            )
 
 
 def _resolve(store: ObjectStore, manifest: Manifest) -> Manifest:

@@ -109,6 +109,13 @@ class DirectoryStore:
             with path.open("xb") as target:
                 return copy_hashed(source, target).sha256
 
+    def keys(self, prefix: str) -> set[str]:
+        with _translated(prefix):
+            below = self._path(prefix).rglob("*")
+            return {
+                path.relative_to(self._directory).as_posix() for path in below if path.is_file()
+            }
+
     def delete(self, key: str) -> None:
         with _translated(key):
             self._path(key).unlink(missing_ok=True)

@@ -43,6 +43,9 @@ class MemoryStore:
         path.write_bytes(data)
         return hashlib.sha256(data).hexdigest()
 
+    def keys(self, prefix: str) -> set[str]:
+        return {key for key in self.all_keys() if key.startswith(prefix)}
+
     def delete(self, key: str) -> None:
         with self._lock:
             self._objects.pop(key, None)

@@ -43,5 +43,8 @@ class ObjectStore(Protocol):
         Raises NotFoundError and ObjectTooLargeError.
         """
 
+    def keys(self, prefix: str) -> set[str]:
+        """The keys below `prefix`, which ends in a slash. All of them are in memory."""
+
     def delete(self, key: str) -> None:
         """Delete the object; it is no error if there is none."""

@@ -78,6 +78,9 @@ class RetryingStore:
 
         return self._call(get_anew)
 
+    def keys(self, prefix: str) -> set[str]:
+        return self._call(lambda: self._store.keys(prefix))
+
     def delete(self, key: str) -> None:
         self._store.delete(key)
 

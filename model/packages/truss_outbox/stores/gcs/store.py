@@ -85,6 +85,13 @@ class GcsStore:
             )
             return target.sha256
 
+    def keys(self, prefix: str) -> set[str]:
+        with translated(prefix):
+            found = self._bucket.list_blobs(
+                prefix=self._prefix + prefix, timeout=self._timeout, retry=None
+            )
+            return {blob.name.removeprefix(self._prefix) for blob in found}
+
     def delete(self, key: str) -> None:
         with contextlib.suppress(NotFoundError), translated(key):
             self._blob(key).delete(timeout=self._timeout, retry=None)

@@ -51,6 +51,7 @@ _RIGHTS = {
     "GetObject": "grant s3:GetObject on the root's keys, and s3:ListBucket on the bucket, without"
     " which a missing object looks like a forbidden one (with a KMS key also kms:Decrypt)",
     "DeleteObject": "grant s3:DeleteObject on the root's keys",
+    "ListObjectsV2": "grant s3:ListBucket on the bucket",
     "AssumeRoleWithWebIdentity": "let the trust policy of aws_role_arn name this model's OIDC"
     " subject and audience for sts:AssumeRoleWithWebIdentity",
 }

@@ -71,6 +71,13 @@ class S3Store:
                     target.write(chunk)
             return target.sha256
 
+    def keys(self, prefix: str) -> set[str]:
+        place: dict[str, Any] = {**self._bucket, "Prefix": self._prefix + prefix}
+        with translated(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(**place)
+            found = (entry["Key"] for page in pages for entry in page.get("Contents", []))
+            return {key.removeprefix(self._prefix) for key in found}
+
     def delete(self, key: str) -> None:
         with translated(key):
             self._client.delete_object(**self._target(key))
