@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from .bucket.bucket import Bucket
+from .bucket.foreign import ForeignObjects
 from .bucket.naming import Naming
 from .bucket.open_bucket import open_bucket
 from .errors import UnknownJobError
@@ -33,10 +34,13 @@ def result_naming(settings: ClientSettings) -> Naming:
     return Naming(template=settings.template)
 
 
-def bucket(settings: ClientSettings) -> Bucket:
-    """Raises ConfigurationError. Nothing is sent to the bucket yet."""
+def bucket(settings: ClientSettings, foreign: ForeignObjects | None = None) -> Bucket:
+    """`foreign` takes what is not Outbox's. Raises ConfigurationError. Nothing is sent yet."""
     return open_bucket(
-        settings.require_root(), endpoint_url=settings.endpoint_url, region=settings.region
+        settings.require_root(),
+        endpoint_url=settings.endpoint_url,
+        region=settings.region,
+        foreign=foreign,
     )
 
 
@@ -59,12 +63,14 @@ def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
 
 
 @contextmanager
-def deployment(settings: ClientSettings) -> Iterator[Deployment]:
-    """Raises ConfigurationError. Nothing is sent yet."""
+def deployment(
+    settings: ClientSettings, foreign: ForeignObjects | None = None
+) -> Iterator[Deployment]:
+    """As `service` and `bucket` of the settings. Raises ConfigurationError. Nothing is sent yet."""
     with service(settings) as api:
         yield Deployment(
             api=api,
-            bucket=bucket(settings),
+            bucket=bucket(settings, foreign),
             naming=naming(settings),
             model_version=settings.model_version,
         )
@@ -100,12 +106,19 @@ def known_digests(settings: ClientSettings, job: str) -> dict[str, str]:
         return {}
 
 
-def stored_files(settings: ClientSettings, address: str, *, field: str) -> Iterator[Item]:
+def stored_files(
+    settings: ClientSettings, address: str, *, field: str, foreign: ForeignObjects | None = None
+) -> Iterator[Item]:
     """What `sources.stored` finds at an address that the deployed model may read."""
     return stored_items(
         address,
         field=field,
         root=settings.require_root(),
         input_roots=settings.input_roots,
-        open_root=partial(open_bucket, endpoint_url=settings.endpoint_url, region=settings.region),
+        open_root=partial(
+            open_bucket,
+            endpoint_url=settings.endpoint_url,
+            region=settings.region,
+            foreign=foreign,
+        ),
     )

@@ -2,13 +2,15 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 import obstore
+from obstore import exceptions
 from obstore.store import LocalStore, S3Store
 
 from truss_outbox.contract.errors import (
@@ -18,8 +20,10 @@ from truss_outbox.contract.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from truss_outbox.contract.inputs import is_readable
 
 from .errors import translated
+from .foreign import ForeignObjects
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -34,8 +38,19 @@ class StoredObject:
     modified_at: datetime
 
 
+class NativeBucket(Protocol):
+    """What obstore does not do. All methods raise StoreError."""
+
+    def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
+        """Those below `prefix` after the key `after`, each under its exact key."""
+
+    def time(self) -> datetime:
+        """By the clock that dates the objects."""
+
+
 _ATTEMPTS = 3
 _CHUNK_BYTES = 1 << 20
+_PAGE_KEYS = 1000
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
 """Of a file that is uploaded. S3 takes 10,000 parts: 80 GB."""
 
@@ -60,12 +75,40 @@ def repeated(call: Callable[P, R]) -> Callable[P, R]:
     return first
 
 
-class Bucket:
-    """Objects under a root. Safe to use from several threads."""
+def _is_refused_key(error: StoreError) -> bool:
+    """One object whose key obstore refuses (`a//b`) keeps it from listing any."""
+    return isinstance(error.__cause__, exceptions.InvalidPathError)
 
-    def __init__(self, store: "ObjectStore", *, root: str) -> None:
+
+def _native_page(objects: Iterator[StoredObject]) -> tuple[list[StoredObject], bool]:
+    """Many, up to one that obstore can go on after; and whether they are the last."""
+    page = list[StoredObject]()
+    for found in objects:
+        page.append(found)
+        if len(page) >= _PAGE_KEYS and is_readable(found.key):
+            return page, False
+    return page, True
+
+
+class Bucket:
+    """Objects under a root. Safe to use from several threads.
+
+    `foreign` is what was met in it that is not Outbox's. Without a `native` one, objects are
+    listed by obstore alone: under their exact keys, or not at all.
+    """
+
+    def __init__(
+        self,
+        store: "ObjectStore",
+        *,
+        root: str,
+        native: NativeBucket | None = None,
+        foreign: ForeignObjects | None = None,
+    ) -> None:
         self.root = root
+        self.foreign = ForeignObjects() if foreign is None else foreign
         self._store = store
+        self._native = native
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below `prefix`, which ends in a slash. Raises StoreError."""
@@ -82,22 +125,74 @@ class Bucket:
 
         Where the bucket does not list in order, this costs as much as listing everything.
         """
+        for page in self._pages(prefix, after):
+            for found in page:
+                if until is None or found.key <= until:
+                    yield found
+            # In a sorted listing nothing that is wanted comes after.
+            if self.lists_in_order and until is not None and page[-1].key >= until:
+                return
+
+    def _pages(self, prefix: str, after: str | None) -> Iterator[Sequence[StoredObject]]:
+        if self._native is None:
+            yield from self._quick_pages(prefix, after)
+        elif self.lists_in_order:
+            yield from self._exact_pages(self._native, prefix, after)
+        else:
+            objects = self._native.objects(prefix, after=after)
+            while page := list(itertools.islice(objects, _PAGE_KEYS)):
+                yield page
+
+    def _exact_pages(
+        self, native: NativeBucket, prefix: str, after: str | None
+    ) -> Iterator[Sequence[StoredObject]]:
+        """By obstore; where it would shorten a key, or refuses to list any, a page natively."""
+        is_last = False
+        while not is_last:
+            try:
+                for page in self._quick_pages(prefix, after):
+                    # Of a folder's marker, which is empty, obstore drops the slash at its end.
+                    if any(found.size == 0 for found in page):
+                        break
+                    yield page
+                    after = page[-1].key
+                else:
+                    return
+            except StoreError as error:
+                if not _is_refused_key(error):
+                    raise
+            found, is_last = _native_page(native.objects(prefix, after=after))
+            if found:
+                yield found
+                after = found[-1].key
+
+    def _quick_pages(self, prefix: str, after: str | None) -> Iterator[Sequence[StoredObject]]:
         with translated(prefix):
             for page in obstore.list(self._store, prefix, offset=after):
-                for meta in page:
-                    if until is None or meta["path"] <= until:
-                        yield StoredObject(
-                            key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
-                        )
-                # In a sorted listing nothing that is wanted comes after.
-                if self.lists_in_order and until is not None and page[-1]["path"] >= until:
-                    return
+                yield [
+                    StoredObject(
+                        key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
+                    )
+                    for meta in page
+                ]
+
+    def time(self) -> datetime:
+        """By the clock that dates the objects. Raises StoreError where the bucket does not tell."""
+        return datetime.now(UTC) if self._native is None else self._native.time()
 
     @repeated
     def folders(self, prefix: str) -> list[str]:
-        """What lies right below `prefix` and has something below it. Raises StoreError."""
-        with translated(prefix):
-            return list(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
+        """What lies right below `prefix` and has something below it. Raises StoreError.
+
+        None where the bucket has a folder there that obstore refuses to name.
+        """
+        try:
+            with translated(prefix):
+                return list(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
+        except StoreError as error:
+            if _is_refused_key(error):
+                return []
+            raise
 
     @property
     def lists_in_order(self) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from obstore import exceptions
@@ -11,32 +12,61 @@ from obstore.store import GCSStore, LocalStore, S3Store
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
 
-from .bucket import Bucket
+from .bucket import Bucket, NativeBucket
 from .errors import first_line
+from .foreign import ForeignObjects
+from .native import (
+    DirectoryBucket,
+    GcsBucket,
+    S3Bucket,
+    google_credentials,
+    is_emulator,
+    s3_client,
+)
 
 if TYPE_CHECKING:
     from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import ClientConfig, GCSConfig, GCSCredential, RetryConfig, S3Config
+    from obstore.store import (
+        ClientConfig,
+        GCSConfig,
+        GCSCredential,
+        ObjectStore,
+        RetryConfig,
+        S3Config,
+    )
 
-_GCS_SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
 _RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
 
 
-def open_bucket(root: str, *, endpoint_url: str | None = None, region: str | None = None) -> Bucket:
+def open_bucket(
+    root: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    foreign: ForeignObjects | None = None,
+) -> Bucket:
     """The bucket at `s3://bucket/prefix`, `gs://…` or `file:///directory`. Nothing is sent yet.
 
-    Credentials come from AWS's and Google's own chains. Raises ConfigurationError.
+    Credentials come from AWS's and Google's own chains. `foreign` takes what is met in it that is
+    not Outbox's. Raises ConfigurationError.
     """
     place = Root.parse(root)
+    store: ObjectStore
+    native: NativeBucket
     match place.scheme:
         case "s3":
-            return Bucket(_s3(place, endpoint_url, region), root=str(place))
+            store = _s3(place, endpoint_url, region)
+            connect = partial(s3_client, endpoint_url=endpoint_url, region=region)
+            native = S3Bucket(connect, place)
         case "gs":
-            return Bucket(_gcs(place, endpoint_url), root=str(place))
+            store = _gcs(place, endpoint_url)
+            credentials = partial(google_credentials, endpoint_url)
+            native = GcsBucket(credentials, place, endpoint_url=endpoint_url)
         case "file":
-            return Bucket(_directory(place), root=str(place))
+            store, native = _directory(place), DirectoryBucket(place.directory)
         case "memory":
             raise ConfigurationError("root", "memory:// lives in the model's process alone")
+    return Bucket(store, root=str(place), native=native, foreign=foreign)
 
 
 def _directory(place: Root) -> LocalStore:
@@ -102,21 +132,11 @@ def _client_options(endpoint_url: str | None) -> "ClientConfig":
 
 
 def _google_credentials(endpoint_url: str | None) -> "Callable[[], GCSCredential]":
-    """From Google's default chain; none for an emulator, which an http endpoint is taken for."""
-    if (endpoint_url or "").startswith("http://"):
+    if is_emulator(endpoint_url):
         return lambda: {"token": "none", "expires_at": None}
-    import google.auth  # noqa: PLC0415  # 0.1 seconds that S3 need not pay
-    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
-    from obstore.auth.google import GoogleCredentialProvider  # noqa: PLC0415
+    from obstore.auth.google import GoogleCredentialProvider  # noqa: PLC0415  # 0.1 seconds
 
-    try:
-        return GoogleCredentialProvider(google.auth.default(scopes=_GCS_SCOPES)[0])
-    except DefaultCredentialsError as error:
-        raise ConfigurationError(
-            "Google credentials",
-            "none were found; run gcloud auth application-default login, or set"
-            " GOOGLE_APPLICATION_CREDENTIALS to a key's file",
-        ) from error
+    return GoogleCredentialProvider(google_credentials(endpoint_url))
 
 
 def _credentials(region: str | None) -> "Boto3CredentialProvider":

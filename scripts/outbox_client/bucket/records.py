@@ -1,11 +1,13 @@
-"""The records that the model writes, read in one way by all commands.
+"""The records that the model writes: which of a bucket's objects they are, and reading them.
 
-Anybody who may write to the bucket can put anything there. So a record is bounded before it is
-read, and it counts only under its own key: under another one it could name the files of a result
-that is not its own.
+Anybody who may write to the bucket can put anything there. What is under our prefixes and is no
+record (a folder's marker, somebody's file, a manifest that cannot be read) goes into the bucket's
+`foreign` and is passed over, by all commands alike. A record is bounded before it is read, and it
+counts only under its own key: under another one it could name the files of a result that is not its
+own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 
 from truss_outbox.contract import Failure, Manifest
 from truss_outbox.contract.errors import (
@@ -16,23 +18,101 @@ from truss_outbox.contract.errors import (
     OutboxError,
     StoreUnavailableError,
 )
-from truss_outbox.contract.keys import failure_key, short_segment
+from truss_outbox.contract.inputs import is_readable
+from truss_outbox.contract.keys import (
+    failure_key,
+    is_attempt,
+    is_key,
+    is_probe,
+    key_of_failure,
+    key_of_manifest,
+    manifest_key,
+    short_segment,
+)
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
 
 from .bucket import Bucket, StoredObject
 
+_MANIFESTS, _FAILURES, _ARTIFACTS, _PROBES = "manifests/", "failures/", "artifacts/", "probes/"
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnreadableManifest:
-    """An object below `manifests/` that is none, and why; `key` is the object's own."""
 
-    key: str
-    code: str
-    problem: str
+def listed_manifests(
+    bucket: Bucket, prefix: str, *, after: str | None = None, until: str | None = None
+) -> Iterator[StoredObject]:
+    """What may be a manifest below `manifests/<prefix>`, by its key and size. Raises StoreError.
 
-    @classmethod
-    def of(cls, key: str, error: OutboxError) -> "UnreadableManifest":
-        return cls(key=key, code=error.code, problem=str(error).removeprefix(f"{key}: "))
+    `after` and `until` are bounds as of `Bucket.objects_between`, below `manifests/`.
+    """
+    bounds = (None if bound is None else _MANIFESTS + bound for bound in (after, until))
+    after, until = bounds
+    found = bucket.objects_between(_MANIFESTS + prefix, after=after, until=until)
+    return only_records(bucket, found, _is_manifest)
+
+
+def listed_failures(bucket: Bucket, prefix: str) -> Iterator[str]:
+    """The paths of what may be failure records below `failures/<prefix>`. Raises StoreError."""
+    found = bucket.objects(_FAILURES + prefix)
+    return (one.key for one in only_records(bucket, found, _is_failure))
+
+
+def listed_artifacts(bucket: Bucket) -> Iterator[StoredObject]:
+    """What attempts have stored. Raises StoreError."""
+    return only_records(bucket, bucket.objects(_ARTIFACTS), lambda found: bool(owners(found.key)))
+
+
+def listed_probes(bucket: Bucket) -> Iterator[StoredObject]:
+    """What models wrote to try the bucket out. Raises StoreError."""
+    return only_records(bucket, bucket.objects(_PROBES), lambda found: is_probe(found.key))
+
+
+def listed_inputs(bucket: Bucket, prefix: str) -> Iterator[StoredObject]:
+    """The objects below a prefix that a request may name as its input. Raises StoreError."""
+    return only_records(bucket, bucket.objects(prefix), lambda found: is_readable(found.key))
+
+
+def only_records(
+    bucket: Bucket, listed: Iterable[StoredObject], is_record: Callable[[StoredObject], bool]
+) -> Iterator[StoredObject]:
+    """All else is foreign to the bucket."""
+    for found in listed:
+        if is_record(found):
+            yield found
+        else:
+            bucket.foreign.add(found.key, _why_foreign(found))
+
+
+def _why_foreign(found: StoredObject) -> str:
+    if found.key.endswith("/"):
+        return "marks a folder: nothing of Outbox's"
+    return "is empty: nothing of Outbox's" if not found.size else "has no key that Outbox makes"
+
+
+def _is_manifest(found: StoredObject) -> bool:
+    key = key_of_manifest(found.key)
+    return found.size > 0 and found.key == manifest_key(key) and is_key(key)
+
+
+def _is_failure(found: StoredObject) -> bool:
+    key = key_of_failure(found.key)
+    attempt = found.key.rpartition("/")[2].removesuffix(".json")
+    is_failure = found.key == failure_key(key, attempt) and is_attempt(attempt)
+    return found.size > 0 and is_failure and is_key(key)
+
+
+def owners(path: str) -> list[tuple[str, str]]:
+    """Every (key, attempt) that an artifact's path may be of; none where it is no artifact's.
+
+    Mostly one. An item, or a folder in an artifact's name, may look like an attempt too.
+    """
+    segments = path.split("/")[1:]
+    # Of artifacts no name ends in a slash, or is anything but letters, digits and `._-`.
+    if not all(map(is_key, segments)):
+        return []
+    return [
+        ("/".join(segments[:place]), segments[place])
+        for place in range(1, len(segments) - 1)
+        if is_attempt(segments[place])
+    ]
 
 
 def read_manifest(bucket: Bucket, path: str) -> tuple[Manifest, bytes]:
@@ -45,8 +125,8 @@ def read_manifest(bucket: Bucket, path: str) -> tuple[Manifest, bytes]:
     return Manifest.at(path, data), data
 
 
-def read_listed(bucket: Bucket, found: StoredObject) -> Manifest | UnreadableManifest:
-    """As `read_manifest`, but what is wrong with one object does not end the reading of others.
+def read_listed(bucket: Bucket, found: StoredObject) -> Manifest | None:
+    """As `read_manifest`; None for what cannot be read, or is gone: it is foreign to the bucket.
 
     Raises AccessDeniedError and StoreUnavailableError, which the others would meet as well.
     """
@@ -57,16 +137,23 @@ def read_listed(bucket: Bucket, found: StoredObject) -> Manifest | UnreadableMan
     except (AccessDeniedError, StoreUnavailableError):
         raise
     except OutboxError as error:
-        return UnreadableManifest.of(found.key, error)
+        bucket.foreign.add(found.key, error)
+        return None
 
 
 def read_failure(bucket: Bucket, path: str) -> Failure | None:
     """None where there is no failure record that can be read. Raises StoreError."""
     try:
         failure = Failure.from_bytes(_read(bucket, path))
-    except (NotFoundError, ManifestError):
+    except NotFoundError:
         return None
-    return failure if path == failure_key(failure.key, failure.attempt) else None
+    except ManifestError as error:
+        bucket.foreign.add(path, error)
+        return None
+    if path != failure_key(failure.key, failure.attempt):
+        bucket.foreign.add(path, "the failure record lies under a key that is not its own")
+        return None
+    return failure
 
 
 def account_key(job: str) -> str:

@@ -1,6 +1,7 @@
 """The commands' answers as text and as JSON."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -11,12 +12,13 @@ import typer
 
 from truss_outbox.contract.text import printable
 
+from ..bucket.foreign import ForeignObjects
 from ..fetching.fetch import FetchReport
 from ..following.account import Account, account_document
 from ..following.cancel import Cancellation
 from ..following.status import JobStatus
 from ..indexing.build import IndexReport
-from ..journal.entries import Entry, JobSummary, State
+from ..journal.entries import DamagedJournal, Entry, JobSummary, State
 from ..sending.plan import Plan
 from ..sending.submit import Submission
 from ..text import counted, duration_text
@@ -31,14 +33,17 @@ def answer(
     *,
     failed: bool = False,
     reason: str = "",
+    foreign: ForeignObjects | None = None,
 ) -> None:
     """Print a command's answer, the document as JSON or the lines; where it `failed`, end by it.
 
     `reason` says why there is nothing: on stderr, whose lines no program reads, or in the document.
+    The document has what was `foreign`, too; beside the lines, `named` does it.
     """
     if reason and not as_json:
         say(printable(reason), err=True)
     document |= {"reason": reason} if reason else {}
+    document |= foreign_document(foreign) if foreign is not None else {}
     say(json_text(document) if as_json else "\n".join(lines))
     if failed:
         raise typer.Exit(exit_codes.SOME_FAILED)
@@ -53,6 +58,37 @@ def say(text: str, *, err: bool = False) -> None:
     """
     with contextlib.suppress(BrokenPipeError):
         typer.echo(printable(text, keep="\n\t"), err=err)
+
+
+_FOREIGN_SHOWN = 10
+
+
+@contextlib.contextmanager
+def named(foreign: ForeignObjects, *, as_json: bool) -> Iterator[ForeignObjects]:
+    """However the block ends, what was foreign is on stderr, or in the JSON that it answered."""
+    has_answered = False
+    try:
+        yield foreign
+        has_answered = True
+    except typer.Exit:
+        has_answered = True
+        raise
+    finally:
+        if not (as_json and has_answered):
+            for line in foreign_lines(foreign):
+                say(line, err=True)
+
+
+def foreign_lines(foreign: ForeignObjects) -> Iterator[str]:
+    """The first few, and how many more there are."""
+    for one in itertools.islice(foreign, _FOREIGN_SHOWN):
+        yield f"passed over: {printable(one.key)}: {printable(one.problem)}"
+    if len(foreign) > _FOREIGN_SHOWN:
+        yield f"and {len(foreign) - _FOREIGN_SHOWN:,} more passed over; --json lists them"
+
+
+def foreign_document(foreign: ForeignObjects) -> dict[str, Any]:
+    return {"foreign": {"count": len(foreign), "objects": [asdict(one) for one in foreign]}}
 
 
 def timestamp(seconds: float) -> str:
@@ -99,8 +135,11 @@ def fetch_document(report: FetchReport) -> dict[str, Any]:
     return {"job": report.job, "results": results}
 
 
-def jobs_document(jobs: Iterable[JobSummary]) -> dict[str, Any]:
-    return {"jobs": [asdict(job) | {"last_submit": _time(job.last_submit)} for job in jobs]}
+def jobs_document(jobs: Iterable[JobSummary], damaged: Iterable[DamagedJournal]) -> dict[str, Any]:
+    return {
+        "jobs": [asdict(job) | {"last_submit": _time(job.last_submit)} for job in jobs],
+        "damaged": [asdict(one) for one in damaged],
+    }
 
 
 def submission_lines(submission: Submission) -> list[str]:

@@ -15,6 +15,7 @@ from truss_outbox.contract.errors import ConfigurationError, OutboxError
 from truss_outbox.contract.text import printable
 
 from .. import opening
+from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
 from ..settings import ClientSettings, ResultOverrides, ServiceOverrides, option, read_settings
 from ..upkeep.canaries import Trial
@@ -55,26 +56,32 @@ def doctor(
     bucket: ResultOverrides,
     service: ServiceOverrides,
     sending: SendOptions,
+    foreign: ForeignObjects,
     as_json: Json = False,
 ) -> None:
     """Look at key, model, bucket, clock and settings; one line each, with the remedy in it."""
     checks, sent = list[Check](), dict[str, Any]()
-    for check in _all_checks(bucket, service, sending, sent):
+    for check in _all_checks(bucket, service, sending, foreign, sent):
         checks.append(check)
         if not as_json:
             answers.say(check_line(check))
     if as_json:
         document = {"checks": [asdict(check) for check in checks]}
-        answers.say(answers.json_text(document | ({"sent": sent} if sending.send else {})))
+        document_sent = {"sent": sent} if sending.send else {}
+        answers.answer(as_json, document | document_sent, (), foreign=foreign)
     if _wrong_names(checks):
         raise typer.Exit(exit_codes.SOME_FAILED)
 
 
 def _all_checks(
-    bucket: ResultOverrides, service: ServiceOverrides, sending: SendOptions, sent: dict[str, Any]
+    bucket: ResultOverrides,
+    service: ServiceOverrides,
+    sending: SendOptions,
+    foreign: ForeignObjects,
+    sent: dict[str, Any],
 ) -> Iterator[Check]:
     checks = []
-    for check in _checks(bucket, service):
+    for check in _checks(bucket, service, foreign):
         checks.append(check)
         yield check
     if not sending.send:
@@ -85,7 +92,9 @@ def _all_checks(
         yield from _canary_checks(read_settings(bucket, service), sending.timeout, sent)
 
 
-def _checks(bucket: ResultOverrides, service: ServiceOverrides) -> Iterator[Check]:
+def _checks(
+    bucket: ResultOverrides, service: ServiceOverrides, foreign: ForeignObjects
+) -> Iterator[Check]:
     """Check after check, as they come; what is wrong is a finding, not an error."""
     try:
         settings = read_settings(bucket, service)
@@ -100,10 +109,10 @@ def _checks(bucket: ResultOverrides, service: ServiceOverrides) -> Iterator[Chec
     except ConfigurationError as error:
         yield wrong("model", error)
     if settings.root:
-        yield from _bucket_checks(settings)
+        yield from _bucket_checks(settings, foreign)
 
 
-def _bucket_checks(settings: ClientSettings) -> Iterator[Check]:
+def _bucket_checks(settings: ClientSettings, foreign: ForeignObjects) -> Iterator[Check]:
     naming, model_version = opening.naming(settings), settings.model_version
     try:
         yield check_clock(
@@ -112,7 +121,7 @@ def _bucket_checks(settings: ClientSettings) -> Iterator[Check]:
             region=settings.region,
             clock=SYSTEM_CLOCK,
         )
-        bucket = opening.bucket(settings)
+        bucket = opening.bucket(settings, foreign)
         listing, seen = check_listing(bucket)
         yield listing
         yield check_reading(bucket, seen)

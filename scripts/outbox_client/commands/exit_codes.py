@@ -12,7 +12,8 @@ EXPLANATION = """
 Exit codes:
   0 all well
   1 some results failed, expired, were canceled or did not verify,
-    or doctor found something wrong, or add leaves something to do
+    or doctor found something wrong, or add leaves something to do,
+    or sweep could not delete something
   2 usage or bad input, nothing was sent
   3 configuration, credentials, disk, service or bucket unusable
   4 waiting timed out

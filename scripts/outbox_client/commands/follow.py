@@ -12,6 +12,7 @@ from truss_outbox.contract.keys import short_segment
 from truss_outbox.contract.text import printable
 
 from .. import opening
+from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
 from ..errors import UnknownJobError
 from ..fetching.fetch import fetch as fetch_results
@@ -42,19 +43,24 @@ def wait(
     bucket: ResultOverrides,
     service: ServiceOverrides,
     job: JobName,
+    foreign: ForeignObjects,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Wait until the end of every item of the job is known."""
     settings = read_settings(bucket, service)
-    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
+    with (
+        opening.journal(settings, job) as journal,
+        opening.deployment(settings, foreign) as deployment,
+    ):
         with shown_progress(as_json=as_json) as progress:
             account = wait_for(
                 journal, deployment=deployment, timeout_seconds=timeout, progress=progress
             )
         document = answers.account_answer(account, now=SYSTEM_CLOCK.now())
         lines = answers.account_lines(account)
-        answers.answer(as_json, document, lines, failed=not account.succeeded)
+        failed = not account.succeeded
+        answers.answer(as_json, document, lines, failed=failed, foreign=foreign)
 
 
 @command(app, "status")
@@ -62,6 +68,7 @@ def status(
     bucket: ResultOverrides,
     service: ServiceOverrides,
     job: JobName,
+    foreign: ForeignObjects,
     watch: Watched = False,
     as_json: Json = False,
 ) -> None:
@@ -69,12 +76,12 @@ def status(
     settings = read_settings(bucket, service)
     with (
         opening.journal(settings, job) as journal,
-        opening.deployment(settings) as deployment,
+        opening.deployment(settings, foreign) as deployment,
         redrawn(in_place=watch and not as_json) as show,
     ):
         reader = StatusReader(journal, deployment=deployment)
         for found in reader.until_end() if watch else [reader.read()]:
-            document = answers.status_document(found)
+            document = answers.status_document(found) | answers.foreign_document(foreign)
             lines = answers.status_lines(found)
             show(answers.json_text(document) if as_json else "\n".join(lines))
 
@@ -104,8 +111,11 @@ def cancel(
 @command(app, "jobs")
 def jobs(as_json: Json = False) -> None:
     """List the jobs submitted from this machine."""
-    found = list_jobs(state_directory(os.environ))
-    answers.answer(as_json, answers.jobs_document(found), answers.jobs_lines(found))
+    found, damaged = list_jobs(state_directory(os.environ))
+    if not as_json:
+        for one in damaged:
+            answers.say(f"passed over: {printable(one.path)}: {printable(one.problem)}", err=True)
+    answers.answer(as_json, answers.jobs_document(found, damaged), answers.jobs_lines(found))
 
 
 @command(app, "fetch")
@@ -114,6 +124,7 @@ def fetch(
     job: JobName,
     to: Target,
     fetching: FetchOptions,
+    foreign: ForeignObjects,
     as_json: Json = False,
 ) -> None:
     """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
@@ -122,7 +133,7 @@ def fetch(
         report = fetch_results(
             job,
             to,
-            bucket=opening.bucket(settings),
+            bucket=opening.bucket(settings, foreign),
             naming=opening.result_naming(settings),
             selection=selection,
             digests=opening.known_digests(settings, job),
@@ -131,19 +142,22 @@ def fetch(
     document, lines = answers.fetch_document(report), answers.fetch_lines(report, to=str(to))
     reason = "" if report.results else opening.why_no_result(settings, job)
     failed = bool(report.problems or reason)
-    answers.answer(as_json, document, lines, failed=failed, reason=reason)
+    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
 
 
 @command(app, "index")
-def index(where: ResultOverrides, job: JobName, as_json: Json = False) -> None:
+def index(
+    where: ResultOverrides, job: JobName, foreign: ForeignObjects, as_json: Json = False
+) -> None:
     """Add the job's new results to Parquet files in the bucket, one row each."""
     settings = read_settings(where)
-    report = index_job(job, bucket=opening.bucket(settings), naming=opening.result_naming(settings))
-    lines = answers.index_lines(report)
+    bucket, naming = opening.bucket(settings, foreign), opening.result_naming(settings)
+    report = index_job(job, bucket=bucket, naming=naming)
+    lines, failed = answers.index_lines(report), bool(report.problems)
     found = report.added or report.known or report.problems
     reason = "" if found else opening.why_no_result(settings, job)
-    failed = bool(report.problems)
-    answers.answer(as_json, asdict(report), lines, failed=failed, reason=reason)
+    document = asdict(report)
+    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
 
 
 ReportPage = Annotated[
@@ -153,7 +167,11 @@ ReportPage = Annotated[
 
 @command(app, "report")
 def report(
-    where: ResultOverrides, job: JobName, to: ReportPage = None, as_json: Json = False
+    where: ResultOverrides,
+    job: JobName,
+    foreign: ForeignObjects,
+    to: ReportPage = None,
+    as_json: Json = False,
 ) -> None:
     """Write the job's report: one HTML page that opens without a network.
 
@@ -163,7 +181,7 @@ def report(
     from .. import report as reports  # noqa: PLC0415  # Jinja, Pillow: 0.1 seconds
 
     settings = read_settings(where)
-    bucket, naming = opening.bucket(settings), opening.result_naming(settings)
+    bucket, naming = opening.bucket(settings, foreign), opening.result_naming(settings)
     with shown_progress(as_json=as_json) as progress:
         try:
             seen = reports.survey(job, bucket=bucket, naming=naming, progress=progress)
@@ -173,4 +191,5 @@ def report(
     path = to or Path(f"{short_segment(job)}.html")
     reports.write(path, reports.page(seen, pictures, now=datetime.now(UTC)))
     document = reports.document(seen) | {"page": str(path), "pictures": len(pictures)}
-    answers.answer(as_json, document, [*reports.lines(seen), printable(str(path))])
+    lines = [*reports.lines(seen), printable(str(path))]
+    answers.answer(as_json, document, lines, foreign=foreign)

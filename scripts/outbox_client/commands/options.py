@@ -1,5 +1,6 @@
 """The options and arguments that several commands share, and how a command is declared."""
 
+import contextlib
 import functools
 import inspect
 import os
@@ -18,13 +19,14 @@ from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.keys import unescape
 
 from .. import opening
+from ..bucket.foreign import ForeignObjects
 from ..fetching.layout import FLAT, FOLDERS, Layout, Selection
 from ..settings import ClientSettings, RootOverrides, option, state_directory
 from ..sources.files import Reading
 from ..sources.items import FIELD, Batch
 from ..sources.references import located
 from ..sources.tables import Columns, json_or_text
-from . import exit_codes
+from . import answers, exit_codes
 from .command_help import CONNECTION, Command
 
 _WHOLE_NAME = 100  # a journal's file has no more of its job's name
@@ -37,7 +39,10 @@ def known_jobs(incomplete: str) -> list[str]:
     """
     journals = (state_directory(os.environ) / "jobs").glob("*.sqlite3")
     names = {path.stem.rpartition("-")[0] for path in journals}
-    jobs = (unescape(name) for name in names if len(name) < _WHOLE_NAME)
+    jobs = set[str]()
+    for name in names:
+        with contextlib.suppress(ValueError):  # somebody else's file
+            jobs |= {unescape(name)} if len(name) < _WHOLE_NAME else set()
     return sorted(job for job in jobs if job.startswith(incomplete) and job.isprintable())
 
 
@@ -131,7 +136,12 @@ class SubmitOptions:
         )
 
     def reading(
-        self, settings: ClientSettings, stdin: TextIO, *, skip: Callable[[str], None]
+        self,
+        settings: ClientSettings,
+        stdin: TextIO,
+        *,
+        skip: Callable[[str], None],
+        foreign: ForeignObjects,
     ) -> Reading:
         """`skip` is told of each file that is left out."""
         return Reading(
@@ -139,7 +149,9 @@ class SubmitOptions:
             base=self.base,
             columns=Columns(item=self.item_column, single_labels=tuple(self.label_column)),
             by_content=self.names is Names.CONTENT,
-            stored=functools.partial(opening.stored_files, settings, field=self.field),
+            stored=functools.partial(
+                opening.stored_files, settings, field=self.field, foreign=foreign
+            ),
             stdin=stdin.buffer,
             skip=skip if self.skip_unreadable else None,
         )
@@ -179,7 +191,9 @@ class FetchOptions:
 def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Makes a function a command of `app`; a dataclass parameter becomes an option a field.
 
-    A field's `metadata`, as `settings.option` makes it, goes to `typer.Option`.
+    A field's `metadata`, as `settings.option` makes it, goes to `typer.Option`. What the command
+    puts into a parameter of ForeignObjects is named on stderr when it ends, unless it was asked for
+    JSON and has answered: then its document has it.
     """
 
     register = app.command(name, cls=Command, epilog=exit_codes.EXPLANATION)
@@ -193,12 +207,18 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
         name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)
     }
 
+    foreign = next((name for name, p in own.items() if p.annotation is ForeignObjects), None)
+
     @functools.wraps(function)
     def wrapped(**arguments: Any) -> None:
         for name, group in groups.items():
             values = {one.name: arguments.pop(one.name) for one in fields(group)}
             arguments[name] = group(**values)
-        function(**arguments)
+        if foreign is None:
+            function(**arguments)
+        else:
+            with answers.named(ForeignObjects(), as_json=arguments["as_json"]) as found:
+                function(**arguments, **{foreign: found})
 
     wrapped.__signature__ = inspect.Signature(list(_parameters(own)))  # type: ignore[attr-defined]
     return wrapped
@@ -207,6 +227,8 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
 def _parameters(own: Mapping[str, inspect.Parameter]) -> Iterator[inspect.Parameter]:
     for parameter in own.values():
         group = parameter.annotation
+        if group is ForeignObjects:
+            continue
         if is_dataclass(group):
             is_shared = group.__module__ == RootOverrides.__module__
             yield from (_option(one, CONNECTION if is_shared else None) for one in fields(group))

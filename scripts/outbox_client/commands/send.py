@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .. import opening
+from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
 from ..journal.journal import Journal
 from ..running import run as run_job
@@ -59,23 +60,26 @@ def _stopped_by_interrupt() -> Iterator[threading.Event]:
 
 
 @command(app, "run")
-def run(
+def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
     bucket: ResultOverrides,
     service: ServiceOverrides,
     sources: Sources,
     to: Target,
     submission: SubmitOptions,
     limits: SendingLimits,
+    foreign: ForeignObjects,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Submit, wait and fetch, all at the same time."""
     settings, batch = read_settings(bucket, service), submission.batch()
-    reading = submission.reading(settings, sys.stdin, skip=partial(told_note, as_json=as_json))
+    reading = submission.reading(
+        settings, sys.stdin, skip=partial(told_note, as_json=as_json), foreign=foreign
+    )
     items = find_items(sources, reading)
     with (
         planned(items, batch, naming=opening.naming(settings)) as plan,
-        opening.deployment(settings) as deployment,
+        opening.deployment(settings, foreign) as deployment,
         opening.journal(settings, batch.job, create=True) as journal,
     ):
         journal.plan(plan)
@@ -94,7 +98,7 @@ def run(
         fetched = answers.fetch_lines(done.fetched, to=str(to))
         lines = [*answers.account_lines(done.account), *fetched]
         failed = not done.account.succeeded or bool(done.fetched.problems)
-        answers.answer(as_json, document, lines, failed=failed)
+        answers.answer(as_json, document, lines, failed=failed, foreign=foreign)
 
 
 @command(app, "submit")
@@ -104,23 +108,28 @@ def submit(
     sources: Sources,
     submission: SubmitOptions,
     limits: SendingLimits,
+    foreign: ForeignObjects,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Send documents. Sending a job again is harmless: each result is made once."""
     settings, batch = read_settings(bucket, service), submission.batch()
-    reading = submission.reading(settings, sys.stdin, skip=partial(told_note, as_json=as_json))
+    reading = submission.reading(
+        settings, sys.stdin, skip=partial(told_note, as_json=as_json), foreign=foreign
+    )
     items = find_items(sources, reading)
     with planned(items, batch, naming=opening.naming(settings)) as plan:
         if dry_run:
-            lines = [answers.json_text(answers.plan_document(plan))] if as_json else None
-            for line in lines or answers.plan_lines(plan):
-                answers.say(line)
+            if as_json:
+                answers.answer(as_json, answers.plan_document(plan), (), foreign=foreign)
+            else:
+                for line in answers.plan_lines(plan):
+                    answers.say(line)
             return
         if plan.repeated:
             answers.say(f"{plan.repeated} the same as another: sent once", err=True)
         with (
-            opening.deployment(settings) as deployment,
+            opening.deployment(settings, foreign) as deployment,
             opening.journal(settings, batch.job, create=True) as journal,
         ):
             journal.plan(plan)
@@ -133,12 +142,16 @@ def resume(
     service: ServiceOverrides,
     job: JobName,
     limits: SendingLimits,
+    foreign: ForeignObjects,
     as_json: Json = False,
 ) -> None:
     """Send what is left of a job that was stopped, killed or cut off. The sources are not read
     again: all is in the job's journal."""
     settings = read_settings(bucket, service)
-    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
+    with (
+        opening.journal(settings, job) as journal,
+        opening.deployment(settings, foreign) as deployment,
+    ):
         _send(journal, deployment, limits, as_json=as_json)
 
 
@@ -148,12 +161,16 @@ def retry(
     service: ServiceOverrides,
     job: JobName,
     limits: SendingLimits,
+    foreign: ForeignObjects,
     items: Items = None,
     as_json: Json = False,
 ) -> None:
     """Send again what failed and may succeed now; or the given items, whatever their reason."""
     settings = read_settings(bucket, service)
-    with opening.journal(settings, job) as journal, opening.deployment(settings) as deployment:
+    with (
+        opening.journal(settings, job) as journal,
+        opening.deployment(settings, foreign) as deployment,
+    ):
         plan_again(journal, items or ())
         _send(journal, deployment, limits, as_json=as_json, nothing=_NOTHING_TO_RETRY)
 
@@ -181,4 +198,5 @@ def _send(
     document = answers.submission_document(submission, sent)
     lines, refused = answers.submission_lines(submission), bool(submission.refused)
     reason = "" if submission.sent or refused else f"{nothing}: {counted(journal.counts())}"
-    answers.answer(as_json, document, lines, failed=refused, reason=reason)
+    foreign = deployment.bucket.foreign
+    answers.answer(as_json, document, lines, failed=refused, reason=reason, foreign=foreign)

@@ -11,6 +11,7 @@ from truss_outbox.contract.root import Root
 from truss_outbox.contract.text import printable
 
 from .. import opening
+from ..bucket.foreign import ForeignObjects
 from ..policies import Deployed, Purpose, Workload
 from ..policies import policy as policy_for
 from ..settings import (
@@ -20,11 +21,11 @@ from ..settings import (
     option,
     read_settings,
 )
-from ..upkeep.presign import Link, PresignReport, signer
+from ..upkeep.presign import Link, signer
 from ..upkeep.presign import presign as links_of
-from ..upkeep.sweep import Kept, Orphan, UnfinishedUpload, open_uploads
+from ..upkeep.sweep import Kept, Orphan, Swept, Undeleted, UnfinishedUpload, open_uploads
 from ..upkeep.sweep import sweep as swept
-from . import answers
+from . import answers, exit_codes
 from .options import Items, JobName, Json, command, parse_duration
 
 app = typer.Typer()
@@ -87,27 +88,37 @@ def policy(
 @command(app, "sweep")
 def sweep(
     where: BucketOverrides,
+    foreign: ForeignObjects,
     older_than: Annotated[str, typer.Option(metavar="TIME", help="90m, 24h, 7d.")] = "24h",
     delete: Annotated[bool, typer.Option("--delete", help="Else it only shows them.")] = False,
     as_json: Json = False,
 ) -> None:
     """Find artifacts that no manifest names, unfinished uploads, and what trials left behind."""
     grace = parse_duration(older_than, option="--older-than")
-    settings, now, found = read_settings(where), datetime.now(UTC), []
-    bucket = opening.bucket(settings)
+    settings, found, is_whole = read_settings(where), list[Swept](), False
+    bucket = opening.bucket(settings, foreign)
     uploads = open_uploads(bucket.root, endpoint_url=settings.endpoint_url, region=settings.region)
-    for one in swept(bucket, uploads, grace=grace, delete=delete, now=now):
-        found.append(one)
-        if not as_json:
-            answers.say(sweep_line(one))
-    document = sweep_document(found, deleted=delete)
-    answers.answer(as_json, document, [sweep_sum(found, deleted=delete)])
+    try:
+        for one in swept(bucket, uploads, grace=grace, delete=delete):
+            found.append(one)
+            if not as_json:
+                answers.say(sweep_line(one))
+        is_whole = True
+    finally:
+        # Also where an error ends it: what was deleted is always told.
+        document = sweep_document(found, deleted=delete) | {"complete": is_whole}
+        lines = [sweep_sum(found, deleted=delete)] if is_whole or found else []
+        if as_json or lines:
+            answers.answer(as_json, document, lines, foreign=foreign)
+    if any(isinstance(one, Undeleted) for one in found):
+        raise typer.Exit(exit_codes.SOME_FAILED)
 
 
 @command(app, "presign")
 def presign(
     where: ResultOverrides,
     job: JobName,
+    foreign: ForeignObjects,
     items: Items = None,
     expires: Annotated[str, typer.Option(metavar="TIME", help="90m, 24h; at most 7d.")] = "1h",
     as_json: Json = False,
@@ -115,21 +126,13 @@ def presign(
     """Print links to the artifacts of results; a link needs no credentials."""
     life, now = parse_duration(expires, option="--expires"), datetime.now(UTC)
     settings = read_settings(where)
-    bucket, naming = opening.bucket(settings), opening.result_naming(settings)
+    bucket, naming = opening.bucket(settings, foreign), opening.result_naming(settings)
     sign = signer(bucket, region=settings.region, life=life, now=now)
-    report = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
-    if not as_json:  # apart from the links, which a program may read line by line
-        for problem in report.problems:
-            answers.say(printable(f"{problem.key}: {problem.problem}"), err=True)
-    document = links_document(job, report, expires_at=now + life)
-    found = report.links or report.problems
-    reason = "" if found else opening.why_no_result(settings, job)
-    failed = bool(report.problems) or not report.links
-    lines = links_lines(report.links)
-    answers.answer(as_json, document, lines, failed=failed, reason=reason)
-
-
-Swept = Orphan | Kept | UnfinishedUpload
+    links = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
+    document, lines = links_document(job, links, expires_at=now + life), links_lines(links)
+    reason = "" if links else opening.why_no_result(settings, job)
+    failed = not links
+    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
 
 
 def sweep_line(found: Swept) -> str:
@@ -140,6 +143,8 @@ def sweep_line(found: Swept) -> str:
             return f"{gone}: {printable(found.prefix)}: {objects}"
         case Kept():
             return f"kept: {printable(found.prefix)}: {printable(found.why)}"
+        case Undeleted():
+            return f"not deleted: {printable(found.key)}: {printable(found.why)}"
         case UnfinishedUpload():
             gone = "aborted" if found.aborted else "unfinished"
             return f"{gone}: {printable(found.key)}: upload of {found.initiated_at:%Y-%m-%d %H:%M}"
@@ -150,9 +155,11 @@ def sweep_sum(found: Sequence[Swept], *, deleted: bool) -> str:
     size = sum(one.size for one in found if isinstance(one, Orphan))
     uploads = sum(isinstance(one, UnfinishedUpload) for one in found)
     what = f"{orphans} object(s) of {size} bytes, {uploads} unfinished upload(s)"
-    if not orphans and not uploads:
+    undeleted = sum(isinstance(one, Undeleted) for one in found)
+    if not orphans and not uploads and not undeleted:
         return "nothing to sweep"
-    return f"{what}: gone" if deleted else f"{what}; --delete makes them go"
+    left = f", {undeleted} could not be deleted" if undeleted else ""
+    return f"{what}: gone{left}" if deleted else f"{what}; --delete makes them go"
 
 
 def sweep_document(found: Sequence[Swept], *, deleted: bool) -> dict[str, Any]:
@@ -163,6 +170,7 @@ def sweep_document(found: Sequence[Swept], *, deleted: bool) -> dict[str, Any]:
         "orphans": [{"prefix": o.prefix, "keys": list(o.keys), "size": o.size} for o in orphans],
         "uploads": [{"key": u.key, "initiated_at": u.initiated_at.isoformat()} for u in uploads],
         "kept": [asdict(one) for one in found if isinstance(one, Kept)],
+        "undeleted": [asdict(one) for one in found if isinstance(one, Undeleted)],
     }
 
 
@@ -170,10 +178,9 @@ def links_lines(links: Sequence[Link]) -> list[str]:
     return [f"{printable(link.item)}\t{link.name}\t{link.url}" for link in links]
 
 
-def links_document(job: str, report: PresignReport, *, expires_at: datetime) -> dict[str, Any]:
+def links_document(job: str, links: Sequence[Link], *, expires_at: datetime) -> dict[str, Any]:
     return {
         "job": job,
         "expires_at": expires_at.isoformat(timespec="seconds"),
-        "links": [asdict(link) for link in report.links],
-        "problems": [asdict(problem) for problem in report.problems],
+        "links": [asdict(link) for link in links],
     }

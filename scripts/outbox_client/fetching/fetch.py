@@ -10,6 +10,7 @@ from truss_outbox.contract.keys import manifest_key
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
+from ..bucket.records import listed_manifests
 from ..errors import TargetError
 from ..local_files import Folders, ready_directory
 from ..progress import Progress, ProgressEvent, silent
@@ -63,14 +64,15 @@ def fetch(
     """The job's committed results below `to`, each in a folder named by its item, or as selected.
 
     Files that are there and whole stay as they are. By `digests` (input digests by key, from the
-    journal) a result of another input is told. Without `listed` manifests the bucket is listed. A
-    result that does not verify is reported and leaves no file. Raises StoreError where the bucket
-    fails, TargetError where the disk does; fetching again continues.
+    journal) a result of another input is told. Without `listed` manifests the bucket is listed, and
+    what is foreign to it is passed over. A result that does not verify is reported and leaves no
+    file. Raises StoreError where the bucket fails, TargetError where the disk does; fetching again
+    continues.
     """
     ignores_case = ready_directory(to)
-    prefix = naming.prefix(job)
+    prefix, is_listed = naming.prefix(job), listed is None
     # Listed to the end before the first download, so that progress knows the total.
-    listed = listed or Listed.of(bucket.keys(f"manifests/{prefix}"))
+    listed = listed or Listed.of(found.key for found in listed_manifests(bucket, prefix))
     downloader = ArtifactDownloader(bucket)
     fetcher = Fetcher(
         job=job,
@@ -79,6 +81,7 @@ def fetch(
         downloader=downloader,
         folders=Folders(to),
         prefix=prefix,
+        is_listed=is_listed,
         selection=selection,
         places=Places(to=to, prefix=prefix, template=naming.template, is_result=listed.is_result),
         taken_paths=TakenPaths(ignores_case=ignores_case),

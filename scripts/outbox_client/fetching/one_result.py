@@ -13,10 +13,11 @@ from truss_outbox.contract.errors import (
     CorruptArtifactError,
     KeyConflictError,
     ManifestError,
+    NotFoundError,
     OutboxError,
     StoreError,
 )
-from truss_outbox.contract.keys import artifact_key, key_of_manifest
+from truss_outbox.contract.keys import artifact_key, is_key, key_of_manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.records import read_manifest
@@ -131,7 +132,10 @@ class Fetched:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fetcher:
-    """Brings results of a job below `to`. Several threads may use it."""
+    """Brings results of a job below `to`. Several threads may use it.
+
+    `is_listed`: the manifests come from a listing, and one that cannot be read is foreign.
+    """
 
     job: str
     to: Path
@@ -139,13 +143,14 @@ class Fetcher:
     downloader: ArtifactDownloader
     folders: Folders
     prefix: str
+    is_listed: bool
     selection: Selection
     places: Places
     taken_paths: TakenPaths
     digests: Mapping[str, str]
 
     def fetch(self, path: str) -> Fetched | None:
-        """None for a manifest of another job, or one that was not asked for.
+        """None for a manifest of another job, one that was not asked for, or a foreign one.
 
         Raises TargetError, which the next result would meet too.
         """
@@ -153,8 +158,12 @@ class Fetcher:
         # The manifest names the item; until it is read, the end of the key does.
         item = below = key.removeprefix(self.prefix)
         try:
-            _check_place(below)
-            manifest, data = read_manifest(self.bucket, path)
+            if not is_key(key):
+                raise UnsafePathError("not a key that Outbox makes: it has no place here")
+            read = self._read(path)
+            if read is None:
+                return None
+            manifest, data = read
             if manifest.job != self.job or not self.selection.takes_item(manifest.item):
                 return None
             item = manifest.item
@@ -177,6 +186,16 @@ class Fetcher:
             downloaded=len(brought),
             downloaded_bytes=sum(download.artifact.size for download in brought),
         )
+
+    def _read(self, path: str) -> tuple[Manifest, bytes] | None:
+        """None for what is foreign to the bucket. Raises ManifestError, StoreError."""
+        try:
+            return read_manifest(self.bucket, path)
+        except (ManifestError, NotFoundError) as error:
+            if not self.is_listed:
+                raise
+            self.bucket.foreign.add(path, error)
+            return None
 
     def _check_input(self, manifest: Manifest) -> None:
         """Raises KeyConflictError where the result is known to be of another input."""
@@ -210,12 +229,6 @@ class Fetcher:
             ],
             last=None if last is None else (self.to / last, data),
         )
-
-
-def _check_place(below: str) -> None:
-    """Raises UnsafePathError for what no key of ours looks like."""
-    if "\\" in below or any(part == "" or part.startswith(".") for part in below.split("/")):
-        raise UnsafePathError("not a key that Outbox makes: it has no place here")
 
 
 def _check_apart(places: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from truss_outbox.contract.keys import escape, unescape
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
+from ..bucket.records import listed_failures, listed_manifests
 from ..errors import UnknownJobError
 from ..journal.belonging import buckets_of, elsewhere_text, jobs_there
 from ..journal.entries import State
@@ -20,7 +21,7 @@ def why_no_result(
 ) -> str:
     """Of a job that shows no result of the bucket. Raises StoreError and JournalError."""
     prefix = naming.prefix(job)
-    if prefix and next(bucket.keys(f"manifests/{prefix}"), None):
+    if prefix and next(listed_manifests(bucket, prefix), None):
         return f"the results of job {job!r} are not among what was asked for"
     said = f"no result of job {job!r} is in {bucket.root}"
     try:
@@ -33,7 +34,7 @@ def why_no_result(
         if State.SUCCEEDED in counts:
             return f"{said}, and there were some: are they deleted, or is key_template another's?"
         return f"{said} yet: {counted(counts)}; `outbox wait` follows it"
-    if prefix and next(bucket.keys(f"failures/{prefix}"), None):
+    if prefix and next(listed_failures(bucket, prefix), None):
         return f"{said}: its attempts failed, and `outbox report` says why"
     return f"{said}{jobs_there(job, jobs_in(bucket, naming))}"
 

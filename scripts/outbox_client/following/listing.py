@@ -10,7 +10,7 @@ from truss_outbox.contract.fingerprint import fingerprint
 from truss_outbox.contract.keys import key_of_failure, key_of_manifest, manifest_key
 from truss_outbox.contract.manifest import Failure
 
-from ..bucket.records import read_failure, read_manifest
+from ..bucket.records import listed_failures, listed_manifests, read_failure, read_manifest
 from ..journal.entries import ListingPage, OpenRequest, StoredResult
 from ..journal.journal import Journal
 from ..service.api import Deployment
@@ -21,8 +21,6 @@ PAGE_KEYS = 1000
 
 # Few, so that the calls for several spans can be made at the same time.
 _PAGES_PER_SPAN = 5
-_MANIFESTS = "manifests/"
-_FAILURES = "failures/"
 
 T = TypeVar("T")
 
@@ -74,9 +72,7 @@ class JobListing:
 
     def results(self, span: Span) -> Iterator[list[StoredResult]]:
         """The results of open requests in a span of the listing, some at a time."""
-        listed = self._bucket.objects_between(
-            _MANIFESTS + self._prefix, after=_manifest(span.after), until=_manifest(span.until)
-        )
+        listed = listed_manifests(self._bucket, self._prefix, after=span.after, until=span.until)
         for some in _batched(listed, PAGE_KEYS):
             times = {key_of_manifest(found.key): found.modified_at for found in some}
             requests = self._journal.open_requests(times)
@@ -99,7 +95,7 @@ class JobListing:
 
     def new_failures(self) -> Iterator[tuple[OpenRequest, Failure]]:
         """The failure records under open requests' keys, each of them once."""
-        for some in _batched(self._bucket.keys(_FAILURES + self._prefix), PAGE_KEYS):
+        for some in _batched(listed_failures(self._bucket, self._prefix), PAGE_KEYS):
             fresh = [path for path in some if hash(path) not in self._read]
             keys = {key_of_failure(path) for path in fresh}
             by_key = {request.key: request for request in self._journal.open_requests(keys)}
@@ -113,10 +109,6 @@ class JobListing:
 
     def _failure(self, path: str) -> tuple[str, Failure | None]:
         return path, read_failure(self._bucket, path)
-
-
-def _manifest(bound: str | None) -> str | None:
-    return None if bound is None else _MANIFESTS + bound
 
 
 def _batched(found: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -13,7 +13,7 @@ from truss_outbox.contract.keys import key_of_manifest, manifest_key
 
 from ..bucket.bucket import Bucket, StoredObject
 from ..bucket.naming import Naming
-from ..bucket.records import UnreadableManifest, read_listed
+from ..bucket.records import listed_manifests, read_listed
 from ..threads import in_threads
 from . import format as index_format
 from .parts import IndexParts, Part
@@ -30,17 +30,28 @@ class Row:
     size: int
 
 
-def read_row(bucket: Bucket, job: str, found: StoredObject) -> Row | UnreadableManifest | None:
-    """None for a manifest of another job. Raises what `read_listed` raises."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unfit:
+    """A result that cannot be a row, and why; `key` is its manifest's path."""
+
+    key: str
+    code: str
+    problem: str
+
+    @classmethod
+    def of(cls, path: str, error: ManifestError) -> "Unfit":
+        return cls(key=path, code=error.code, problem=str(error))
+
+
+def read_row(bucket: Bucket, job: str, found: StoredObject) -> Row | Unfit | None:
+    """None for a manifest of another job, or none at all. Raises what `read_listed` raises."""
     manifest = read_listed(bucket, found)
-    if isinstance(manifest, UnreadableManifest):
-        return manifest
-    if manifest.job != job:
+    if manifest is None or manifest.job != job:
         return None
     try:
         return Row(values=index_format.row(manifest), size=found.size)
     except ManifestError as error:
-        return UnreadableManifest.of(found.key, error)
+        return Unfit.of(found.key, error)
 
 
 PART_BYTES = 32 << 20
@@ -137,7 +148,7 @@ class IndexReport:
     known: int = 0
     added: int = 0
     parts: list[str] = field(default_factory=list)
-    problems: list[UnreadableManifest] = field(default_factory=list)
+    problems: list[Unfit] = field(default_factory=list)
 
 
 def index(job: str, *, bucket: Bucket, naming: Naming, part_rows: int = PART_ROWS) -> IndexReport:
@@ -150,7 +161,7 @@ def index(job: str, *, bucket: Bucket, naming: Naming, part_rows: int = PART_ROW
     with contextlib.closing(KeySet()) as known:
         indexer = _Indexer(IndexParts(bucket, job=job), known, job=job, part_rows=part_rows)
         indexer.catch_up()
-        listed = bucket.objects(f"manifests/{naming.prefix(job)}")
+        listed = listed_manifests(bucket, naming.prefix(job))
         fresh = (found for found in listed if key_of_manifest(found.key) not in known)
         for one in in_threads(partial(read_row, bucket, job), fresh):
             indexer.take(one)
@@ -170,8 +181,8 @@ class _Indexer:
         for part in self._parts.parts():
             self._absorb(part)
 
-    def take(self, one: Row | UnreadableManifest | None) -> None:
-        if isinstance(one, UnreadableManifest):
+    def take(self, one: Row | Unfit | None) -> None:
+        if isinstance(one, Unfit):
             self.report.problems.append(one)
         elif one is not None:
             self._buffer.add(one.values, size=one.size)
@@ -214,6 +225,6 @@ class _Indexer:
         self._next = part.number + 1
 
 
-def _unfit(key: str) -> UnreadableManifest:
+def _unfit(key: str) -> Unfit:
     error = ManifestError("it holds a value that Parquet cannot hold")
-    return UnreadableManifest.of(manifest_key(key), error)
+    return Unfit.of(manifest_key(key), error)

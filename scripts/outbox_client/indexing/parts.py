@@ -15,6 +15,7 @@ from truss_outbox.contract.errors import AlreadyExistsError
 from truss_outbox.contract.keys import short_segment
 
 from ..bucket.bucket import Bucket, repeated
+from ..bucket.records import only_records
 from ..errors import DamagedIndexError
 from . import format as index_format
 
@@ -77,14 +78,12 @@ class IndexParts:
 
     def parts(self) -> list[Part]:
         """In order and without a gap."""
-        names = (
-            (_NAME.match(found.key.removeprefix(self.prefix)), found)
-            for found in self._bucket.objects(self.prefix)
-        )
+        listed = self._bucket.objects(self.prefix)
+        own = only_records(self._bucket, listed, lambda found: self._name(found.key) is not None)
         parts = [
             Part(number=int(name[1]), key=found.key, size=found.size)
-            for name, found in names
-            if name
+            for found in own
+            if (name := self._name(found.key))
         ]
         parts.sort(key=lambda part: part.number)
         for number, part in enumerate(parts):
@@ -125,6 +124,9 @@ class IndexParts:
 
     def _key(self, number: int) -> str:
         return f"{self.prefix}part-{number:08d}.parquet"
+
+    def _name(self, key: str) -> re.Match[str] | None:
+        return _NAME.match(key.removeprefix(self.prefix))
 
     @contextlib.contextmanager
     def _opened(self, part: Part) -> Iterator["ParquetFile"]:

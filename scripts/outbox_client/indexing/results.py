@@ -1,6 +1,7 @@
 """A job's results one after the other, from where one left off."""
 
 import itertools
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from ..bucket.open_bucket import open_bucket
 from . import format as index_format
 from .build import index
 from .parts import IndexParts, Part
+
+logger = logging.getLogger(__name__)
 
 _CURSOR = re.compile(r"(\d{1,8})\.([0-9a-f]{8})\.(\d{1,9})\Z")
 
@@ -47,15 +50,20 @@ def results(
     with what you made of it, and each is handled exactly once; afterwards, and at least once.
 
     With `refresh` the index is brought up to date first, which needs the right to create below
-    `index/`; without it, results come that somebody else has indexed. Raises InvalidInputError for
-    a cursor of another index, StoreError, and ConfigurationError.
+    `index/`; without it, results come that somebody else has indexed. What is in the bucket and not
+    Outbox's is passed over, and named in the log. Raises InvalidInputError for a cursor of another
+    index, StoreError, and ConfigurationError.
     """
     # Before the index is touched: a wrong cursor costs nothing.
     start = _Position.parse(since)
     bucket = open_bucket(root, endpoint_url=endpoint_url, region=region)
     if refresh:
         index(job, bucket=bucket, naming=Naming(template=KeyTemplate.parse(key_template)))
-    yield from _read(job, IndexParts(bucket, job=job), start)
+    index_parts = IndexParts(bucket, job=job)
+    parts = index_parts.parts()
+    for one in bucket.foreign:
+        logger.warning("passed over: %s: %s", one.key, one.problem)
+    yield from _read(job, index_parts, parts, start)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +87,9 @@ class _Position:
         return f"{self.number}.{self.part_id}.{self.row}"
 
 
-def _read(job: str, index_parts: IndexParts, start: _Position) -> Iterator[Result]:
-    parts = index_parts.parts()
+def _read(
+    job: str, index_parts: IndexParts, parts: Sequence[Part], start: _Position
+) -> Iterator[Result]:
     if start.part_id:
         _check(start, parts, index_parts)
     for part in parts[start.number :]:

@@ -137,11 +137,14 @@ def jobs_there(job: str, names: Collection[str]) -> str:
     return f"; jobs there: {shown}{more}"
 
 
+_DAMAGED = (sqlite3.Error, KeyError, TypeError, ValueError)
+
+
 def _recorded(home: Path, job: str | None = None) -> Iterator[tuple[Path, JobPlace]]:
     """The journals here, of this job or all, and what they belong to; damaged ones are left out."""
     for path in sorted((home / "jobs").glob("*.sqlite3")):
         if job is None or path.name.startswith(f"{_stem(job)}-"):
-            with contextlib.suppress(sqlite3.Error, KeyError), _reading(path) as connection:
+            with contextlib.suppress(*_DAMAGED), _reading(path) as connection:
                 yield path, JobPlace.recorded(connection)
 
 

@@ -130,6 +130,14 @@ class JobSummary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DamagedJournal:
+    """A file among the journals that is none which can be read, and why."""
+
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
     """An item to send; `key` is None where it depends on the request id."""
 

@@ -18,6 +18,7 @@ from .belonging import JobPlace, find_journal, journal_path, unknown_job
 from .entries import (
     Accepted,
     Begun,
+    DamagedJournal,
     Entry,
     FailureCount,
     JobSummary,
@@ -39,7 +40,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # names of items may be private
     except OSError as error:
         raise JournalError(f"{path.parent} cannot be made: set OUTBOX_HOME") from error
-    with translated(), contextlib.closing(_connect(path)) as connection:
+    with translated(path), contextlib.closing(_connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         # With a write-ahead log, `status` reads while `run` writes.
         connection.execute("PRAGMA journal_mode = WAL")
@@ -69,12 +70,16 @@ def make_tables(connection: sqlite3.Connection, path: Path, place: JobPlace) -> 
                 connection.execute(statement)
             connection.execute(queries.INSERT_ABOUT, about)
         elif version != queries.VERSION:
-            raise JournalError(
-                f"{path} was written by another version of Outbox; delete it (results in the"
-                " bucket stay) and submit the job again"
-            )
+            raise JournalError(_of_another_version(path))
         elif JobPlace.recorded(connection) != place:
             raise JournalError(f"{path} has become another bucket's: do it again")
+
+
+def _of_another_version(path: Path) -> str:
+    return (
+        f"{path}: was written by another version of Outbox; delete it (results in the bucket stay)"
+        " and submit the job again"
+    )
 
 
 @contextlib.contextmanager
@@ -90,11 +95,12 @@ def committed(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
+def translated(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise JournalError(f"the journal cannot be used: {error}") from error
+        named = f"{path}: " if path else ""
+        raise JournalError(f"{named}the journal cannot be used: {error}") from error
 
 
 _PAGE = 500
@@ -311,14 +317,25 @@ def _succeed(connection: sqlite3.Connection, result: StoredResult) -> bool:
     return connection.execute(queries.SUCCEED, row).rowcount == 1
 
 
-def list_jobs(home: Path) -> list[JobSummary]:
-    """Every job submitted from this machine, the latest first."""
-    jobs = [_summary(path) for path in (home / "jobs").glob("*.sqlite3")]
-    return sorted(jobs, key=lambda job: job.last_submit or 0, reverse=True)
+def list_jobs(home: Path) -> tuple[list[JobSummary], list[DamagedJournal]]:
+    """Every job submitted from this machine, the latest first; and the journals of none."""
+    jobs, damaged = list[JobSummary](), list[DamagedJournal]()
+    for path in sorted((home / "jobs").glob("*.sqlite3")):
+        try:
+            jobs.append(_summary(path))
+        except (JournalError, OSError, TypeError, ValueError) as error:
+            # No table as ours, or no value in it: that of another version, or another program's.
+            said = str(error) if isinstance(error, JournalError) else "is no journal of Outbox's"
+            damaged.append(DamagedJournal(path=str(path), problem=said.removeprefix(f"{path}: ")))
+    jobs.sort(key=lambda job: job.last_submit or 0, reverse=True)
+    return jobs, damaged
 
 
 def _summary(path: Path) -> JobSummary:
     with connected(path) as connection:
+        (version,) = connection.execute(queries.GET_VERSION).fetchone()
+        if version not in {queries.VERSION, queries.VERSION_WITHOUT_ENDPOINT}:
+            raise JournalError(_of_another_version(path))
         place = JobPlace.recorded(connection)
         counts = connection.execute(queries.COUNT_STATES)
         (last,) = connection.execute(queries.LAST_SUBMIT).fetchone()

@@ -4,7 +4,6 @@ import base64
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -89,9 +88,8 @@ def write(path: Path, page: str) -> None:
 
 def document(seen: Survey) -> dict[str, Any]:
     """Milliseconds are told apart to five per cent."""
-    names = ("job", "results", "artifacts", "artifacts_bytes", "unreadable", "recovered")
+    names = ("job", "results", "artifacts", "artifacts_bytes", "recovered")
     return {name: getattr(seen, name) for name in (*names, "failed", "canceled")} | {
-        "problems": [asdict(problem) for problem in seen.problems],
         "failures": {group.code: group.count for group in seen.failures},
         "timings_ms": {
             step: {
@@ -113,15 +111,10 @@ def lines(seen: Survey) -> list[str]:
         f" {remedy(group.code, retryable=group.retryable)}"
         for group in seen.failures
     ]
-    problems = [printable(f"{one.key}: {one.problem}") for one in seen.problems]
-    if more := seen.unreadable - len(problems):
-        problems.append(f"and {more:,} more that cannot be read")
-    unreadable = f", {seen.unreadable:,} unreadable" if seen.unreadable else ""
     canceled = f", {seen.canceled:,} canceled" if seen.canceled else ""
     size = bytes_text(seen.artifacts_bytes)
     files = f"{seen.artifacts:,} file(s), {size}"
     return [
         *failures,
-        *problems,
-        f"job {printable(seen.job)}: {seen.results:,} result(s), {files}{canceled}{unreadable}",
+        f"job {printable(seen.job)}: {seen.results:,} result(s), {files}{canceled}",
     ]

@@ -15,8 +15,9 @@ from truss_outbox.contract import Artifact, Failure, Manifest
 from truss_outbox.contract.keys import unescape
 
 from ..bucket.bucket import Bucket
+from ..bucket.foreign import Foreign
 from ..bucket.naming import Naming
-from ..bucket.records import UnreadableManifest, read_failure, read_listed
+from ..bucket.records import listed_failures, listed_manifests, read_failure, read_listed
 from ..errors import UnknownJobError
 from ..progress import Progress, ProgressEvent, silent
 from ..text import in_utc
@@ -49,15 +50,15 @@ class Sampled:
 class Survey:
     """Sums over the committed results, what failed, and a few results to look at closely.
 
-    `sample` is the same for the same bucket, and spread over the whole job. `problems` are the
-    first of the `unreadable` manifests.
+    `sample` is the same for the same bucket, and spread over the whole job. `foreign` is how many
+    objects of the bucket were passed over, `problems` the first of them.
     """
 
     job: str
     root: str
     results: int = 0
-    unreadable: int = 0
-    problems: list[UnreadableManifest] = field(default_factory=list)
+    foreign: int = 0
+    problems: list[Foreign] = field(default_factory=list)
     artifacts: int = 0
     artifacts_bytes: int = 0
     first: datetime | None = None
@@ -91,11 +92,6 @@ class Survey:
         _keep_largest(self.slowest, (manifest.timings_ms.predict or 0.0, manifest.item), _SLOWEST)
         if sampled := _sampled(manifest):
             _keep_largest(self.sample, sampled, _SAMPLE)
-
-    def add_unreadable(self, manifest: UnreadableManifest) -> None:
-        self.unreadable += 1
-        if len(self.problems) < _PROBLEMS:
-            self.problems.append(manifest)
 
 
 _Ranked = TypeVar("_Ranked", tuple[float, str], Sampled)
@@ -133,24 +129,26 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
     with FailedRequests.opened() as failed:
         # Where a prefix does not name the job, whose failure a record tells of is not known.
         if prefix != naming.prefix(f"{job}.other"):
-            records = in_threads(partial(read_failure, bucket), bucket.keys(f"failures/{prefix}"))
+            records = in_threads(partial(read_failure, bucket), listed_failures(bucket, prefix))
             for failure in filter(None, _counted(records, done, progress)):
                 failed.add(_failed(failure, prefix=prefix))
         seen.account = read_account(bucket, job)
         for one in seen.account.without_result() if seen.account else ():
             failed.add(one)
-        listed = bucket.objects(f"manifests/{prefix}")
+        listed = listed_manifests(bucket, prefix)
         manifests = in_threads(partial(read_listed, bucket), listed)
         for manifest in _counted(manifests, done, progress):
-            if isinstance(manifest, UnreadableManifest):
-                seen.add_unreadable(manifest)
-            elif manifest.job == job:
+            if manifest is not None and manifest.job == job:
                 failed.succeeded(manifest.key)
                 seen.add(manifest)
         seen.failed, seen.canceled = failed.count(), failed.count(canceled=True)
         seen.recovered = failed.recovered
         seen.failures = failed.groups()
-    if not (seen.results or seen.failed or seen.unreadable or seen.account):
+    seen.foreign, seen.problems = (
+        len(bucket.foreign),
+        [*itertools.islice(bucket.foreign, _PROBLEMS)],
+    )
+    if not (seen.results or seen.failed or seen.account):
         raise UnknownJobError(f"nothing of job {job!r} is in {bucket.root}")
     return seen
 

@@ -9,6 +9,7 @@ from itertools import islice, takewhile
 from truss_outbox.contract.errors import InvalidInputError, OutboxError
 from truss_outbox.contract.keys import key_of_manifest
 
+from ..bucket.records import listed_manifests
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import (
     RefusedRequestError,
@@ -282,9 +283,9 @@ def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[
 
 def _mark_existing(journal: Journal, deployment: Deployment) -> None:
     """A result under a key of this job may belong to a different input: compare fingerprints."""
-    listed = deployment.bucket.keys(f"manifests/{deployment.naming.prefix(journal.job)}")
+    listed = listed_manifests(deployment.bucket, deployment.naming.prefix(journal.job))
     while some := list(islice(listed, _KEYS_AT_A_TIME)):
-        journal.mark_existing(map(key_of_manifest, some))
+        journal.mark_existing(key_of_manifest(found.key) for found in some)
 
 
 def _event(receipt: Receipt, *, done: int, total: int) -> ProgressEvent:

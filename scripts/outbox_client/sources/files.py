@@ -14,6 +14,7 @@ from truss_outbox.contract.inputs import find_place
 from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
+from ..bucket.records import listed_inputs
 from ..errors import UnreadableFileError
 from .items import FIELD, Item, readable
 from .references import shown_path
@@ -238,7 +239,7 @@ def _split(address: str, own: Root, further: Sequence[Root]) -> tuple[Root, str]
 def _objects(bucket: Bucket, key: str) -> Iterator[tuple[str, int]]:
     """Path and size of each object below the key; else of the one that has it."""
     prefix, found = f"{key}/" if key else "", False
-    for one in bucket.objects(prefix):
+    for one in listed_inputs(bucket, prefix):
         if not any(part.startswith(".") for part in one.key.removeprefix(prefix).split("/")):
             found = True
             yield one.key, one.size

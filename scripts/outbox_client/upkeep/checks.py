@@ -25,7 +25,7 @@ from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket, StoredObject
 from ..bucket.naming import Naming
-from ..bucket.records import UnreadableManifest, read_listed
+from ..bucket.records import listed_manifests, read_listed
 from ..clock import Clock
 from ..errors import ServiceError, ServiceUnavailableError, UnauthorizedError
 from ..service.api import AsyncApi
@@ -68,7 +68,7 @@ _POLICY = "`outbox policy --for client` prints what is needed"
 def check_listing(bucket: Bucket) -> tuple[Check, list[StoredObject]]:
     """And the manifests seen, the latest first."""
     try:
-        seen = list(islice(bucket.objects("manifests/"), LISTED))
+        seen = list(islice(listed_manifests(bucket, ""), LISTED))
     except StoreError as error:
         return wrong("list manifests/", f"{error}; {_POLICY}"), []
     count = f"{len(seen)} or more" if len(seen) == LISTED else str(len(seen))
@@ -228,9 +228,10 @@ def check_deployed(
     results = [one for one in seen if not one.key.startswith(f"manifests/{CANARY_FOLDER}/")]
     for found in results[:_LOOKED_AT]:
         manifest = read_listed(bucket, found)
-        if isinstance(manifest, UnreadableManifest):
-            yield wrong("manifest", f"{manifest.key}: {manifest.problem}")
-        elif manifest.model.environment in {None, naming.environment}:  # a stand-in's has none
+        if manifest is not None and manifest.model.environment in {
+            None,
+            naming.environment,
+        }:  # a stand-in's has none
             yield _compared(manifest, naming, model_version)
             return
     said = f"no result of environment {naming.environment} yet: what is deployed"

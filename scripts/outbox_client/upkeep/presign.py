@@ -13,7 +13,7 @@ from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
-from ..bucket.records import UnreadableManifest, read_listed
+from ..bucket.records import listed_manifests, read_listed
 from ..threads import in_threads
 
 LONGEST_LINK = timedelta(days=7)
@@ -128,37 +128,25 @@ class Link:
     url: str = field(repr=False)
 
 
-@dataclass(kw_only=True, slots=True)
-class PresignReport:
-    """Links by item; `problems` are manifests that cannot be read, so that nothing is linked."""
-
-    links: list[Link] = field(default_factory=list)
-    problems: list[UnreadableManifest] = field(default_factory=list)
-
-
 def presign(
     job: str, items: Iterable[str] = (), *, bucket: Bucket, naming: Naming, sign: Sign
-) -> PresignReport:
-    """Links to every artifact of the items, or of all the job's results.
+) -> list[Link]:
+    """Links, by item, to every artifact of the items, or of all the job's results.
 
     Only a manifest that lies under its own key is linked: another one could name files that this
     job does not own. Raises InvalidInputError for an item without a result, and StoreError.
     """
-    wanted, report, manifests = set(items), PresignReport(), list[Manifest]()
-    listed = bucket.objects(f"manifests/{naming.prefix(job)}")
-    for one in in_threads(partial(read_listed, bucket), listed):
-        if isinstance(one, UnreadableManifest):
-            report.problems.append(one)
-        elif one.job == job and (not wanted or one.item in wanted):
-            manifests.append(one)
+    wanted = set(items)
+    listed = listed_manifests(bucket, naming.prefix(job))
+    manifests = [
+        one
+        for one in in_threads(partial(read_listed, bucket), listed)
+        if one and one.job == job and (not wanted or one.item in wanted)
+    ]
     for missing in wanted - {manifest.item for manifest in manifests}:
-        error = InvalidInputError("ITEM", f"job {job!r} has no result of item {missing!r}")
-        for problem in report.problems:  # one of them may be the item's
-            error.add_note(f"{problem.key}: {problem.problem}")
-        raise error
-    for manifest in sorted(manifests, key=lambda manifest: manifest.item):
-        report.links.extend(_links(manifest, sign))
-    return report
+        raise InvalidInputError("ITEM", f"job {job!r} has no result of item {missing!r}")
+    manifests.sort(key=lambda manifest: manifest.item)
+    return [link for manifest in manifests for link in _links(manifest, sign)]
 
 
 def _links(manifest: Manifest, sign: Sign) -> Iterator[Link]:

@@ -1,117 +1,30 @@
 """Finding, and deleting, what no result needs: orphaned artifacts, probes, unfinished uploads."""
 
-import contextlib
 import itertools
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from truss_outbox.contract.errors import (
     AccessDeniedError,
-    ConfigurationError,
     InvalidInputError,
     ManifestError,
     NotFoundError,
+    StoreError,
     StoreUnavailableError,
 )
 from truss_outbox.contract.keys import manifest_key
 from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket, StoredObject
-from ..bucket.records import read_manifest
+from ..bucket.native import s3_client, translated_boto
+from ..bucket.records import listed_artifacts, listed_probes, owners, read_manifest
 from ..threads import in_threads
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnfinishedUpload:
-    """`key` is relative to the root. `aborted`: its parts are gone now."""
-
-    key: str
-    initiated_at: datetime
-    aborted: bool = False
-
-
-class Uploads:
-    """The multipart uploads below an `s3://` root. Nothing is sent before a method is called."""
-
-    def __init__(self, client: "S3Client", root: Root) -> None:
-        self._client = client
-        self._bucket = root.bucket
-        self._prefix = root.object_name("")
-
-    def sweep(self, *, before: datetime, delete: bool) -> Iterator[UnfinishedUpload]:
-        """Those begun before the time given, and with `delete` aborted. Raises StoreError."""
-        with _translated():
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self._bucket, Prefix=self._prefix
-            )
-            for page in pages:
-                for upload in page.get("Uploads", []):
-                    if upload["Initiated"] >= before:
-                        continue
-                    if delete:
-                        self._abort(upload["Key"], upload["UploadId"])
-                    yield UnfinishedUpload(
-                        key=upload["Key"].removeprefix(self._prefix),
-                        initiated_at=upload["Initiated"],
-                        aborted=delete,
-                    )
-
-    def _abort(self, key: str, upload_id: str) -> None:
-        with contextlib.suppress(self._client.exceptions.NoSuchUpload):  # it has ended since
-            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
-
-
-def open_uploads(address: str, *, endpoint_url: str | None, region: str | None) -> Uploads | None:
-    """None where the store has no such thing: a directory, GCS. Credentials: AWS's own chain."""
-    root = Root.parse(address)
-    if root.scheme != "s3":
-        return None
-    import boto3  # noqa: PLC0415  # 0.3 seconds that only S3 need pay
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
-    config = Config(
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 4},
-        s3={"addressing_style": "path" if endpoint_url else "auto"},
-    )
-    # S3-compatible stores take any region, but boto3 wants one to sign.
-    fallback = "us-east-1" if endpoint_url else None
-    try:
-        # A session of its own: the default one keeps the first credentials it finds.
-        client = boto3.Session().client(
-            "s3", endpoint_url=endpoint_url, region_name=region or fallback, config=config
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError("root", f"cannot be opened: {type(error).__name__}") from error
-    return Uploads(client, root)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        said = f"{error.operation_name} was refused: {code}"
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {401, 403}:
-            remedy = "; `outbox policy --for sweeper` prints what is needed"
-            raise AccessDeniedError("multipart uploads", said + remedy) from error
-        raise StoreUnavailableError("multipart uploads", said) from error
-    except BotoCoreError as error:
-        raise StoreUnavailableError("multipart uploads", type(error).__name__) from error
-
-
-_ATTEMPT = re.compile(r"[0-9a-f]{8}\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,80 +45,185 @@ class Kept:
     why: str
 
 
-def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Orphan | Kept]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undeleted:
+    """An orphan, or an unfinished upload, that the bucket does not let go."""
+
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnfinishedUpload:
+    """`key` is relative to the root. `aborted`: its parts are gone now."""
+
+    key: str
+    initiated_at: datetime
+    aborted: bool = False
+
+
+Swept = Orphan | Kept | Undeleted | UnfinishedUpload
+
+_UPLOADS = "multipart uploads"
+_NOT_LISTED = "this server does not list them: a lifecycle rule, or its own tools, must end them"
+_HELD = "the bucket does not allow it: it is locked or retained, or the right to delete is missing"
+_MISSING_RIGHT = "`outbox policy --for sweeper` prints what is needed"
+_UNSUPPORTED = frozenset({404, 405, 501})
+
+
+class Uploads:
+    """The multipart uploads below an `s3://` root. Nothing is sent before a method is called."""
+
+    def __init__(self, client: "S3Client", root: Root) -> None:
+        self._client = client
+        self._bucket = root.bucket
+        self._prefix = root.object_name("")
+
+    def sweep(self, *, before: datetime, delete: bool) -> Iterator[Swept]:
+        """Those begun before the time given, and with `delete` aborted. Raises StoreError."""
+        try:
+            with translated_boto(_UPLOADS):
+                yield from self._sweep(before=before, delete=delete)
+        except AccessDeniedError as error:
+            error.add_note(_MISSING_RIGHT)
+            raise
+        except StoreError as error:
+            if not _is_unsupported(error.__cause__):
+                raise
+            yield Kept(prefix=_UPLOADS, why=_NOT_LISTED)
+
+    def _sweep(self, *, before: datetime, delete: bool) -> Iterator[Swept]:
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._bucket, Prefix=self._prefix
+        )
+        for page in pages:
+            for upload in page.get("Uploads", []):
+                if upload["Initiated"] < before:
+                    key = upload["Key"].removeprefix(self._prefix)
+                    begun = UnfinishedUpload(key=key, initiated_at=upload["Initiated"])
+                    yield self._aborted(begun, upload["UploadId"]) if delete else begun
+
+    def _aborted(self, upload: UnfinishedUpload, upload_id: str) -> Swept:
+        try:
+            with translated_boto(upload.key):
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=self._prefix + upload.key, UploadId=upload_id
+                )
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            if not isinstance(error.__cause__, self._client.exceptions.NoSuchUpload):
+                return Undeleted(key=upload.key, why=str(error))
+        # Or it has ended since.
+        return replace(upload, aborted=True)
+
+
+def _is_unsupported(error: BaseException | None) -> bool:
+    """Of a bucket that is there: it has been listed by now."""
+    answer = getattr(error, "response", {}).get("ResponseMetadata", {})
+    return answer.get("HTTPStatusCode") in _UNSUPPORTED
+
+
+def open_uploads(address: str, *, endpoint_url: str | None, region: str | None) -> Uploads | None:
+    """None where the store has no such thing: a directory, GCS. Raises ConfigurationError."""
+    root = Root.parse(address)
+    if root.scheme != "s3":
+        return None
+    return Uploads(s3_client(endpoint_url=endpoint_url, region=region), root)
+
+
+def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Swept]:
     """Attempts below `artifacts/` that no manifest names, all of them older than `before`.
 
     An attempt under way has no manifest yet: `before` must lie further back than any execution
     may take. One listing, and one GET per key that has something old enough; memory holds one
     attempt at a time. The manifest is read anew right before an attempt is deleted. Raises
-    StoreError; where a manifest may not be read, nothing is deleted.
+    StoreError, when all that was deleted until then is told; where a manifest may not be read,
+    nothing is deleted.
     """
     sweeper = _Sweeper(bucket, before=before, delete=delete)
     # Neighbours in the listing, so that one attempt at a time is enough to hold.
-    groups = itertools.groupby(bucket.objects("artifacts/"), key=lambda found: _place(found.key))
+    groups = itertools.groupby(listed_artifacts(bucket), key=lambda found: _place(found.key))
     found = ((prefix, list(objects)) for prefix, objects in groups)
-    for answer in in_threads(sweeper.judge, found):
-        if answer is not None:
-            yield answer
+    try:
+        for _ in in_threads(sweeper.judge, found):
+            yield from sweeper.told()
+    except (Exception, KeyboardInterrupt):
+        # Those under way have ended by now.
+        yield from sweeper.told()
+        raise
+    yield from sweeper.told()
 
 
-def sweep_probes(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Orphan]:
+def sweep_probes(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Swept]:
     """What models wrote to try the bucket out, and may not have been allowed to delete."""
-    for probe in bucket.objects("probes/"):
+    sweeper = _Sweeper(bucket, before=before, delete=delete)
+    for probe in listed_probes(bucket):
         if probe.modified_at < before:
-            if delete:
-                bucket.delete(probe.key)
-            yield Orphan(prefix=probe.key, keys=(probe.key,), size=probe.size, deleted=delete)
-
-
-def owners(path: str) -> list[tuple[str, str]]:
-    """Every (key, attempt) that an artifact's key may be of.
-
-    Mostly one. An item, or a folder in an artifact's name, may look like an attempt too.
-    """
-    segments = path.split("/")[1:]
-    return [
-        ("/".join(segments[:place]), segments[place])
-        for place in range(1, len(segments) - 1)
-        if _ATTEMPT.match(segments[place])
-    ]
+            sweeper.take(probe.key, [probe])
+            yield from sweeper.told()
 
 
 class _Sweeper:
+    """Puts what it finds, and what becomes of it, into a queue; several threads may use it."""
+
     def __init__(self, bucket: Bucket, *, before: datetime, delete: bool) -> None:
         self._bucket = bucket
         self._before = before
         self._delete = delete
+        self._told: SimpleQueue[Swept] = SimpleQueue()
 
-    def judge(self, group: tuple[str, list[StoredObject]]) -> Orphan | Kept | None:
-        """None: a result's, or too young to tell."""
+    def told(self) -> Iterator[Swept]:
+        """What was found since the last call."""
+        while not self._told.empty():
+            yield self._told.get()
+
+    def judge(self, group: tuple[str, list[StoredObject]]) -> None:
         prefix, objects = group
         # One young object keeps all of its attempt: it may still be under way.
         if any(found.modified_at >= self._before for found in objects):
-            return None
-        if not owners(objects[0].key):
-            return Kept(prefix=prefix, why="is not laid out as Outbox does it; look at it yourself")
+            return
         try:
             orphans = self._unnamed(objects)
             if self._delete and orphans:
                 # A manifest may have come since: it saves its attempt.
                 orphans = self._unnamed(orphans)
-                self._delete_all(orphans)
         except ManifestError as error:
-            return Kept(prefix=prefix, why=f"its manifest cannot be read: {error}")
-        keys = tuple(found.key for found in orphans)
-        size = sum(found.size for found in orphans)
-        return Orphan(prefix=prefix, keys=keys, size=size, deleted=self._delete) if keys else None
+            self._told.put(Kept(prefix=prefix, why=f"its manifest cannot be read: {error}"))
+            return
+        self.take(prefix, orphans)
+
+    def take(self, prefix: str, orphans: Sequence[StoredObject]) -> None:
+        """Tell of them; with `delete`, when they are gone. Raises StoreUnavailableError."""
+        gone = list[StoredObject]()
+        try:
+            for found in orphans:
+                if not self._delete or self._is_deleted(found.key):
+                    gone.append(found)
+        finally:
+            if gone:
+                keys, size = tuple(one.key for one in gone), sum(one.size for one in gone)
+                self._told.put(Orphan(prefix=prefix, keys=keys, size=size, deleted=self._delete))
+
+    def _is_deleted(self, key: str) -> bool:
+        try:
+            self._bucket.delete(key)
+        except NotFoundError:  # another sweep was here
+            return True
+        except StoreUnavailableError:
+            raise
+        except AccessDeniedError:
+            self._told.put(Undeleted(key=key, why=_HELD))
+            return False
+        except StoreError as error:
+            self._told.put(Undeleted(key=key, why=str(error).removeprefix(f"{key}: ")))
+            return False
+        return True
 
     def _unnamed(self, objects: Sequence[StoredObject]) -> list[StoredObject]:
         pairs = {pair for found in objects for pair in owners(found.key)}
         named = {pair for pair in pairs if self._is_named(*pair)}
         return [found for found in objects if not named.intersection(owners(found.key))]
-
-    def _delete_all(self, objects: Sequence[StoredObject]) -> None:
-        for found in objects:
-            with contextlib.suppress(NotFoundError):  # another sweep was here
-                self._bucket.delete(found.key)
 
     def _is_named(self, key: str, attempt: str) -> bool:
         try:
@@ -216,10 +234,7 @@ class _Sweeper:
 
 def _place(path: str) -> str:
     """The prefix that is judged as one: up to the first segment that may be an attempt."""
-    candidates = owners(path)
-    if not candidates:
-        return path
-    key, attempt = candidates[0]
+    key, attempt = owners(path)[0]
     return f"artifacts/{key}/{attempt}/"
 
 
@@ -228,18 +243,25 @@ LEAST_GRACE = timedelta(hours=2)
 
 
 def sweep(
-    bucket: Bucket, uploads: Uploads | None, *, grace: timedelta, delete: bool, now: datetime
-) -> Iterator[Orphan | Kept | UnfinishedUpload]:
+    bucket: Bucket,
+    uploads: Uploads | None,
+    *,
+    grace: timedelta,
+    delete: bool,
+    now: datetime | None = None,
+) -> Iterator[Swept]:
     """Everything older than `grace` that no result needs; with `delete` it goes.
 
-    `inputs/` is left alone: no listing tells which of them a queued request still names.
-    Raises InvalidInputError for a grace that would take attempts under way, and StoreError.
+    `now` is by the bucket's clock, which is asked where it is None: this machine's may be wrong.
+    `inputs/` is left alone: no listing tells which of them a queued request still names. Raises
+    InvalidInputError for a grace that would take attempts under way, and StoreError, also where
+    the bucket does not tell its time.
     """
     if delete and grace < LEAST_GRACE:
         raise InvalidInputError(
             "--older-than", "must be 2h or more to delete: younger attempts may be under way"
         )
-    before = now - grace
+    before = (now or bucket.time()) - grace
     yield from sweep_attempts(bucket, before=before, delete=delete)
     yield from sweep_probes(bucket, before=before, delete=delete)
     if uploads is not None:

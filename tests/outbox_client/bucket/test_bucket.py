@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
@@ -70,20 +71,24 @@ def test_a_missing_bucket_is_named(seaweedfs, bucket_environment):
 
 
 @pytest.mark.parametrize("name", ["a//b", "bell\a", f"{'x' * 400}//b"])
-def test_an_object_that_keeps_all_from_being_listed_is_named(name, moto_options, monkeypatch):
+def test_an_object_that_obstore_refuses_is_listed_under_its_key(name, moto_options, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "moto")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "moto")
     bucket = open_bucket("s3://outbox/odd", endpoint_url=moto_options.endpoint_url)
-    odd = {"Bucket": "outbox", "Key": f"odd/manifests/job=J/{name}"}
+    keys = ["manifests/job=J/", "manifests/job=J/a", f"manifests/job=J/{name}"]
     client = boto3.client("s3", endpoint_url=moto_options.endpoint_url, region_name="us-east-1")
     with contextlib.closing(client):
-        client.put_object(**odd, Body=b"{}")
+        for key in keys:
+            client.put_object(Bucket="outbox", Key=f"odd/{key}", Body=b"")
         try:
-            with pytest.raises(StoreError) as caught:
-                list(bucket.keys("manifests/job=J/"))
+            assert list(bucket.keys("manifests/job=J/")) == sorted(keys)
+            after = bucket.objects_between("manifests/job=J/", after=keys[0], until=keys[1])
+            assert [found.key for found in after] == [
+                key for key in sorted(keys)[1:] if key <= keys[1]
+            ]
         finally:
-            client.delete_object(**odd)
-    assert f"delete {odd['Key']!a}" in str(caught.value)
+            for key in keys:
+                client.delete_object(Bucket="outbox", Key=f"odd/{key}")
 
 
 def test_an_absent_store_is_unavailable(bucket_environment):
@@ -130,3 +135,27 @@ def test_a_download_that_breaks_off_is_unavailable():
         finally:
             server.shutdown()
             thread.join()
+
+
+class Counted:
+    """The SDK's listing, and how often it was asked for one; see `NativeBucket`."""
+
+    def __init__(self, bucket) -> None:
+        self._native, self.listings = bucket._native, 0
+
+    def objects(self, prefix, *, after):
+        self.listings += 1
+        return self._native.objects(prefix, after=after)
+
+
+def test_only_the_page_of_an_odd_object_is_listed_by_the_sdk(bucket, root):
+    keys = [f"manifests/job=J/{number:04}.json" for number in range(2500)]
+    odd = ["manifests/job=J/0000-empty", "manifests/job=J/1100-empty"]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda key: bucket.create(key, b"" if key in odd else b"x"), keys + odd))
+    native = Counted(bucket)
+    counted = Bucket(bucket._store, root=root, native=native)
+
+    assert list(counted.keys("manifests/job=J/")) == sorted(keys + odd)
+
+    assert native.listings == 2

@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from outbox_client.fetching.fetch import Listed
 from tests.outbox_client.results import ATTEMPT, Results, artifact, files_below
+from truss_outbox.contract.keys import key_of_manifest
 
 GOOD = {"text.txt": b"good"}
 
@@ -47,7 +49,6 @@ def test_every_hostile_manifest_is_named_by_its_key_and_the_rest_is_fetched(resu
         expected[results.commit(item, GOOD, **changes)] = "BAD_MANIFEST"
     for item, data in {
         "not-json": b"{",
-        "empty": b"",
         "list": b"[]",
         "deep": b"[" * 100_000,
         "binary": bytes(range(256)),
@@ -73,9 +74,11 @@ def test_every_hostile_manifest_is_named_by_its_key_and_the_rest_is_fetched(resu
 
     report = results.fetch(tmp_path / "out" / "in")
 
-    assert {one.key: one.code for one in report.problems} == expected
-    assert not [one.problem for one in report.problems if len(one.problem) > 300]
-    assert not [one.problem for one in report.problems if "\n" in one.problem]
+    told = [*report.problems, *results.bucket.foreign]
+    assert {key_of_manifest(one.key): one.code for one in told} == expected
+    assert {one.code for one in report.problems} == {"CORRUPT_ARTIFACT", "NOT_FOUND"}
+    assert not [one.problem for one in told if len(one.problem) > 300]
+    assert not [one.problem for one in told if "\n" in one.problem]
     fetched = files_below(tmp_path / "out" / "in")
     assert {name for name in fetched if not name.startswith("good/")} == {
         "great/manifest.json",
@@ -88,7 +91,10 @@ def test_every_hostile_manifest_is_named_by_its_key_and_the_rest_is_fetched(resu
 @pytest.mark.parametrize("key", [".hidden", "a\\..\\..\\b", "..%2Fx/.y"])
 def test_a_key_that_no_template_makes_has_no_place_here(results, tmp_path, key):
     results.put(f"manifests/job=J/{key}.json", b"{}")
-    (problem,) = results.fetch(tmp_path / "out").problems
+    assert results.fetch(tmp_path / "out").results == []
+    assert [one.key for one in results.bucket.foreign] == [f"manifests/job=J/{key}.json"]
+    listed = Listed.of([f"manifests/job=J/{key}.json"])
+    (problem,) = results.fetch(tmp_path / "out", listed=listed).problems
     assert (problem.key, problem.code) == (f"job=J/{key}", "UNSAFE_PATH")
     assert files_below(tmp_path / "out") == {}
 
@@ -114,7 +120,8 @@ def test_an_artifact_is_only_ever_read_below_its_own_attempt(results, tmp_path):
 
 
 def test_the_exit_code_says_so(outbox, results, tmp_path):
-    bad = results.commit("bad", GOOD, artifacts=[artifact("../x")])
+    lie = artifact("text.txt", sha256="0" * 64)
+    bad = results.commit("bad", {"text.txt": b"data"}, artifacts=[lie])
     results.commit("good", GOOD)
     result = outbox("fetch", "J", "--to", tmp_path / "out", OUTBOX_ROOT=results.root)
     assert result.exit_code == 1

@@ -203,7 +203,7 @@ def test_policy_prints_json_and_needs_neither_key_nor_bucket(outbox):
 def test_sweep_shows_first_and_deletes_when_told(outbox, documents, job, bucket):
     outbox("submit", documents, "--job", job)
     bucket.create(f"artifacts/job={job}/z/00000000/x", b"1234")
-    bucket.create("probes/1", b"1")
+    bucket.create("probes/12345678", b"1")
 
     assert outbox("sweep").output == "nothing to sweep\n"
     shown = outbox("sweep", "--older-than", "0s")

@@ -190,10 +190,12 @@ def test_what_is_no_manifest_of_ours_is_named_and_the_rest_is_indexed(outbox, bu
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     assert report["added"] == 1
-    named = {one["key"].rpartition("/")[2].removesuffix(".json") for one in report["problems"]}
-    assert named == {"huge", *bad}
+    unfit = {f"manifests/job={job}/{name}.json" for name in ("huge", "infinite")}
+    assert {one["key"] for one in report["problems"]} == unfit
+    named = {one["key"].rpartition("/")[2] for one in report["foreign"]["objects"]}
+    assert named == {f"{name}.json" for name in bad} - {"infinite.json"}
     assert items(bucket, job) == ["good"]
-    assert "6 wrong" in outbox("index", job).stdout
+    assert "2 wrong" in outbox("index", job).stdout
 
 
 def test_an_index_with_a_hole_is_refused_with_the_remedy(outbox, bucket, naming, job):

@@ -130,7 +130,7 @@ def test_a_bucket_of_the_same_name_elsewhere_has_journals_of_its_own(tmp_path):
     with pytest.raises(UnknownJobError) as unknown, opened(""):
         pass
     assert "but to s3://b at http://127.0.0.1:1, s3://b at http://127.0.0.1:2" in str(unknown.value)
-    assert {(one.endpoint, one.root) for one in list_jobs(tmp_path)} == {
+    assert {(one.endpoint, one.root) for one in list_jobs(tmp_path)[0]} == {
         ("http://127.0.0.1:1", "s3://b"),
         ("http://127.0.0.1:2", "s3://b"),
     }
@@ -197,7 +197,7 @@ def test_a_journal_without_an_endpoint_is_found_and_becomes_its_buckets(
     tmp_path, written, root, endpoint
 ):
     write_journal_of_version_3(tmp_path, root=written, items="ab")
-    (listed,) = list_jobs(tmp_path)
+    (listed,) = list_jobs(tmp_path)[0]
     assert listed.counts == {State.PLANNED: 2}
     for _ in range(2):
         with Journal.opened(tmp_path, job="J", root=root, endpoint=endpoint) as journal:

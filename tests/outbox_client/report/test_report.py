@@ -284,7 +284,7 @@ def test_manifests_that_are_none_are_counted_and_the_rest_is_shown(bucket, surve
     bucket.create_new("manifests/job=march/b.json", b"{")
     bucket.create_new("manifests/job=march/c.json", b" " * (5 << 20))
     bucket.create_new("manifests/job=march/d.json", bucket.get("manifests/job=march/a.pdf.json"))
-    assert (survey().results, survey().unreadable) == (1, 3)
+    assert (survey().results, survey().foreign) == (1, 3)
 
 
 def test_a_job_of_which_nothing_is_there_has_no_report(survey):

@@ -132,7 +132,7 @@ def test_a_dry_run_shows_keys_and_sizes_and_sends_nothing(outbox, documents, job
     told = json.loads(outbox("submit", documents, "--job", job, "--dry-run", "--json").stdout)
     assert (told["bytes"], told["items"][2]["key"]) == (14, f"job={job}/more%2Fc.txt")
     assert service.bodies == {}
-    assert json.loads(outbox("jobs", "--json").stdout) == {"jobs": []}
+    assert json.loads(outbox("jobs", "--json").stdout) == {"jobs": [], "damaged": []}
 
 
 def test_documents_in_the_bucket_are_sent_by_reference(

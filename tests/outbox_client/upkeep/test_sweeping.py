@@ -8,13 +8,13 @@ import pytest
 from outbox_client import Batch, Item
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.bucket.records import owners
 from outbox_client.sending.body import make_body
 from outbox_client.upkeep.sweep import (
     LEAST_GRACE,
     Kept,
     Orphan,
     Uploads,
-    owners,
     sweep_attempts,
     sweep_probes,
 )
@@ -125,10 +125,11 @@ def test_what_cannot_be_judged_is_kept_and_said(swept, sweep_time):
     bucket.create("artifacts/mine.txt", b"x")
     before = everything(bucket)
 
-    kept = {one.prefix: one.why for one in sweep(bucket, sweep_time) if isinstance(one, Kept)}
+    (kept,) = sweep(bucket, sweep_time)
 
-    assert "v9" in kept["artifacts/job=j/future/44444444/"]
-    assert "not laid out" in kept["artifacts/mine.txt"]
+    assert isinstance(kept, Kept)
+    assert (kept.prefix, "v9" in kept.why) == ("artifacts/job=j/future/44444444/", True)
+    assert [one.key for one in bucket.foreign] == ["artifacts/mine.txt"]
     assert everything(bucket) == before
 
 

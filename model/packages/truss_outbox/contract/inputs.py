@@ -1,8 +1,16 @@
 """Which objects a request's `input` may name: what senders put there, and no result of others."""
 
+import re
 from collections.abc import Sequence
 
 FOLDER = "inputs"
+
+_UNSAFE_SEGMENT = re.compile(r"\.{0,2}\Z|.*[\x00-\x1f\x7f\\]", re.DOTALL)
+
+
+def is_readable(key: str) -> bool:
+    """Whether every store takes the key as it is; of others no request may name the object."""
+    return not any(map(_UNSAFE_SEGMENT.match, key.split("/")))
 
 
 def find_place(address: str, *, root: str, input_roots: Sequence[str]) -> tuple[str, str] | None:

@@ -41,6 +41,10 @@ _EMPTY = "%FF"  # 0xFF never occurs in UTF-8, so no other value is escaped to th
 _LITERAL = re.compile(r"[A-Za-z0-9._/=,+@-]*\Z")
 # None of these is left by `escape`: between two fields they keep `a`+`bc` from meeting `ab`+`c`.
 _SEPARATOR = re.compile(r"[/=,+@]")
+# What `escape` and a template's literals leave; `~` begins the digest of a shortened name.
+_KEY_SEGMENT = re.compile(r"(?!\.)([A-Za-z0-9._=,+@~-]|%[0-9A-F]{2})+\Z")
+_ATTEMPT = re.compile(r"[0-9a-f]{8}\Z")
+_PROBE = re.compile(r"(?:^|[/=-])[0-9a-f]{8}(?![0-9a-f])")
 _LABEL = re.compile(r"labels\.[A-Za-z0-9_-]+\Z")
 _FIELDS = frozenset({"job", "item", "request_id", "model", "environment"})
 
@@ -76,9 +80,22 @@ def short_segment(value: str, limit: int = MAX_SEGMENT_BYTES) -> str:
     return f"{beginning[0]}{SHORTENED}{digest}"
 
 
+def is_key(text: str) -> bool:
+    """Whether some template and some request could make this key."""
+    segments = text.split("/")
+    return len(text) <= MAX_KEY_BYTES and all(
+        len(segment) <= MAX_SEGMENT_BYTES and _KEY_SEGMENT.match(segment) for segment in segments
+    )
+
+
 def new_attempt() -> str:
     """A name for one execution: 8 random hex digits."""
     return secrets.token_hex(4)
+
+
+def is_attempt(segment: str) -> bool:
+    """Whether `new_attempt` could have made it."""
+    return _ATTEMPT.match(segment) is not None
 
 
 def manifest_key(key: str) -> str:
@@ -101,6 +118,12 @@ def failure_key(key: str, attempt: str) -> str:
 def key_of_failure(path: str) -> str:
     """The key whose failure record lies at `path`."""
     return path.removeprefix("failures/").rpartition("/")[0]
+
+
+def is_probe(path: str) -> bool:
+    """Whether a model that tried the bucket out may have written the object: `probes/<attempt>…`"""
+    name = path.removeprefix("probes/")
+    return path != name and is_key(name) and _PROBE.search(name) is not None
 
 
 def canary_key(item: str) -> str:

@@ -44,6 +44,7 @@ class UnsafeStore:
         self.put = store.put
         self.get = store.get
         self.get_file = store.get_file
+        self.keys = store.keys
         self.delete = store.delete
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:

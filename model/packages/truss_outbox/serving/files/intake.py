@@ -18,7 +18,7 @@ from ...contract.errors import (
     NotFoundError,
     ObjectTooLargeError,
 )
-from ...contract.inputs import find_place
+from ...contract.inputs import find_place, is_readable
 from ...contract.keys import MAX_SEGMENT_BYTES, escape
 from ...stores import ObjectStore
 from ..work import Work, WorkDirectory
@@ -32,7 +32,6 @@ _CLAIM_CHECK = re.compile(r"inputs/([0-9a-f]{64})\Z")
 _NO_SUCH_OBJECT = (
     "there is no such object that this model may read; put it there before the request"
 )
-_UNSAFE_SEGMENT = re.compile(r"\.{0,2}\Z|.*[\x00-\x1f\x7f\\]", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +103,7 @@ class FileIntake:
         root, stores = self.store.root, {one.root: one for one in self.input_stores}
         whole = address if "://" in address else f"{root}/{address}"
         found = find_place(whole, root=root, input_roots=list(stores))
-        if found is None or any(_UNSAFE_SEGMENT.match(segment) for segment in found[1].split("/")):
+        if found is None or not is_readable(found[1]):
             raise InvalidInputError(
                 "input",
                 "must name an object below inputs/ of this model's root, by its key (inputs/...)"

@@ -1,0 +1,279 @@
+"""The bucket by its own means, the clouds' SDKs and the file system: slower than obstore.
+
+They do what obstore does not: they list objects whose keys it refuses (`a//b`, control characters)
+or shortens (a slash at the end), and tell the time by which the bucket dates its objects.
+"""
+
+import contextlib
+import functools
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from truss_outbox.contract.errors import (
+    AccessDeniedError,
+    ConfigurationError,
+    StoreError,
+    StoreUnavailableError,
+)
+from truss_outbox.contract.root import Root
+
+from .bucket import StoredObject
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from types_boto3_s3 import S3Client
+
+_NO_TIME = "the bucket does not say what time it is: the age of its objects cannot be known"
+
+
+class S3Bucket:
+    """`connect` makes the client, when it is first needed."""
+
+    def __init__(self, connect: "Callable[[], S3Client]", root: Root) -> None:
+        self._connect = connect
+        self._root = root
+
+    @functools.cached_property
+    def _client(self) -> "S3Client":
+        return self._connect()
+
+    def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
+        own = self._root.object_name("")
+        place: dict[str, Any] = {"Bucket": self._root.bucket, "Prefix": own + prefix}
+        if after is not None:
+            place["StartAfter"] = own + after
+        with translated_boto(prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(**place):
+                for entry in page.get("Contents", []):
+                    yield StoredObject(
+                        key=entry["Key"].removeprefix(own),
+                        size=entry["Size"],
+                        modified_at=entry["LastModified"],
+                    )
+
+    def time(self) -> datetime:
+        prefix = self._root.object_name("artifacts/")
+        with translated_boto("artifacts/"):
+            answer = self._client.list_objects_v2(
+                Bucket=self._root.bucket, Prefix=prefix, MaxKeys=1
+            )
+        return _date(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
+
+
+def s3_client(*, endpoint_url: str | None, region: str | None) -> "S3Client":
+    """Credentials come from AWS's own chain. Raises ConfigurationError."""
+    import boto3  # noqa: PLC0415  # 0.3 seconds that only S3 need pay
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        s3={"addressing_style": "path" if endpoint_url else "auto"},
+    )
+    region = region or os.environ.get("AWS_REGION")
+    # S3-compatible stores take any region, but boto3 wants one to sign.
+    fallback = "us-east-1" if endpoint_url else None
+    try:
+        # A session of its own: the default one keeps the first credentials it finds.
+        return boto3.Session().client(
+            "s3", endpoint_url=endpoint_url, region_name=region or fallback, config=config
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError("root", f"cannot be opened: {type(error).__name__}") from error
+
+
+@contextlib.contextmanager
+def translated_boto(key: str) -> Iterator[None]:
+    """boto3's errors come out as ours, with `key` in their message."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        yield
+    except ClientError as error:
+        said = f"{error.operation_name} was refused: {error.response['Error'].get('Code', '')}"
+        match error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"):
+            case 401 | 403:
+                raise AccessDeniedError(key, said) from error
+            case int(status) if status < 500 and status not in {408, 429}:
+                raise StoreError(key, said) from error
+            case _:
+                raise StoreUnavailableError(key, said) from error
+    except BotoCoreError as error:
+        raise StoreUnavailableError(key, type(error).__name__) from error
+
+
+class GcsBucket:
+    """`credentials` are asked for when they are first needed."""
+
+    def __init__(
+        self, credentials: "Callable[[], Credentials]", root: Root, *, endpoint_url: str | None
+    ) -> None:
+        self._ask_credentials = credentials
+        self._root = root
+        self._endpoint_url = endpoint_url
+
+    @functools.cached_property
+    def _credentials(self) -> "Credentials":
+        return self._ask_credentials()
+
+    def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
+        from google.cloud.storage import Client  # noqa: PLC0415  # 0.3 seconds
+
+        options = {"api_endpoint": self._endpoint_url} if self._endpoint_url else None
+        client = Client(project="none", credentials=self._credentials, client_options=options)
+        own = self._root.object_name("")
+        start = None if after is None else own + after
+        with _translated_google(prefix):
+            for blob in client.list_blobs(
+                self._root.bucket, prefix=own + prefix, start_offset=start
+            ):
+                if blob.name != start:  # GCS begins with it, S3 after it
+                    yield StoredObject(
+                        key=blob.name.removeprefix(own), size=blob.size, modified_at=blob.updated
+                    )
+
+    def time(self) -> datetime:
+        from google.auth.transport.requests import Request  # noqa: PLC0415
+
+        host = self._endpoint_url or f"https://storage.{self._credentials.universe_domain}"
+        query = urlencode({"prefix": self._root.object_name("artifacts/"), "maxResults": 1})
+        address = f"{host}/storage/v1/b/{self._root.bucket}/o?{query}"
+        ask, headers = Request(), dict[str, str]()
+        with _translated_google("artifacts/"):
+            self._credentials.before_request(ask, "GET", address, headers)
+            answer = ask(address, "GET", headers=headers, timeout=30)
+        if answer.status in {401, 403}:
+            raise AccessDeniedError("artifacts/", "listing was refused")
+        if answer.status != 200:
+            raise StoreUnavailableError("artifacts/", f"listing was answered {answer.status}")
+        return _date(answer.headers.get("date"))
+
+
+_GCS_SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
+
+
+def is_emulator(endpoint_url: str | None) -> bool:
+    """An http endpoint is taken for an emulator of GCS, which wants no credentials."""
+    return (endpoint_url or "").startswith("http://")
+
+
+def google_credentials(endpoint_url: str | None) -> "Credentials":
+    """From Google's default chain. Raises ConfigurationError."""
+    import google.auth  # noqa: PLC0415  # 0.1 seconds that S3 need not pay
+    from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415
+    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
+
+    if is_emulator(endpoint_url):
+        return AnonymousCredentials()
+    try:
+        credentials: Credentials = google.auth.default(scopes=_GCS_SCOPES)[0]
+    except DefaultCredentialsError as error:
+        raise ConfigurationError(
+            "Google credentials",
+            "none were found; run gcloud auth application-default login, or set"
+            " GOOGLE_APPLICATION_CREDENTIALS to a key's file",
+        ) from error
+    return credentials
+
+
+@contextlib.contextmanager
+def _translated_google(key: str) -> Iterator[None]:
+    from google.api_core.exceptions import (  # noqa: PLC0415
+        Forbidden,
+        GoogleAPIError,
+        NotFound,
+        Unauthorized,
+    )
+    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+
+    try:
+        yield
+    except (Forbidden, Unauthorized) as error:
+        raise AccessDeniedError(key, "listing was refused") from error
+    except NotFound as error:
+        raise StoreError(key, "there is no such bucket: check root and endpoint_url") from error
+    except (GoogleAPIError, GoogleAuthError, OSError) as error:
+        raise StoreUnavailableError(key, type(error).__name__) from error
+
+
+def _date(header: str | None) -> datetime:
+    """The end of the second that an answer's header names: what was there before it is older."""
+    try:
+        return parsedate_to_datetime(header or "").astimezone(UTC) + timedelta(seconds=1)
+    except ValueError as error:
+        raise StoreError("artifacts/", _NO_TIME) from error
+
+
+class DirectoryBucket:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
+        """Links are followed; what is neither a file nor a folder is an empty object."""
+        top = self._directory / prefix
+        try:
+            status = top.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if stat.S_ISDIR(status.st_mode):
+            objects = _walk(str(top), prefix, status, above=())
+            yield from (found for found in objects if after is None or found.key > after)
+
+    def time(self) -> datetime:
+        # Of a new file: on a share, the server's clock dates files.
+        unfinished = self._directory / ".tmp"  # which no reader lists
+        try:
+            unfinished.mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=unfinished) as file:
+                file.write(b"x")
+                file.flush()
+                return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        except OSError as error:
+            raise StoreError(".tmp/", f"{_NO_TIME} ({error.strerror})") from error
+
+
+def _walk(
+    folder: str, key: str, status: os.stat_result, *, above: tuple[tuple[int, int], ...]
+) -> Iterator[StoredObject]:
+    """In the order of names. `above` are the folders that it lies in, by device and number."""
+    identity = (status.st_dev, status.st_ino)
+    try:
+        # A link to a folder that it lies in has no end.
+        entries = [] if identity in above else sorted(os.scandir(folder), key=lambda one: one.name)
+    except FileNotFoundError:
+        return  # deleted meanwhile
+    except PermissionError as error:
+        if not above:
+            raise AccessDeniedError(key, "the directory's permissions do not allow it") from error
+        yield StoredObject(key=key, size=0, modified_at=_time(status))
+        return
+    for entry in entries:
+        name = key + entry.name
+        with contextlib.suppress(FileNotFoundError):
+            status = _status(entry)
+            if stat.S_ISDIR(status.st_mode):
+                yield from _walk(entry.path, f"{name}/", status, above=(*above, identity))
+            else:
+                size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+                yield StoredObject(key=name, size=size, modified_at=_time(status))
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result:
+    """Of what a link names; of the link where it names nothing."""
+    try:
+        return entry.stat()
+    except OSError:
+        return entry.stat(follow_symlinks=False)
+
+
+def _time(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime, UTC)
