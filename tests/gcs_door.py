@@ -53,6 +53,9 @@ class Door(ThreadingHTTPServer):
         self.before: Callable[[Seen], Answer | None] = lambda _: None
         self.after: Callable[[Seen, bytes], bytes | None] = lambda _, body: body
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller that has gone is no matter."""
+
     def answer(self, seen: Seen) -> Answer | None:
         self.seen.append(seen)
         return self.before(seen) or self._pass_on(seen)
@@ -124,6 +127,7 @@ def key_file(token_url: str) -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Door
 
     def _any(self) -> None:

@@ -27,8 +27,15 @@ class ServiceError(OutboxError):
 
     code = "SERVICE_ERROR"
 
-    def __init__(self, problem: str, *, status: int | None = None) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
         self.status = status
+        self.retry_after_seconds = retry_after_seconds
         super().__init__(problem)
 
 

@@ -1,8 +1,7 @@
 """From settings to what the functions of the library take."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 
 from .bucket.bucket import Bucket
 from .bucket.foreign import ForeignObjects
@@ -34,14 +33,29 @@ def result_naming(settings: ClientSettings) -> Naming:
     return Naming(template=settings.template)
 
 
-def bucket(settings: ClientSettings, foreign: ForeignObjects | None = None) -> Bucket:
+OnWait = Callable[[float], None]
+"""Told, before each pause, at how many seconds after its beginning a call is made again."""
+
+
+def _silent(_: float) -> None:
+    pass
+
+
+def bucket(
+    settings: ClientSettings,
+    foreign: ForeignObjects | None = None,
+    *,
+    on_wait: OnWait = _silent,
+    timeout_seconds: float | None = None,
+) -> Bucket:
     """`foreign` takes what is not Outbox's. Raises ConfigurationError. Nothing is sent yet."""
-    return open_bucket(
+    opened = open_bucket(
         settings.require_root(),
         endpoint_url=settings.endpoint_url,
         region=settings.region,
         foreign=foreign,
     )
+    return opened.waiting(timeout_seconds=timeout_seconds, on_wait=on_wait)
 
 
 def endpoint(settings: ClientSettings) -> str:
@@ -64,13 +78,16 @@ def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
 
 @contextmanager
 def deployment(
-    settings: ClientSettings, foreign: ForeignObjects | None = None
+    settings: ClientSettings,
+    foreign: ForeignObjects | None = None,
+    *,
+    on_wait: OnWait = _silent,
 ) -> Iterator[Deployment]:
     """As `service` and `bucket` of the settings. Raises ConfigurationError. Nothing is sent yet."""
     with service(settings) as api:
         yield Deployment(
             api=api,
-            bucket=bucket(settings, foreign),
+            bucket=bucket(settings, foreign, on_wait=on_wait),
             naming=naming(settings),
             model_version=settings.model_version,
         )
@@ -107,18 +124,25 @@ def known_digests(settings: ClientSettings, job: str) -> dict[str, str]:
 
 
 def stored_files(
-    settings: ClientSettings, address: str, *, field: str, foreign: ForeignObjects | None = None
+    settings: ClientSettings,
+    address: str,
+    *,
+    field: str,
+    foreign: ForeignObjects | None = None,
+    on_wait: OnWait = _silent,
 ) -> Iterator[Item]:
     """What `sources.stored` finds at an address that the deployed model may read."""
+
+    def open_root(root: str) -> Bucket:
+        opened = open_bucket(
+            root, endpoint_url=settings.endpoint_url, region=settings.region, foreign=foreign
+        )
+        return opened.waiting(on_wait=on_wait)
+
     return stored_items(
         address,
         field=field,
         root=settings.require_root(),
         input_roots=settings.input_roots,
-        open_root=partial(
-            open_bucket,
-            endpoint_url=settings.endpoint_url,
-            region=settings.region,
-            foreign=foreign,
-        ),
+        open_root=open_root,
     )

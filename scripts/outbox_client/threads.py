@@ -3,9 +3,13 @@
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import Event
 from typing import TypeVar
 
 WORKERS = 8
+
+INTERRUPTED = Event()
+"""Set once somebody has asked this process to end: no thread of it waits any longer."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,3 +51,9 @@ def in_threads(
                 future.cancel()
             if halt is not None:
                 halt()
+
+
+def pause(seconds: float) -> None:
+    """Raises KeyboardInterrupt, in whichever thread, once the process was asked to end."""
+    if INTERRUPTED.wait(seconds):
+        raise KeyboardInterrupt

@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-import stamina
 
 from tests.faults.faulty_store import Call, Mode
 from tests.faults.places import PLACES, all_keys, swept
 from tests.faults.scenario import DOCUMENT, INPUT, ask_until_answered, check
+from truss_outbox.retrying import without_pauses
 from truss_outbox.stores import ObjectStore
 from truss_outbox.stores.memory import MemoryStore
 
@@ -21,7 +21,7 @@ HEALED_INSIDE = {Mode.ERROR_BEFORE, Mode.ERROR_AFTER}
 
 @pytest.fixture(autouse=True)
 def _without_waiting():
-    with stamina.set_testing(True, attempts=4):
+    with without_pauses(tries=4):
         yield
 
 

@@ -1,14 +1,12 @@
 """A deployment whose bucket is real and whose queue and model are a few lines."""
 
 import datetime
-import logging
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import stamina
 from obstore.store import MemoryStore
 from typer.testing import CliRunner
 
@@ -22,6 +20,7 @@ from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.http_service import API_KEY, Faults, running_service
 from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.root import Root
+from truss_outbox.retrying import without_pauses
 from truss_outbox.stores import S3Options
 from truss_outbox.stores.s3.client import connect
 from truss_outbox.stores.s3.store import S3Store
@@ -33,9 +32,8 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _quick_retries() -> Iterator[None]:
     """Repetitions without their pauses."""
-    stamina.set_testing(True, attempts=3)
-    yield
-    stamina.set_testing(False)
+    with without_pauses(tries=3):
+        yield
 
 
 @pytest.fixture
@@ -164,9 +162,8 @@ def base_url(service: FakeService, faults: Faults) -> Iterator[str]:
 
 
 @pytest.fixture
-def outbox(caplog, tmp_path, root, bucket_environment, base_url):
+def outbox(tmp_path, root, bucket_environment, base_url):
     """Runs a command with everything configured; keyword arguments change the environment."""
-    caplog.set_level(logging.ERROR, logger="stamina")  # as `main` does
     environment = {
         "OUTBOX_ROOT": root,
         "OUTBOX_HOME": str(tmp_path / "home"),

@@ -1,17 +1,18 @@
 """The bucket by obstore, which reads several times faster than the SDKs, with our errors."""
 
 import contextlib
-import functools
+import copy
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import obstore
 from obstore import exceptions
-from obstore.store import LocalStore, S3Store
+from obstore.store import GCSStore, LocalStore, S3Store
 
 from truss_outbox.contract.errors import (
     AlreadyExistsError,
@@ -21,12 +22,14 @@ from truss_outbox.contract.errors import (
     StoreUnavailableError,
 )
 from truss_outbox.contract.inputs import is_readable
+from truss_outbox.retrying import LONGEST_WAIT_SECONDS, patiently
 
+from ..threads import pause
 from .errors import translated
 from .foreign import ForeignObjects
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ObjectStore, RetryConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,31 +51,21 @@ class NativeBucket(Protocol):
         """By the clock that dates the objects."""
 
 
-_ATTEMPTS = 3
+_KNOWN_SECONDS = 60.0
+"""After so long without a call, it is not known any more whether the bucket is away."""
+
 _CHUNK_BYTES = 1 << 20
 _PAGE_KEYS = 1000
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
 """Of a file that is uploaded. S3 takes 10,000 parts: 80 GB."""
+_STEP_RETRIES: "RetryConfig" = {
+    # Of a call that is many requests, obstore alone can repeat one: a part of a file, a page. For
+    # seconds, as nothing interrupts it meanwhile.
+    "max_retries": 6,
+    "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=1)},
+}
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def repeated(call: Callable[P, R]) -> Callable[P, R]:
-    """The call; where the store is unavailable, again: a few times, with growing pauses."""
-
-    @functools.wraps(call)
-    def first(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return call(*args, **kwargs)
-        except StoreUnavailableError:
-            # Only now: stamina's preparations alone take as long as a small GET.
-            import stamina  # noqa: PLC0415  # 0.05 seconds
-
-            again = stamina.retry(on=StoreUnavailableError, attempts=_ATTEMPTS)(call)
-            return again(*args, **kwargs)
-
-    return first
+T = TypeVar("T")
 
 
 def _is_refused_key(error: StoreError) -> bool:
@@ -93,6 +86,8 @@ def _native_page(objects: Iterator[StoredObject]) -> tuple[list[StoredObject], b
 class Bucket:
     """Objects under a root. Safe to use from several threads.
 
+    A call to a bucket that is unavailable is repeated, for `timeout_seconds` in all since anything
+    was heard of it; before each pause `on_wait` is told at how many seconds it will end.
     `foreign` is what was met in it that is not Outbox's. Without a `native` one, objects are
     listed by obstore alone: under their exact keys, or not at all.
     """
@@ -104,11 +99,59 @@ class Bucket:
         root: str,
         native: NativeBucket | None = None,
         foreign: ForeignObjects | None = None,
+        timeout_seconds: float = LONGEST_WAIT_SECONDS,
+        on_wait: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.root = root
         self.foreign = ForeignObjects() if foreign is None else foreign
         self._store = store
         self._native = native
+        self.timeout_seconds = timeout_seconds
+        self.on_wait = on_wait
+        self._away_since: float | None = None
+        self._failed_at = 0.0
+
+    def waiting(
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        on_wait: Callable[[float], None] | None = None,
+    ) -> Self:
+        """The same bucket, waited for in another way where one is given."""
+        other = copy.copy(self)
+        if timeout_seconds is not None:
+            other.timeout_seconds = timeout_seconds
+        if on_wait is not None:
+            other.on_wait = on_wait
+        return other
+
+    def patiently(self, operation: Callable[[], T]) -> T:
+        """The operation, repeated while it raises StoreUnavailableError."""
+        return patiently(
+            lambda: self._noted(operation),
+            timeout_seconds=self.timeout_seconds - self._away_seconds(),
+            on_wait=self.on_wait,
+            pause=pause,
+        )
+
+    def _away_seconds(self) -> float:
+        """What others have waited already: a bucket that is gone is not waited for by each."""
+        since, now = self._away_since, time.monotonic()
+        return 0.0 if since is None or now - self._failed_at > _KNOWN_SECONDS else now - since
+
+    def _noted(self, operation: Callable[[], T]) -> T:
+        try:
+            answer = operation()
+        except StoreUnavailableError:
+            if not self._away_seconds():
+                self._away_since = time.monotonic()
+            self._failed_at = time.monotonic()
+            raise
+        except StoreError:
+            self._away_since = None
+            raise
+        self._away_since = None
+        return answer
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below `prefix`, which ends in a slash. Raises StoreError."""
@@ -161,34 +204,69 @@ class Bucket:
             except StoreError as error:
                 if not _is_refused_key(error):
                     raise
-            found, is_last = _native_page(native.objects(prefix, after=after))
+            found, is_last = self._native_page(native, prefix, after)
             if found:
                 yield found
                 after = found[-1].key
 
+    def _native_page(
+        self, native: NativeBucket, prefix: str, after: str | None
+    ) -> tuple[list[StoredObject], bool]:
+        return self.patiently(lambda: _native_page(native.objects(prefix, after=after)))
+
     def _quick_pages(self, prefix: str, after: str | None) -> Iterator[Sequence[StoredObject]]:
-        with translated(prefix):
-            for page in obstore.list(self._store, prefix, offset=after):
+        """A listing that breaks off goes on after the last key that came."""
+        last, seen = after, set[str]()
+
+        def begin() -> Iterator[Any]:
+            return obstore.list(self._store, prefix, offset=last)
+
+        for page in self._resumed(prefix, begin):
+            fresh = page
+            if self.lists_in_order:
+                last = page[-1]["path"]
+            else:  # It begins anew, without those.
+                fresh = [meta for meta in page if meta["path"] not in seen]
+                seen.update(meta["path"] for meta in fresh)
+            if fresh:
                 yield [
                     StoredObject(
                         key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
                     )
-                    for meta in page
+                    for meta in fresh
                 ]
 
     def time(self) -> datetime:
         """By the clock that dates the objects. Raises StoreError where the bucket does not tell."""
-        return datetime.now(UTC) if self._native is None else self._native.time()
+        native = self._native
+        return datetime.now(UTC) if native is None else self.patiently(native.time)
 
-    @repeated
+    def _resumed(self, key: str, begin: Callable[[], Iterator[T]]) -> Iterator[T]:
+        """What an iterator yields; where it fails, what a new one does, which goes on there."""
+        current: Iterator[T] | None = None
+
+        def step() -> T | None:
+            nonlocal current
+            with translated(key):
+                going = begin() if current is None else current
+                current = None  # one that fails is not asked again
+                found = next(going, None)
+                current = going
+                return found
+
+        while (found := self.patiently(step)) is not None:
+            yield found
+
     def folders(self, prefix: str) -> list[str]:
         """What lies right below `prefix` and has something below it. Raises StoreError.
 
         None where the bucket has a folder there that obstore refuses to name.
         """
+        store = _repeating_steps(self._store)
         try:
-            with translated(prefix):
-                return list(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
+            return self._call(
+                prefix, lambda: list(obstore.list_with_delimiter(store, prefix)["common_prefixes"])
+            )
         except StoreError as error:
             if _is_refused_key(error):
                 return []
@@ -199,37 +277,42 @@ class Bucket:
         """Whether listings come sorted and can begin anywhere; a directory's do not."""
         return not isinstance(self._store, LocalStore)
 
-    @repeated
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """All bytes of a small object; of one with more than `max_bytes`, none is read.
 
         Raises NotFoundError, ObjectTooLargeError, StoreError.
         """
-        with translated(key):
+
+        def get() -> bytes:
             found = obstore.get(self._store, key)
             # The answer's header has the size: of a larger object's body nothing is read.
             if max_bytes is not None and found.meta["size"] > max_bytes:
                 raise ObjectTooLargeError(key, max_bytes=max_bytes)
             return bytes(found.bytes())
 
-    @repeated
+        return self._call(key, get)
+
     def get_range(self, key: str, *, start: int, length: int) -> memoryview:
         """A range that the object has, without a copy. Raises NotFoundError, StoreError."""
-        with translated(key):
-            return memoryview(obstore.get_range(self._store, key, start=start, length=length))
+        return self._call(
+            key, lambda: memoryview(obstore.get_range(self._store, key, start=start, length=length))
+        )
 
     def range_chunks(self, key: str, *, start: int, length: int) -> Iterator[memoryview]:
         """The range, about a mebibyte at a time. Raises NotFoundError, StoreError."""
-        with translated(key):
-            found = obstore.get(self._store, key, options={"range": (start, start + length)})
-            for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
-                yield memoryview(chunk)
+        place, end = start, start + length
 
-    @repeated
+        def begin() -> Iterator[Any]:
+            found = obstore.get(self._store, key, options={"range": (place, end)})
+            return iter(found.stream(min_chunk_size=_CHUNK_BYTES))
+
+        for chunk in self._resumed(key, begin):
+            place += len(chunk)
+            yield memoryview(chunk)
+
     def size(self, key: str) -> int:
         """In bytes. Raises NotFoundError, StoreError."""
-        with translated(key):
-            return obstore.head(self._store, key)["size"]
+        return self._call(key, lambda: obstore.head(self._store, key)["size"])
 
     def exists(self, key: str) -> bool:
         try:
@@ -238,38 +321,64 @@ class Bucket:
             return False
         return True
 
-    @repeated
     def put(self, key: str, data: bytes) -> None:
         """Store `data` in place of what is there: for `jobs/` alone, which is derived."""
-        with translated(key):
-            obstore.put(self._store, key, data)
+        self._call(key, lambda: obstore.put(self._store, key, data))
 
-    @repeated
     def create(self, key: str, data: bytes) -> None:
         """Store `data` unless the key is taken: for keys that name their own content."""
         with contextlib.suppress(AlreadyExistsError):
             self.create_new(key, data)
 
     def create_new(self, key: str, data: bytes) -> None:
-        """One call. Raises AlreadyExistsError where the key is taken, and StoreError."""
-        with translated(key):
-            obstore.put(self._store, key, data, mode="create")
+        """Raises AlreadyExistsError where the key is taken, and StoreError.
 
-    @repeated
+        Taken also by this very call, where a first answer was lost.
+        """
+        self._call(
+            key,
+            lambda: obstore.put(self._store, key, data, mode="create"),
+            is_conditional=True,
+        )
+
     def upload(self, key: str, path: Path) -> None:
         """Stream a large file in parts; readers see all of it or nothing."""
-        with translated(key):
-            obstore.put(
-                self._store, key, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE
-            )
+        store = _repeating_steps(self._store)
+
+        def put() -> None:
+            with translated(key):
+                obstore.put(
+                    store, key, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE
+                )
+
+        try:
+            put()
+        except StoreUnavailableError:
+            # Now the time to wait begins: a large file takes longer than that.
+            self.patiently(put)
 
     def delete(self, key: str) -> None:
-        with translated(key):
-            obstore.delete(self._store, key)
+        self._call(key, lambda: obstore.delete(self._store, key))
 
     def link(self, key: str, *, life: timedelta) -> str:
         """A URL whose holder may read the object, of S3 alone. Raises StoreError."""
         if not isinstance(self._store, S3Store):
             raise StoreError(key, "only S3's links are signed here")
-        with translated(key):
-            return obstore.sign(self._store, "GET", key, life)
+        store = self._store
+        return self._call(key, lambda: obstore.sign(store, "GET", key, life))
+
+    def _call(self, key: str, call: Callable[[], T], *, is_conditional: bool = False) -> T:
+        def translated_call() -> T:
+            with translated(key, is_conditional=is_conditional):
+                return call()
+
+        return self.patiently(translated_call)
+
+
+def _repeating_steps(store: "ObjectStore") -> "ObjectStore":
+    """The same store, in which obstore repeats what fails: for calls that are many requests."""
+    if not isinstance(store, S3Store | GCSStore):
+        return store
+    # What it is pickled by: obstore has no other way to change one option.
+    arguments, options = store.__getnewargs_ex__()  # type: ignore[no-untyped-call]
+    return type(store)(*arguments, **{**options, "retry_config": _STEP_RETRIES})

@@ -23,6 +23,7 @@ from truss_outbox.contract.errors import (
     StoreUnavailableError,
 )
 from truss_outbox.contract.root import Root
+from truss_outbox.retrying import is_transient
 
 from .bucket import StoredObject
 
@@ -76,7 +77,8 @@ def s3_client(*, endpoint_url: str | None, region: str | None) -> "S3Client":
     config = Config(
         connect_timeout=5,
         read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 4},
+        # One: the bucket's calls are repeated, and these like them.
+        retries={"mode": "standard", "total_max_attempts": 1},
         s3={"addressing_style": "path" if endpoint_url else "auto"},
     )
     region = region or os.environ.get("AWS_REGION")
@@ -99,14 +101,12 @@ def translated_boto(key: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        said = f"{error.operation_name} was refused: {error.response['Error'].get('Code', '')}"
-        match error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"):
-            case 401 | 403:
-                raise AccessDeniedError(key, said) from error
-            case int(status) if status < 500 and status not in {408, 429}:
-                raise StoreError(key, said) from error
-            case _:
-                raise StoreUnavailableError(key, said) from error
+        code = error.response["Error"].get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        said = f"{error.operation_name} was refused: {code}"
+        if is_transient(status, code):
+            raise StoreUnavailableError(key, said) from error
+        raise (AccessDeniedError if status in {401, 403} else StoreError)(key, said) from error
     except BotoCoreError as error:
         raise StoreUnavailableError(key, type(error).__name__) from error
 

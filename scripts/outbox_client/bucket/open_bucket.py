@@ -4,16 +4,17 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from obstore import exceptions
 from obstore.store import GCSStore, LocalStore, S3Store
 
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
+from truss_outbox.retrying import is_transient
 
 from .bucket import Bucket, NativeBucket
-from .errors import first_line
+from .errors import first_line, repeatable
 from .foreign import ForeignObjects
 from .native import (
     DirectoryBucket,
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
         S3Config,
     )
 
-_RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
+# None of obstore's own, which take a second in all: the bucket repeats calls, once for all.
+_RETRIES: "RetryConfig" = {"max_retries": 0}
 
 
 def open_bucket(
@@ -92,7 +94,7 @@ def _s3(place: Root, endpoint_url: str | None, region: str | None) -> S3Store:
             config=config,
             prefix=place.prefix or None,
             region=region or "us-east-1",
-            credential_provider=credentials,
+            credential_provider=credentials and repeatable(credentials, _may_pass),
             virtual_hosted_style_request=not endpoint_url,
             client_options=_client_options(endpoint_url),
             retry_config=_RETRIES,
@@ -134,9 +136,20 @@ def _client_options(endpoint_url: str | None) -> "ClientConfig":
 def _google_credentials(endpoint_url: str | None) -> "Callable[[], GCSCredential]":
     if is_emulator(endpoint_url):
         return lambda: {"token": "none", "expires_at": None}
+    from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: PLC0415
     from obstore.auth.google import GoogleCredentialProvider  # noqa: PLC0415  # 0.1 seconds
 
-    return GoogleCredentialProvider(google_credentials(endpoint_url))
+    from truss_outbox.stores.gcs.tokens import token_request  # noqa: PLC0415
+
+    credentials = google_credentials(endpoint_url)
+    provider = GoogleCredentialProvider(credentials, request=token_request())
+    return repeatable(
+        provider,
+        lambda error: (
+            isinstance(error, TransportError)
+            or (isinstance(error, GoogleAuthError) and error.retryable)
+        ),
+    )
 
 
 def _credentials(region: str | None) -> "Boto3CredentialProvider":
@@ -151,3 +164,19 @@ def _credentials(region: str | None) -> "Boto3CredentialProvider":
             "AWS credentials",
             "none were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
         ) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the service that gives the credentials did not answer, or had a fault."""
+    from botocore import exceptions  # noqa: PLC0415  # loaded already, by what raised the error
+
+    if isinstance(error, exceptions.ClientError):
+        answer: dict[str, Any] = {**error.response}
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return is_transient(status, answer.get("Error", {}).get("Code", ""))
+    unanswered = (
+        exceptions.ConnectionError,
+        exceptions.HTTPClientError,
+        exceptions.MetadataRetrievalError,
+    )
+    return isinstance(error, unanswered)

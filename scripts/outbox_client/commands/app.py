@@ -3,8 +3,8 @@
 import contextlib
 import gc
 import importlib
-import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -123,10 +123,17 @@ def outbox(
         raise typer.Exit
 
 
+def _interrupt(*_: object) -> None:
+    # `--help` need not load it.
+    from ..threads import INTERRUPTED  # noqa: PLC0415
+
+    INTERRUPTED.set()
+    raise KeyboardInterrupt
+
+
 def main() -> None:
+    signal.signal(signal.SIGINT, _interrupt)
     # What is loaded stays: going through it again, and at the end, takes 0.05 seconds.
     gc.freeze()
-    # A repetition is not worth a line; what fails for good comes as an error.
-    logging.getLogger("stamina").setLevel(logging.ERROR)
     streams.prepare()
     app()

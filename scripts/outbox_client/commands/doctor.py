@@ -42,6 +42,9 @@ app = typer.Typer()
 
 _NEEDED_TO_SEND = frozenset({"config", "API key", "model", "bucket", "list manifests/", "read"})
 
+# Other commands outlast a bad minute; this one is asked what is wrong.
+_BUCKET_SECONDS = 5.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SendOptions:
@@ -121,7 +124,7 @@ def _bucket_checks(settings: ClientSettings, foreign: ForeignObjects) -> Iterato
             region=settings.region,
             clock=SYSTEM_CLOCK,
         )
-        bucket = opening.bucket(settings, foreign)
+        bucket = opening.bucket(settings, foreign, timeout_seconds=_BUCKET_SECONDS)
         listing, seen = check_listing(bucket)
         yield listing
         yield check_reading(bucket, seen)

@@ -31,7 +31,7 @@ from ..settings import (
 from ..text import counted
 from . import answers
 from .options import FetchOptions, Items, JobName, Json, Target, Timeout, command
-from .progress.display import redrawn, shown_progress
+from .progress.display import redrawn, shown_progress, told_once
 
 app = typer.Typer()
 
@@ -51,7 +51,7 @@ def wait(
     settings = read_settings(bucket, service)
     with (
         opening.journal(settings, job) as journal,
-        opening.deployment(settings, foreign) as deployment,
+        opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
     ):
         with shown_progress(as_json=as_json) as progress:
             account = wait_for(
@@ -76,7 +76,7 @@ def status(
     settings = read_settings(bucket, service)
     with (
         opening.journal(settings, job) as journal,
-        opening.deployment(settings, foreign) as deployment,
+        opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
         redrawn(in_place=watch and not as_json) as show,
     ):
         reader = StatusReader(journal, deployment=deployment)
@@ -133,7 +133,7 @@ def fetch(
         report = fetch_results(
             job,
             to,
-            bucket=opening.bucket(settings, foreign),
+            bucket=opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json)),
             naming=opening.result_naming(settings),
             selection=selection,
             digests=opening.known_digests(settings, job),
@@ -151,8 +151,8 @@ def index(
 ) -> None:
     """Add the job's new results to Parquet files in the bucket, one row each."""
     settings = read_settings(where)
-    bucket, naming = opening.bucket(settings, foreign), opening.result_naming(settings)
-    report = index_job(job, bucket=bucket, naming=naming)
+    bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
+    report = index_job(job, bucket=bucket, naming=opening.result_naming(settings))
     lines, failed = answers.index_lines(report), bool(report.problems)
     found = report.added or report.known or report.problems
     reason = "" if found else opening.why_no_result(settings, job)
@@ -181,7 +181,8 @@ def report(
     from .. import report as reports  # noqa: PLC0415  # Jinja, Pillow: 0.1 seconds
 
     settings = read_settings(where)
-    bucket, naming = opening.bucket(settings, foreign), opening.result_naming(settings)
+    bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
+    naming = opening.result_naming(settings)
     with shown_progress(as_json=as_json) as progress:
         try:
             seen = reports.survey(job, bucket=bucket, naming=naming, progress=progress)

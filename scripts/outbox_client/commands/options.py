@@ -142,6 +142,7 @@ class SubmitOptions:
         *,
         skip: Callable[[str], None],
         foreign: ForeignObjects,
+        on_wait: opening.OnWait,
     ) -> Reading:
         """`skip` is told of each file that is left out."""
         return Reading(
@@ -150,7 +151,11 @@ class SubmitOptions:
             columns=Columns(item=self.item_column, single_labels=tuple(self.label_column)),
             by_content=self.names is Names.CONTENT,
             stored=functools.partial(
-                opening.stored_files, settings, field=self.field, foreign=foreign
+                opening.stored_files,
+                settings,
+                field=self.field,
+                foreign=foreign,
+                on_wait=on_wait,
             ),
             stdin=stdin.buffer,
             skip=skip if self.skip_unreadable else None,

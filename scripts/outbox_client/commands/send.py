@@ -23,9 +23,10 @@ from ..service.limits import SendingLimits
 from ..settings import ResultOverrides, ServiceOverrides, read_settings
 from ..sources.files import find_items
 from ..text import counted
+from ..threads import INTERRUPTED
 from . import answers
 from .options import Items, JobName, Json, SubmitOptions, Target, Timeout, command
-from .progress.display import shown_progress, told_note
+from .progress.display import shown_progress, told_note, told_once
 
 app = typer.Typer()
 
@@ -48,6 +49,7 @@ def _stopped_by_interrupt() -> Iterator[threading.Event]:
 
     def stop_first(*_: object) -> None:
         signal.signal(signal.SIGINT, before)
+        INTERRUPTED.set()
         stop.set()
 
     if threading.current_thread() is threading.main_thread():
@@ -55,6 +57,7 @@ def _stopped_by_interrupt() -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
+        INTERRUPTED.clear()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, before)
 
@@ -73,13 +76,18 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
 ) -> None:
     """Submit, wait and fetch, all at the same time."""
     settings, batch = read_settings(bucket, service), submission.batch()
+    told = told_once(as_json=as_json)
     reading = submission.reading(
-        settings, sys.stdin, skip=partial(told_note, as_json=as_json), foreign=foreign
+        settings,
+        sys.stdin,
+        skip=partial(told_note, as_json=as_json),
+        foreign=foreign,
+        on_wait=told,
     )
     items = find_items(sources, reading)
     with (
         planned(items, batch, naming=opening.naming(settings)) as plan,
-        opening.deployment(settings, foreign) as deployment,
+        opening.deployment(settings, foreign, on_wait=told) as deployment,
         opening.journal(settings, batch.job, create=True) as journal,
     ):
         journal.plan(plan)
@@ -114,8 +122,13 @@ def submit(
 ) -> None:
     """Send documents. Sending a job again is harmless: each result is made once."""
     settings, batch = read_settings(bucket, service), submission.batch()
+    told = told_once(as_json=as_json)
     reading = submission.reading(
-        settings, sys.stdin, skip=partial(told_note, as_json=as_json), foreign=foreign
+        settings,
+        sys.stdin,
+        skip=partial(told_note, as_json=as_json),
+        foreign=foreign,
+        on_wait=told,
     )
     items = find_items(sources, reading)
     with planned(items, batch, naming=opening.naming(settings)) as plan:
@@ -129,7 +142,7 @@ def submit(
         if plan.repeated:
             answers.say(f"{plan.repeated} the same as another: sent once", err=True)
         with (
-            opening.deployment(settings, foreign) as deployment,
+            opening.deployment(settings, foreign, on_wait=told) as deployment,
             opening.journal(settings, batch.job, create=True) as journal,
         ):
             journal.plan(plan)
@@ -150,7 +163,7 @@ def resume(
     settings = read_settings(bucket, service)
     with (
         opening.journal(settings, job) as journal,
-        opening.deployment(settings, foreign) as deployment,
+        opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
     ):
         _send(journal, deployment, limits, as_json=as_json)
 
@@ -169,7 +182,7 @@ def retry(
     settings = read_settings(bucket, service)
     with (
         opening.journal(settings, job) as journal,
-        opening.deployment(settings, foreign) as deployment,
+        opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
     ):
         plan_again(journal, items or ())
         _send(journal, deployment, limits, as_json=as_json, nothing=_NOTHING_TO_RETRY)

@@ -27,6 +27,7 @@ from ..upkeep.sweep import Kept, Orphan, Swept, Undeleted, UnfinishedUpload, ope
 from ..upkeep.sweep import sweep as swept
 from . import answers, exit_codes
 from .options import Items, JobName, Json, command, parse_duration
+from .progress.display import told_once
 
 app = typer.Typer()
 
@@ -96,7 +97,7 @@ def sweep(
     """Find artifacts that no manifest names, unfinished uploads, and what trials left behind."""
     grace = parse_duration(older_than, option="--older-than")
     settings, found, is_whole = read_settings(where), list[Swept](), False
-    bucket = opening.bucket(settings, foreign)
+    bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     uploads = open_uploads(bucket.root, endpoint_url=settings.endpoint_url, region=settings.region)
     try:
         for one in swept(bucket, uploads, grace=grace, delete=delete):
@@ -126,7 +127,8 @@ def presign(
     """Print links to the artifacts of results; a link needs no credentials."""
     life, now = parse_duration(expires, option="--expires"), datetime.now(UTC)
     settings = read_settings(where)
-    bucket, naming = opening.bucket(settings, foreign), opening.result_naming(settings)
+    bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
+    naming = opening.result_naming(settings)
     sign = signer(bucket, region=settings.region, life=life, now=now)
     links = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
     document, lines = links_document(job, links, expires_at=now + life), links_lines(links)

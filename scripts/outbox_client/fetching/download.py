@@ -15,7 +15,7 @@ from truss_outbox.contract import Artifact
 from truss_outbox.contract.errors import CorruptArtifactError, ObjectTooLargeError
 from truss_outbox.contract.manifest import check_artifact
 
-from ..bucket.bucket import Bucket, repeated
+from ..bucket.bucket import Bucket
 from ..local_files import write_new
 
 PART_BYTES = 32 << 20
@@ -132,7 +132,6 @@ class ArtifactDownloader:
                 future.cancel()
             wait(coming)  # or they would write to a file that is closed
 
-    @repeated
     def _part(self, key: str, file: BinaryIO, start: int, end: int) -> int:
         for chunk in self._bucket.range_chunks(key, start=start, length=end - start):
             written = 0

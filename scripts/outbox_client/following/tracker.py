@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from truss_outbox.contract.errors import KeyConflictError, OutboxError, StoreUnavailableError
 from truss_outbox.contract.manifest import Failure
@@ -18,6 +19,8 @@ from .listing import JobListing, Span
 from .polling import PolledStatus, StatusPoller
 
 _LISTINGS_AT_ONCE = 4
+# Not longer: a time-out is seen between two looks, and looks are repeated for minutes.
+_LOOK_WAIT_SECONDS = 10.0
 # A submit without an answer for so long is given up, unless its sender is still at work.
 _UNANSWERED_SECONDS = 60.0
 _NOT_SENT = "NOT_SENT"
@@ -45,7 +48,8 @@ class Tracker:
         self.is_sending = is_sending
         self.journal = journal
         self.clock = clock
-        self._listing = JobListing(journal, deployment)
+        bucket = deployment.bucket.waiting(timeout_seconds=_LOOK_WAIT_SECONDS)
+        self._listing = JobListing(journal, replace(deployment, bucket=bucket))
         # By item: whose key holds another input's result, and why an attempt failed.
         self._conflicts: set[str] = set()
         self._reasons: dict[str, Failure] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from truss_outbox.contract.errors import AlreadyExistsError
 from truss_outbox.contract.keys import short_segment
 
-from ..bucket.bucket import Bucket, repeated
+from ..bucket.bucket import Bucket
 from ..bucket.records import only_records
 from ..errors import DamagedIndexError
 from . import format as index_format
@@ -91,7 +91,6 @@ class IndexParts:
                 raise DamagedIndexError(self._key(number), "the part is missing")
         return parts
 
-    @repeated
     def create(self, number: int, data: bytes) -> Part | None:
         """None where the number is taken: by another run, or by this one if the reply was lost."""
         key = self._key(number)

@@ -8,6 +8,7 @@ from itertools import islice, takewhile
 
 from truss_outbox.contract.errors import InvalidInputError, OutboxError
 from truss_outbox.contract.keys import key_of_manifest
+from truss_outbox.retrying import LONGEST_WAIT_SECONDS, patiently, pause_seconds
 
 from ..bucket.records import listed_manifests
 from ..clock import SYSTEM_CLOCK, Clock
@@ -27,14 +28,12 @@ from ..service.limits import (
     Pace,
     SendingLimits,
     Window,
-    pause_seconds,
 )
 from ..sources.items import Batch, Item
 from ..threads import in_threads
 from .body import Body, make_body
 from .plan import planned
 
-_CONTACT_ATTEMPTS = 6
 # A pause is cut into slices, so that a stop ends it at once.
 _SLICE_SECONDS = 0.2
 
@@ -89,14 +88,14 @@ class Sender:
         self._halted.set()
 
     def make_contact(self) -> None:
-        """Ask how full the queue is. Raises ServiceError after a minute without an answer."""
-        import stamina  # noqa: PLC0415  # 0.05 seconds that only who sends need pay
-
-        for attempt in stamina.retry_context(
-            on=ServiceUnavailableError, attempts=_CONTACT_ATTEMPTS, timeout=60.0
-        ):
-            with attempt:
-                self._window.ask()
+        """Ask how full the queue is. Raises ServiceError after minutes without an answer."""
+        patiently(
+            self._window.ask,
+            timeout_seconds=LONGEST_WAIT_SECONDS,
+            on=ServiceUnavailableError,
+            pause=self._pause,
+            elapsed=self._clock.elapsed,
+        )
 
     def prepare(self, planned: Planned) -> Ready:
         """Raises StoreError where a file cannot be put into the bucket."""
@@ -141,7 +140,8 @@ class Sender:
                 failures += 1
                 if self._outage.is_exceeded(error, since=failing_since):
                     return self._refused(ready, error)
-            self._pause(pause_seconds(failures))
+                asked = min(error.retry_after_seconds or 0, LONGEST_WAIT_SECONDS)
+            self._pause(max(pause_seconds(failures), asked))
 
     def _attempt(self, planned: Planned, body: Body) -> Receipt:
         # Room first: a turn of the pace is worth nothing after a wait for room.
@@ -270,7 +270,10 @@ def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[
     if not journal.unsent_count():
         return
     # Before anything is read or uploaded, so that a wrong key or address costs no upload.
-    sender.make_contact()
+    try:
+        sender.make_contact()
+    except _HaltedError:
+        return
     _mark_existing(journal, deployment)
     unsent = takewhile(lambda _: not sender.halted, journal.unsent())
     prepared = in_threads(sender.prepare, unsent, workers=_STAGERS)

@@ -1,11 +1,11 @@
 """The official `baseten` SDK behind our Protocol: its errors made ours, faults repeated."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
-import stamina
 from baseten.client import InferenceClient
 from baseten.client.inferenceapi import (
     AsyncPredictRequest,
@@ -18,6 +18,12 @@ from baseten.client.inferenceapi import (
 from pydantic import BaseModel, ValidationError
 
 from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.retrying import (
+    LONGEST_WAIT_SECONDS,
+    is_transient,
+    patiently,
+    retry_after_seconds,
+)
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import (
@@ -27,6 +33,7 @@ from ..errors import (
     UnauthorizedError,
     UnknownRequestError,
 )
+from ..threads import pause
 from .api import QueueStatus, RequestStatus, bare_id
 from .limits import Pace
 
@@ -34,8 +41,6 @@ _CALLS_PER_SECOND = 20  # status, cancel and the queue's own
 # More than there are senders: a submit must not wait for a status call's connection.
 _CONNECTIONS = 96
 _BAD_KEY = "the service refuses the API key: set BASETEN_API_KEY to a valid one"
-_ATTEMPTS = 6
-_ATTEMPTS_SECONDS = 60.0
 
 
 class _Queue(BaseModel):
@@ -79,10 +84,17 @@ class BasetenApi:
         errors = tuple((error.code, error.message) for error in answer.errors)
         return RequestStatus(status=answer.status, errors=errors)
 
-    @stamina.retry(on=ServiceUnavailableError, attempts=_ATTEMPTS, timeout=_ATTEMPTS_SECONDS)
     def cancel(self, request_id: str) -> bool:
-        with self._calls.turn(), self._translated(request_id):
-            return self._api.cancel_async_request(request_id=bare_id(request_id)).canceled
+        def cancel() -> bool:
+            with self._calls.turn(), self._translated(request_id):
+                return self._api.cancel_async_request(request_id=bare_id(request_id)).canceled
+
+        return patiently(
+            cancel,
+            timeout_seconds=LONGEST_WAIT_SECONDS,
+            on=ServiceUnavailableError,
+            pause=pause,
+        )
 
     def queue_status(self) -> QueueStatus:
         with self._calls.turn(), self._translated():
@@ -152,6 +164,7 @@ def connected(
         timeout=httpx.Timeout(30, connect=5),
         # As many kept as there may be: each new one costs a handshake.
         limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+        event_hooks={"response": [_keep_retry_after]},
     ) as http:
         client = InferenceClient(
             api_key=api_key,
@@ -161,6 +174,14 @@ def connected(
             http_client_override=http,
         )
         yield BasetenApi(client, environment=environment, is_chain=chain_id is not None)
+
+
+# Of the thread's latest answer, whose headers the SDK keeps to itself.
+_latest = threading.local()
+
+
+def _keep_retry_after(response: httpx.Response) -> None:
+    _latest.retry_after_seconds = retry_after_seconds(response.headers.get("retry-after"))
 
 
 def _error(status: int, said: str, request_id: str | None) -> ServiceError:
@@ -174,11 +195,15 @@ def _error(status: int, said: str, request_id: str | None) -> ServiceError:
             kind, sentence = RefusedRequestError, "the service refuses the request"
         case 429:
             kind, sentence = ServiceUnavailableError, "the service's rate limit is reached"
-        case _ if status >= 500 or status == 408:
+        case _ if is_transient(status):
             kind, sentence = ServiceUnavailableError, "the service has a fault"
         case _:
             kind, sentence = ServiceError, "the service refuses: check model and environment"
-    return kind(f"{sentence} (HTTP {status}){': ' + said if said else ''}", status=status)
+    return kind(
+        f"{sentence} (HTTP {status}){': ' + said if said else ''}",
+        status=status,
+        retry_after_seconds=_latest.retry_after_seconds,
+    )
 
 
 def _said(error: ResponseErrorResponse | ResponseError) -> str:

@@ -1,7 +1,6 @@
 """Keeping to the service's limits: how fast, how much at once, and how long it may fail."""
 
 import math
-import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -144,20 +143,6 @@ class OutageLimit:
         if self._accepted_at < since:
             raise error
         return True
-
-
-_FIRST_SECONDS = 0.5
-_LONGEST_SECONDS = 10.0
-_MOST_DOUBLINGS = 10
-
-
-def pause_seconds(failures: int, *, chance: Callable[[], float] = random.random) -> float:
-    """Between none and a bound that doubles with every failure in a row (1 or more).
-
-    Random, so that requests that failed together do not come back together.
-    """
-    doublings = min(failures - 1, _MOST_DOUBLINGS)
-    return chance() * min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0**doublings)
 
 
 _FIRST_PAUSE_SECONDS = 0.25

@@ -1,11 +1,12 @@
 """Finding, and deleting, what no result needs: orphaned artifacts, probes, unfinished uploads."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from truss_outbox.contract.errors import (
     AccessDeniedError,
@@ -25,6 +26,18 @@ from ..threads import in_threads
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ListMultipartUploadsOutputTypeDef
+
+T = TypeVar("T")
+
+
+class Patiently(Protocol):
+    def __call__(self, operation: Callable[[], T]) -> T:
+        """The operation, repeated while it raises StoreUnavailableError."""
+
+
+def _once(operation: Callable[[], T]) -> T:
+    return operation()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +92,18 @@ class Uploads:
         self._bucket = root.bucket
         self._prefix = root.object_name("")
 
-    def sweep(self, *, before: datetime, delete: bool) -> Iterator[Swept]:
+    def sweep(
+        self, *, before: datetime, delete: bool, patiently: Patiently = _once
+    ) -> Iterator[Swept]:
         """Those begun before the time given, and with `delete` aborted. Raises StoreError."""
         try:
-            with translated_boto(_UPLOADS):
-                yield from self._sweep(before=before, delete=delete)
+            for page in self._pages(patiently):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] < before:
+                        key = upload["Key"].removeprefix(self._prefix)
+                        begun = UnfinishedUpload(key=key, initiated_at=upload["Initiated"])
+                        abort = partial(self._aborted, begun, upload["UploadId"])
+                        yield patiently(abort) if delete else begun
         except AccessDeniedError as error:
             error.add_note(_MISSING_RIGHT)
             raise
@@ -92,16 +112,23 @@ class Uploads:
                 raise
             yield Kept(prefix=_UPLOADS, why=_NOT_LISTED)
 
-    def _sweep(self, *, before: datetime, delete: bool) -> Iterator[Swept]:
-        pages = self._client.get_paginator("list_multipart_uploads").paginate(
-            Bucket=self._bucket, Prefix=self._prefix
-        )
-        for page in pages:
-            for upload in page.get("Uploads", []):
-                if upload["Initiated"] < before:
-                    key = upload["Key"].removeprefix(self._prefix)
-                    begun = UnfinishedUpload(key=key, initiated_at=upload["Initiated"])
-                    yield self._aborted(begun, upload["UploadId"]) if delete else begun
+    def _pages(self, patiently: Patiently) -> Iterator["ListMultipartUploadsOutputTypeDef"]:
+        markers: dict[str, Any] = {}
+        while True:
+            page = patiently(partial(self._page, markers))
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            markers = {
+                "KeyMarker": page["NextKeyMarker"],
+                "UploadIdMarker": page["NextUploadIdMarker"],
+            }
+
+    def _page(self, markers: dict[str, Any]) -> "ListMultipartUploadsOutputTypeDef":
+        with translated_boto(_UPLOADS):
+            return self._client.list_multipart_uploads(
+                Bucket=self._bucket, Prefix=self._prefix, **markers
+            )
 
     def _aborted(self, upload: UnfinishedUpload, upload_id: str) -> Swept:
         try:
@@ -265,4 +292,4 @@ def sweep(
     yield from sweep_attempts(bucket, before=before, delete=delete)
     yield from sweep_probes(bucket, before=before, delete=delete)
     if uploads is not None:
-        yield from uploads.sweep(before=before, delete=delete)
+        yield from uploads.sweep(before=before, delete=delete, patiently=bucket.patiently)

@@ -38,7 +38,8 @@ class Door(Bucket):
         self._happens = happens
 
     def create_new(self, key: str, data: bytes) -> None:
-        self._happens(lambda: super(Door, self).create_new(key, data))
+        create = super().create_new
+        self.patiently(lambda: self._happens(lambda: create(key, data)))
 
 
 def test_a_row_says_what_the_manifest_says(bucket, naming, job):

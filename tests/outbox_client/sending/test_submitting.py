@@ -12,6 +12,7 @@ from outbox_client.sending.plan import planned
 from outbox_client.sending.submit import accepted
 from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.retrying import without_pauses
 
 
 def plan(items, batch, *, naming):
@@ -138,6 +139,49 @@ def test_a_service_that_goes_away_leaves_a_journal_to_go_on_with(
     assert resume(journal, deployment=deployment).sent == 3
     assert {entry.state for entry in journal.entries()} == {State.SENT}
     assert len(service.bodies) == 3
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(17, 17), (100_000, 120)])
+def test_what_the_service_asks_for_is_waited_and_no_more_than_two_minutes(
+    asked, waited, documents, deployment, journal, service, time, monkeypatch
+):
+    submit_now, busy = (
+        service.submit,
+        [ServiceUnavailableError("slower", status=429, retry_after_seconds=asked)],
+    )
+
+    def submit_later(body):
+        if busy:
+            raise busy.pop()
+        return submit_now(body)
+
+    monkeypatch.setattr(service, "submit", submit_later)
+    (item, *_) = find_items([documents])
+    sent = submit(
+        [item], Batch(job=journal.job), deployment=deployment, journal=journal, clock=time.clock
+    )
+    assert sent.sent == 1
+    assert waited <= sum(time.slept) < waited + 10
+
+
+def test_contact_is_sought_for_two_minutes(documents, deployment, journal, service, time):
+    began, asked = time.now, service.queue_status
+
+    def later():
+        if time.now - began < 90:
+            raise ServiceUnavailableError("the service has a fault (HTTP 503)", status=503)
+        return asked()
+
+    service.queue_status = later
+    with without_pauses(tries=None):
+        sent = submit(
+            find_items([documents]),
+            Batch(job=journal.job),
+            deployment=deployment,
+            journal=journal,
+            clock=time.clock,
+        )
+    assert sent.sent == 3
 
 
 def test_a_file_that_went_away_meanwhile_is_this_items_failure(

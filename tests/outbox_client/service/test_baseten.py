@@ -10,6 +10,7 @@ from outbox_client.errors import (
     UnknownRequestError,
 )
 from outbox_client.service.baseten import connected
+from tests.gcs_door import Answer, Door, serving
 from tests.outbox_client.http_service import API_KEY
 from truss_outbox.contract.errors import ConfigurationError
 
@@ -64,7 +65,7 @@ def test_each_environment_has_its_path(connect, faults, environment, path):
     assert faults.paths == [path, path.replace("async_predict", "async_queue_status")]
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520])
 def test_a_fault_is_one_that_a_repetition_may_help(connect, faults, service, status):
     faults.queue += [(status, "no json"), (status, '{"error": "down for repair"}')]
     with connect() as api:
@@ -74,6 +75,27 @@ def test_a_fault_is_one_that_a_repetition_may_help(connect, faults, service, sta
         with pytest.raises(ServiceUnavailableError, match="down for repair"):
             api.submit(BODY)
         assert api.submit(BODY) in service.bodies
+
+
+def test_the_service_says_how_long_to_wait():
+    with serving(door := Door("http://127.0.0.1:9")):
+        door.before = lambda _: Answer(status=429, body={}, headers={"Retry-After": "17"})
+        with (
+            connected(
+                api_key=API_KEY, model_id=None, base_url=door.url, environment="production"
+            ) as api,
+            pytest.raises(ServiceUnavailableError) as caught,
+        ):
+            api.submit(BODY)
+    assert caught.value.retry_after_seconds == 17
+
+
+def test_a_cancel_is_repeated(connect, faults, service):
+    service.held = True
+    with connect() as api:
+        request_id = api.submit(BODY)
+        faults.queue += [(503, "{}"), (429, "{}")]
+        assert api.cancel(request_id)
 
 
 def test_a_status_is_asked_for_once(connect, faults):

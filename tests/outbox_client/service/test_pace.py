@@ -4,7 +4,7 @@ import pytest
 
 from outbox_client import Batch, Deployment, Item, SendingLimits, State, submit
 from outbox_client.service.baseten import connected
-from outbox_client.service.limits import Pace, pause_seconds
+from outbox_client.service.limits import Pace
 from tests.outbox_client.counting_service import counting_service
 
 
@@ -74,8 +74,3 @@ def test_calls_keep_their_pace_after_a_stall_too(time):
             time.now += 30
     windows = [sum(start <= other < start + 1 for other in starts) for start in starts]
     assert max(windows) == 4
-
-
-def test_pauses_grow_to_a_bound_and_are_never_the_same_for_all():
-    assert [pause_seconds(n, chance=lambda: 1.0) for n in (1, 2, 3, 9, 5000)] == [0.5, 1, 2, 10, 10]
-    assert pause_seconds(9, chance=lambda: 0.0) == 0.0

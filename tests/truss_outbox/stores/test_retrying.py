@@ -1,13 +1,13 @@
 """Patience with a store."""
 
 import pytest
-import stamina
 
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     StoreUnavailableError,
 )
+from truss_outbox.retrying import without_pauses
 from truss_outbox.stores import RetryingStore
 from truss_outbox.stores.memory import MemoryStore
 from truss_outbox.stores.streams import FileDigest
@@ -15,7 +15,7 @@ from truss_outbox.stores.streams import FileDigest
 
 @pytest.fixture(autouse=True)
 def _without_waiting():
-    with stamina.set_testing(True, attempts=4):
+    with without_pauses(tries=4):
         yield
 
 

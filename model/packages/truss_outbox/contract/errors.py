@@ -185,7 +185,11 @@ class NotImplementedByStoreError(StoreError):
 
 
 class StoreUnavailableError(StoreError, ConnectionError):
-    """The store did not answer, or asked to be left alone for a while."""
+    """The store did not answer, or asked to be left alone for a while: `retry_after_seconds`."""
 
     code = "STORE_UNAVAILABLE"
     retryable = True
+
+    def __init__(self, key: str, problem: str, *, retry_after_seconds: float | None = None) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(key, problem)

@@ -1,42 +1,14 @@
-"""Repeating calls to a store that may succeed the next time, for a bounded time."""
+"""A store whose calls are repeated while it is unavailable, for a bounded time."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ..contract.errors import StoreUnavailableError
+from ..retrying import patiently
 from .protocol import ObjectStore
 from .streams import FileDigest
 
 T = TypeVar("T")
-
-
-def patiently(
-    operation: Callable[[], T],
-    *,
-    timeout_seconds: float,
-    on_retry: Callable[[], None] = lambda: None,
-) -> T:
-    """Repeat an operation that raises StoreUnavailableError, with exponential backoff and jitter.
-
-    The last error is raised when `timeout_seconds` are over.
-    """
-    import stamina  # noqa: PLC0415  # 0.05 seconds that readers need not pay
-
-    for attempt in stamina.retry_context(
-        on=StoreUnavailableError,
-        attempts=None,
-        timeout=timeout_seconds,
-        wait_initial=0.1,
-        wait_max=5.0,
-        wait_jitter=0.5,
-    ):
-        with attempt:
-            # stamina numbers from 1: the first is no repetition.
-            if attempt.num > 1:
-                on_retry()
-            return operation()
-    raise AssertionError("unreachable: the last attempt raises")
 
 
 class RetryingStore:
@@ -85,4 +57,8 @@ class RetryingStore:
         self._store.delete(key)
 
     def _call(self, operation: Callable[[], T]) -> T:
-        return patiently(operation, timeout_seconds=self._timeout_seconds, on_retry=self._on_retry)
+        return patiently(
+            operation,
+            timeout_seconds=self._timeout_seconds,
+            on_wait=lambda _: self._on_retry(),
+        )

@@ -1,6 +1,7 @@
 """Progress on stderr: bars, lines, or JSON lines."""
 
 import contextlib
+import json
 import os
 import sys
 import threading
@@ -8,7 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO, TypeVar
 
+from truss_outbox.contract.errors import StoreUnavailableError
 from truss_outbox.contract.text import printable
+from truss_outbox.retrying import LONGEST_WAIT_SECONDS
 
 from ...progress import Progress, ProgressEvent
 from .lines import AS_JSON, AS_TEXT, Lines
@@ -78,6 +81,28 @@ def _ticking(tick: Callable[[], None]) -> Iterator[None]:
     finally:
         stopped.set()
         thread.join()
+
+
+_WORTH_TELLING_SECONDS = 3.0
+
+
+def told_once(*, as_json: bool) -> Callable[[float], None]:
+    """For a bucket's `on_wait`: the first wait of more than a few seconds gets a line."""
+    first = threading.Lock()  # taken by who tells it, and never given back
+    message = (
+        "the bucket does not answer, or asks to wait: going on for up to"
+        f" {LONGEST_WAIT_SECONDS:.0f} s"
+    )
+
+    def on_wait(seconds: float) -> None:
+        if seconds > _WORTH_TELLING_SECONDS and first.acquire(blocking=False):
+            note = {"event": "note", "code": StoreUnavailableError.code, "message": message}
+            line = json.dumps(note) if as_json else message
+            with contextlib.suppress(OSError, ValueError):  # nobody may be left to read it
+                sys.stderr.write(f"{line}\n")
+                sys.stderr.flush()
+
+    return on_wait
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from truss_outbox.contract.errors import (
     ConfigurationError,
     StoreUnavailableError,
 )
+from truss_outbox.retrying import without_pauses
 from truss_outbox.stores import GcsOptions, RetryingStore, open_store
 
 TEXT = "text/plain"
@@ -155,6 +156,33 @@ def test_a_missing_token_file_is_refused(keyless, token_file):
 def test_a_token_service_that_is_away_is_unavailable(keyless, tokens):
     with pytest.raises(StoreUnavailableError):
         create(dataclasses.replace(keyless, sts_url="http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize("status", [429, 502, 520])
+@pytest.mark.parametrize("part", ["/v1/token", "generateAccessToken"])
+def test_a_fault_of_a_token_service_is_repeated(keyless, door, tokens, status, part):
+    give, faults = tokens.before, [Answer(status=status)] * 2
+
+    def fail_first(seen):
+        return faults.pop() if faults and part in seen.path else give(seen)
+
+    tokens.before = fail_first
+    options = dataclasses.replace(keyless, gcp_service_account_email="me@p.iam")
+    store = RetryingStore(open_store("gs://outbox/faults", gcs=options), timeout_seconds=20)
+    with without_pauses(tries=4):
+        store.create(f"{part.strip('/')}-{status}", b"x", content_type=TEXT)
+    assert door.seen[-1].token == "acting-for-first"
+    assert faults == []
+
+
+def test_a_fault_of_the_service_that_takes_a_key_is_repeated(door, tokens):
+    give, faults = tokens.before, [Answer(status=502)]
+    tokens.before = lambda seen: faults.pop() if faults else give(seen)
+    options = GcsOptions(endpoint_url=door.url, service_account=key_file(tokens.url))
+    with pytest.raises(StoreUnavailableError):
+        create(options, "key-later")
+    create(options, "key-later")
+    assert door.seen[-1].token == "of-key"
 
 
 def test_a_service_accounts_key_signs_for_a_token(door, tokens):

@@ -200,6 +200,47 @@ def test_a_server_that_is_not_there_is_unavailable():
     assert isinstance(caught.value, ConnectionError)
 
 
+REFUSALS = {
+    "GCS": Answer(
+        status=400,
+        body={
+            "error": {
+                "code": 400,
+                "message": 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C "x".',
+            }
+        },
+    ),
+    "an emulator": Answer(status=412, body={"error": {"code": 412, "message": "no"}}),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_a_body_damaged_on_its_way_is_sent_again(store, door, tmp_path, refusal):
+    patient = RetryingStore(store, timeout_seconds=20)
+    for name, data in {"small": b"data", "large": LARGE}.items():
+        is_upload = "uploadType=multipart" if name == "small" else "upload_id"
+        door.before = once(refusal, lambda seen, part=is_upload: part in seen.path)
+        put(patient, tmp_path / name, data, key=f"artifacts/{name}")
+        assert store.get(f"artifacts/{name}") == data
+    door.before = once(refusal, lambda seen: seen.method == "POST")
+    patient.create("manifest", b"data", content_type=TEXT)
+    assert store.get("manifest") == b"data"
+
+
+def test_an_object_that_is_there_is_there_also_where_nobody_may_look(store, door):
+    store.create("manifest", b"first", content_type=TEXT)
+    door.before = lambda seen: Answer(status=403) if seen.method == "GET" else None
+    with pytest.raises(AlreadyExistsError):
+        RetryingStore(store, timeout_seconds=20).create("manifest", b"2", content_type=TEXT)
+
+
+def test_the_store_says_how_long_to_wait(store, door):
+    door.before = lambda _: Answer(status=503, headers={"Retry-After": "17"})
+    with pytest.raises(StoreUnavailableError) as caught:
+        store.get("a")
+    assert caught.value.retry_after_seconds == 17
+
+
 @pytest.mark.xfail(reason="fake-gcs-server forgets ifGenerationMatch in a resumable upload")
 def test_a_manifest_larger_than_one_request_is_created_once(store):
     store.create("manifest", LARGE, content_type=TEXT)

@@ -7,11 +7,16 @@ import threading
 
 import boto3
 import pytest
-import stamina
 from botocore.exceptions import ClientError
 
 from tests.truss_outbox.stores.s3.front_door import FrontDoor, Refusal, running_front_door
-from truss_outbox.contract.errors import AccessDeniedError, NotFoundError, StoreError
+from truss_outbox.contract.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
+from truss_outbox.retrying import without_pauses
 from truss_outbox.stores import RetryingStore, open_store
 from truss_outbox.stores.s3.file_sections import open_section
 from truss_outbox.stores.streams import FileDigest
@@ -167,6 +172,32 @@ def test_an_upload_that_is_gone_is_the_object_or_begins_anew(door, options, sour
     assert door.count("POST", "uploads") == (1 if may_look else 2)
 
 
+def test_an_upload_that_is_gone_while_parts_travel_begins_anew(door, options, source):
+    gone = iter([Refusal(404, "NoSuchUpload")])
+    door.refuse = lambda r: next(gone, None) if "partNumber=2" in r.path else None
+    store = put(options, "parts/gone-in-a-part", source)
+    assert store.get("parts/gone-in-a-part") == DATA
+    assert door.count("POST", "uploads") == 2
+    assert unfinished(options, "parts/gone-in-a-part") == []
+
+
+def test_a_store_that_loses_every_upload_is_unavailable(door, options, source):
+    door.refuse = lambda r: Refusal(404, "NoSuchUpload") if "partNumber=1" in r.path else None
+    with pytest.raises(StoreUnavailableError, match="has lost every upload"):
+        put(options, "parts/always-gone", source)
+    assert door.count("POST", "uploads") == 3
+
+
+def test_a_fault_inside_a_completions_answer_of_200_is_repeated(door, options, source):
+    faults = iter([Refusal(200, "InternalError"), Refusal(200, "SlowDown")])
+    door.refuse = lambda r: next(faults, None) if is_completion(r) else None
+    assert put(options, "parts/200", source).get("parts/200") == DATA
+
+
+def is_completion(request) -> bool:
+    return request.method == "POST" and "uploadId" in request.path
+
+
 def test_a_part_that_never_succeeds_leaves_neither_object_nor_upload(door, options, source):
     door.refuse = lambda r: Refusal(403, "AccessDenied") if "partNumber=2" in r.path else None
     with pytest.raises(AccessDeniedError, match="s3:PutObject"):
@@ -178,7 +209,7 @@ def test_a_part_that_never_succeeds_leaves_neither_object_nor_upload(door, optio
 
 def test_a_store_that_stays_away_ends_patience_and_the_upload(door, options, source):
     door.refuse = lambda r: Refusal(503, "SlowDown") if "partNumber" in r.path else None
-    with stamina.set_testing(True, attempts=3), pytest.raises(StoreError, match="SlowDown"):
+    with without_pauses(tries=3), pytest.raises(StoreError, match="SlowDown"):
         put(options, "parts/away", source)
     assert door.count("DELETE", "uploadId") == 1
 
@@ -193,7 +224,7 @@ def test_a_large_file_that_changes_on_its_way_is_refused(door, options, source):
         return next(failures, None) if "partNumber=2" in request.path else None
 
     door.refuse = change
-    with stamina.set_testing(True, attempts=3), pytest.raises(StoreError, match="BadDigest"):
+    with without_pauses(tries=3), pytest.raises(StoreError, match="BadDigest"):
         put(options, "parts/others", source)
     assert unfinished(options, "parts/others") == []
     with pytest.raises(NotFoundError):

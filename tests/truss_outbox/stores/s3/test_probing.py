@@ -15,7 +15,6 @@ from typing import Any
 
 import boto3
 import pytest
-import stamina
 
 from model.model import Model
 from outbox_client.policies import Purpose, policy
@@ -24,6 +23,7 @@ from tests.truss_outbox.stores.s3.front_door import Refusal, running_front_door
 from tests.waiting import until
 from truss_outbox.contract.errors import AlreadyExistsError, ConfigurationError
 from truss_outbox.contract.root import Root
+from truss_outbox.retrying import without_pauses
 from truss_outbox.serving.outbox import Outbox
 from truss_outbox.stores import S3Options, open_store
 from truss_outbox.stores.probing import UnsafeStore, probe
@@ -239,7 +239,7 @@ def test_a_model_that_cannot_store_does_not_load(
     }
     door.refuse = lambda _: refusal
     with (
-        stamina.set_testing(True, attempts=2),
+        without_pauses(tries=2),
         pytest.raises(ConfigurationError, match=cause) as caught,
     ):
         Model({}, secrets, tmp_path).load()
@@ -255,7 +255,7 @@ def test_an_endpoint_that_never_answers_is_named_in_time(seaweedfs_options):
             endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
             store_read_timeout_seconds=2,
         )
-        with stamina.set_testing(True, attempts=1):
+        with without_pauses(tries=1):
             assert "check endpoint_url" in what_probing_says(options)
 
 

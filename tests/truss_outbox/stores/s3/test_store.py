@@ -5,13 +5,71 @@ import socket
 
 import pytest
 
+from tests.gcs_door import Answer, Door, serving
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     NotFoundError,
     StoreError,
     StoreUnavailableError,
 )
-from truss_outbox.stores import open_store
+from truss_outbox.retrying import without_pauses
+from truss_outbox.stores import RetryingStore, open_store
+
+DATA = b"some bytes" * 1000
+
+
+@pytest.fixture
+def door(seaweedfs_options):
+    with serving(door := Door(seaweedfs_options.endpoint_url)):
+        yield door
+
+
+@pytest.fixture
+def store(door, seaweedfs_options):
+    options = dataclasses.replace(seaweedfs_options, endpoint_url=door.url)
+    store = open_store("s3://outbox/damaged", s3=options)
+    with without_pauses(tries=4):
+        yield RetryingStore(store, timeout_seconds=20)
+
+
+def once(change):
+    """Changes the first body that it is given."""
+    left = [change]
+    return lambda body: left.pop()(body) if left else body
+
+
+def test_what_is_damaged_on_its_way_here_is_asked_for_again(store, door, tmp_path):
+    store.create("a", DATA, content_type="text/plain")
+    for number, change in enumerate([lambda body: b"x" + body[1:], lambda body: body[:-1] + b"x"]):
+        damage = once(change)
+        door.after = lambda seen, body, damage=damage: damage(body)
+        assert store.get("a") == DATA
+        damage = once(change)
+        door.after = lambda seen, body, damage=damage: damage(body)
+        store.get_file("a", tmp_path / f"{number}", max_bytes=len(DATA))
+        assert (tmp_path / f"{number}").read_bytes() == DATA
+    assert len([seen for seen in door.seen if seen.method == "GET"]) == 8
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "BadDigest"), (412, "PreconditionFailed")])
+def test_what_is_damaged_on_its_way_there_is_sent_again_from_the_file(
+    store, door, tmp_path, status, code
+):
+    (tmp_path / "file").write_bytes(DATA)
+    body = f"<Error><Code>{code}</Code></Error>".encode()
+    refusals = [Answer(status=status, body=body)]
+    door.before = lambda seen: refusals.pop() if refusals else None
+    store.put_file(f"sent-again-{code}", tmp_path / "file", content_type="text/plain")
+    assert store.get(f"sent-again-{code}") == DATA
+
+
+def test_the_store_says_how_long_to_wait(store, door):
+    headers = {"Retry-After": "17", "Content-Type": "application/xml"}
+    slow = b"<Error><Code>SlowDown</Code></Error>"
+    door.before = lambda _: Answer(status=503, body=slow, headers=headers)
+    with pytest.raises(StoreUnavailableError) as caught:
+        store.get("a")
+    assert caught.value.retry_after_seconds == 17
 
 
 def test_a_wrong_secret_is_access_denied(seaweedfs_options):

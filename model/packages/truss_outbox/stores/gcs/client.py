@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from ...contract.errors import ConfigurationError
 from ..settings import NO_OIDC
 from .options import GcsOptions
+from .tokens import token_request
 
 _SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
 
@@ -26,7 +27,9 @@ def connect(options: GcsOptions) -> Client:
     # Else the SDK asks for the bucket's description behind our back, whether allowed to or not.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     session = AuthorizedSession(
-        _credentials(options), refresh_timeout=options.store_read_timeout_seconds
+        _credentials(options),
+        refresh_timeout=options.store_read_timeout_seconds,
+        auth_request=token_request(),
     )
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=options.store_max_connections))

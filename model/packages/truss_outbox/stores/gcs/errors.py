@@ -8,7 +8,7 @@ import requests
 import urllib3
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.exceptions import GoogleAuthError, TransportError
-from google.cloud.storage.exceptions import DataCorruption
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
 from ...contract.errors import (
     AccessDeniedError,
@@ -18,17 +18,18 @@ from ...contract.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from ...retrying import is_transient, retry_after_seconds
 
-_TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
 _ENDED_SESSION = {404, 410}  # of a resumable upload, whose parts are PUT: to be begun anew
-_TRANSIENT = (
+_UNANSWERED = (
     ConnectionError,
-    DataCorruption,
-    RetryError,
     TransportError,
     requests.RequestException,
     urllib3.exceptions.HTTPError,
 )
+_TRANSIENT = (*_UNANSWERED, DataCorruption, RetryError)
+# Of a body that was damaged on its way, for GCS and its emulators each with words of its own.
+_DAMAGED = re.compile(r"crc32c|md5|checksum", re.IGNORECASE)
 _PERMISSION = re.compile(r"storage\.[a-z]+\.[A-Za-z]+")
 _RIGHTS = {
     "POST": "storage.objects.create",
@@ -40,14 +41,17 @@ _RIGHTS = {
 
 
 @contextlib.contextmanager
-def translated(key: str) -> Iterator[None]:
-    """Turns the SDK's errors into StoreErrors about `key`."""
+def translated(key: str, *, is_conditional: bool = False) -> Iterator[None]:
+    """Turns the SDK's errors into StoreErrors about `key`.
+
+    Only where the call `is_conditional`, made with generation 0, can the object exist already.
+    """
     try:
         yield
     except StoreError:
         raise
     except GoogleAPICallError as error:
-        raise _from_answer(key, error) from error
+        raise _from_answer(key, error, is_conditional=is_conditional) from error
     except _TRANSIENT as error:
         raise _unanswered(key, error) from error
     except GoogleAuthError as error:
@@ -63,13 +67,34 @@ def translated(key: str) -> Iterator[None]:
         raise _unanswered(key, error) from error
 
 
-def _from_answer(key: str, error: GoogleAPICallError) -> StoreError:
+def may_repeat_part(error: Exception) -> bool:
+    """Whether a call of a resumable upload may be made again, and the upload goes on."""
+    match error:
+        case GoogleAPICallError():
+            return is_transient(int(error.code or 0))
+        case InvalidResponse():
+            return is_transient(error.response.status_code)
+        case _:
+            return isinstance(error, _UNANSWERED)
+
+
+def _from_answer(key: str, error: GoogleAPICallError, *, is_conditional: bool) -> StoreError:
     status, name = int(error.code or 0), type(error).__name__
     method = error.response.request.method if error.response is not None else ""
-    if status == 412:
+    if status == 412 and is_conditional:
         return AlreadyExistsError(key)
-    if status in _TRANSIENT_STATUS or (method == "PUT" and status in _ENDED_SESSION):
-        return StoreUnavailableError(key, f"{name} ({status})")
+    if (
+        is_transient(status)
+        or status in {409, 412}  # 412 without a condition of ours: of the body, as _DAMAGED
+        or (method == "PUT" and status in _ENDED_SESSION)
+        or (status == 400 and _DAMAGED.search(error.message))
+    ):
+        headers = error.response.headers if error.response is not None else {}
+        return StoreUnavailableError(
+            key,
+            f"{name} ({status})",
+            retry_after_seconds=retry_after_seconds(headers.get("Retry-After")),
+        )
     if status == 404:
         return _missing(key, error, method)
     if status in {401, 403}:

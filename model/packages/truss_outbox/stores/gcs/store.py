@@ -4,13 +4,18 @@ import contextlib
 import os
 from pathlib import Path
 
+from google.api_core.retry import Retry
 from google.cloud.storage import Blob, Bucket, Client
-from google.cloud.storage.retry import DEFAULT_RETRY
 
-from ...contract.errors import NotFoundError
+from ...contract.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from ..streams import BoundedWriter, FileDigest, HashingReader
 from .client import connect
-from .errors import translated
+from .errors import may_repeat_part, translated
 from .options import GcsOptions
 
 # The SDK sends larger files as resumable uploads, part by part.
@@ -28,8 +33,11 @@ class GcsStore:
         self._bucket = Bucket(client, bucket)
         self._prefix = f"{prefix}/" if prefix else ""
         self._options = options
-        self._part_retry = DEFAULT_RETRY.with_delay(initial=0.1, maximum=5.0).with_timeout(
-            options.store_timeout_seconds
+        self._part_retry = Retry(
+            predicate=may_repeat_part,
+            initial=0.1,
+            maximum=5.0,
+            timeout=options.store_timeout_seconds,
         )
         self._timeout = (
             options.store_connect_timeout_seconds,
@@ -54,14 +62,20 @@ class GcsStore:
             return source.digest
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
-        # Generation 0 is "no object": the condition on which the commit relies.
-        self._upload(key, data, content_type, generation=0)
+        try:
+            # Generation 0 is "no object": the condition on which the commit relies.
+            self._upload(key, data, content_type, generation=0)
+        except AlreadyExistsError as error:
+            # Emulators refuse a damaged body with the same status.
+            if self._is_missing(key):
+                raise StoreUnavailableError(key, "was refused and is not there") from error
+            raise
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         self._upload(key, data, content_type, generation=None)
 
     def _upload(self, key: str, data: bytes, content_type: str, generation: int | None) -> None:
-        with translated(key):
+        with translated(key, is_conditional=generation is not None):
             self._new_blob(key).upload_from_string(
                 data,
                 content_type=content_type,
@@ -95,6 +109,17 @@ class GcsStore:
     def delete(self, key: str) -> None:
         with contextlib.suppress(NotFoundError), translated(key):
             self._blob(key).delete(timeout=self._timeout, retry=None)
+
+    def _is_missing(self, key: str) -> bool:
+        """False also where it cannot be known."""
+        try:
+            with translated(key):
+                self._blob(key).reload(timeout=self._timeout, retry=None)
+        except NotFoundError:
+            return True
+        except StoreError:
+            return False
+        return False
 
     def _blob(self, key: str) -> Blob:
         return self._bucket.blob(self._prefix + key)

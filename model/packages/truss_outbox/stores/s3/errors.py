@@ -20,14 +20,9 @@ from ...contract.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from ...retrying import is_transient, retry_after_seconds
 
 _MISSING = {"NoSuchKey", "404"}
-# 409: another conditional write to the key is under way (S3: ConditionalRequestConflict).
-_TRANSIENT_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
-_TRANSIENT_CODE = {
-    *("RequestTimeout", "BadDigest", "RequestTimeTooSkewed", "IncompleteBody"),
-    *("XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IDPCommunicationError"),
-}
 _CREDENTIALS = {
     "InvalidAccessKeyId": "the store does not know this key: check the secret aws_access_key_id",
     "SignatureDoesNotMatch": "check the secret aws_secret_access_key",
@@ -72,12 +67,15 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def translated(key: str) -> Iterator[None]:
-    """Turns boto3's errors into StoreErrors about `key`."""
+def translated(key: str, *, is_conditional: bool = False) -> Iterator[None]:
+    """Turns boto3's errors into StoreErrors about `key`.
+
+    Only where the call `is_conditional`, made with If-None-Match, can the object exist already.
+    """
     try:
         yield
     except ClientError as error:
-        raise _from_answer(key, error) from error
+        raise _from_answer(key, error, is_conditional=is_conditional) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise AccessDeniedError(
             key,
@@ -94,16 +92,23 @@ def translated(key: str) -> Iterator[None]:
         raise _unanswered(key, error) from error
 
 
-def _from_answer(key: str, error: ClientError) -> StoreError:
+def _from_answer(key: str, error: ClientError, *, is_conditional: bool) -> StoreError:
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     operation = error.operation_name
-    if status == 412:
+    if status == 412 and is_conditional:
         return AlreadyExistsError(key)
     if code in _MISSING:
         return NotFoundError(key)
-    if code in _TRANSIENT_CODE or status in _TRANSIENT_STATUS:
-        return StoreUnavailableError(key, f"{code} ({status}){_and(_REMEDIES.get(code))}")
+    # 409: another write to the key is under way. 412 without a condition of ours: of the body,
+    # which was damaged on its way. Skewed: signed long before it was sent.
+    if is_transient(status, code) or status in {409, 412} or code == "RequestTimeTooSkewed":
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return StoreUnavailableError(
+            key,
+            f"{code} ({status}){_and(_REMEDIES.get(code))}",
+            retry_after_seconds=retry_after_seconds(headers.get("retry-after")),
+        )
     if code in _REGION or 300 <= status < 400:
         return StoreError(key, _in_another_region(code, status, error))
     if code in _CREDENTIALS or status in {401, 403} or operation.startswith("AssumeRole"):

@@ -1,13 +1,14 @@
 """Large files to S3 in parts: several at a time, streamed from disk, each with its checksum."""
 
 import base64
+import contextlib
 import hashlib
 import logging
 import os
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from botocore.exceptions import ClientError
 
 from ...contract.errors import StoreError, StoreUnavailableError
-from ..retrying import patiently
+from ...retrying import patiently
 from ..streams import CHUNK_BYTES, FileDigest
 from .errors import translated
 from .file_sections import open_section
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CompletedPartTypeDef
 
 MAX_PARTS = 10_000
+_MOST_UPLOADS = 3
+"""Of one file, where the store loses what was begun."""
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,6 +51,13 @@ class PartedUpload:
 
     def send(self, file: BinaryIO) -> FileDigest:
         """Raises StoreError."""
+        for _ in range(_MOST_UPLOADS):
+            with contextlib.suppress(_UploadGoneError):
+                return self._send_once(file)
+            self._stopped.clear()
+        raise StoreUnavailableError(self.key, "the store has lost every upload that was begun")
+
+    def _send_once(self, file: BinaryIO) -> FileDigest:
         size = os.fstat(file.fileno()).st_size
         begun = self._patiently(
             lambda: self.client.create_multipart_upload(
@@ -57,13 +67,11 @@ class PartedUpload:
         upload = {**self.target, "UploadId": begun["UploadId"]}
         try:
             parts, sha256 = self._send_parts(file.fileno(), size, upload)
-            is_complete = self._patiently(lambda: self._complete(upload, parts, size))
+            self._patiently(lambda: self._complete(upload, parts, size))
         # Of any kind: parts that no upload completes are paid for, and no listing shows them.
         except BaseException:
             self._abort(upload)
             raise
-        if not is_complete:
-            raise StoreUnavailableError(self.key, "the upload is gone: it has to begin anew")
         return FileDigest(sha256=sha256, size=size)
 
     def _send_parts(
@@ -98,25 +106,24 @@ class PartedUpload:
             if self._stopped.is_set():
                 raise StoreError(self.key, "another part failed")
             part.seek(0)
-            answer = self.client.upload_part(
-                **upload, PartNumber=number, Body=part, ChecksumCRC32=checksum
-            )
+            with _told_when_gone():
+                answer = self.client.upload_part(
+                    **upload, PartNumber=number, Body=part, ChecksumCRC32=checksum
+                )
             return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": checksum}
 
         return self._patiently(send)
 
     def _complete(
         self, upload: dict[str, Any], parts: list["CompletedPartTypeDef"], size: int
-    ) -> bool:
-        """Whether the object is complete: False if the upload is gone and no object can be seen."""
+    ) -> None:
         try:
-            self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchUpload":
-                raise
+            with _told_when_gone():
+                self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        except _UploadGoneError:
             # Done by a call whose reply was lost, if the object is there: the key is ours alone.
-            return self._is_there(size)
-        return True
+            if not self._is_there(size):
+                raise
 
     def _is_there(self, size: int) -> bool:
         try:
@@ -126,7 +133,11 @@ class PartedUpload:
 
     def _abort(self, upload: dict[str, Any]) -> None:
         try:
-            with translated(self.key):
+            with (
+                contextlib.suppress(_UploadGoneError),
+                translated(self.key),
+                _told_when_gone(),
+            ):
                 self.client.abort_multipart_upload(**upload)
         except StoreError as error:
             logger.warning(
@@ -139,6 +150,20 @@ class PartedUpload:
                 return operation()
 
         return patiently(call, timeout_seconds=self.options.store_timeout_seconds)
+
+
+class _UploadGoneError(Exception):
+    """The store does not know the upload any more: it has to begin anew, from the file."""
+
+
+@contextlib.contextmanager
+def _told_when_gone() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchUpload":
+            raise
+        raise _UploadGoneError from error
 
 
 def _take_checksums(part: BinaryIO, whole: "hashlib._Hash") -> str:

@@ -56,13 +56,13 @@ class S3Store:
 
     def get(self, key: str) -> bytes:
         with translated(key):
-            answer = self._client.get_object(**self._target(key))
+            answer = self._client.get_object(**self._target(key), ChecksumMode="ENABLED")
             with contextlib.closing(answer["Body"]) as body:
                 return body.read()
 
     def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
         with translated(key), BoundedWriter.created(path, key=key, max_bytes=max_bytes) as target:
-            answer = self._client.get_object(**self._target(key))
+            answer = self._client.get_object(**self._target(key), ChecksumMode="ENABLED")
             with contextlib.closing(answer["Body"]) as body:
                 # Before anything is read; the length that is stated is all that will be read.
                 if answer["ContentLength"] > max_bytes:
@@ -86,7 +86,7 @@ class S3Store:
         """Sends the digest along: the store refuses a body that does not match it."""
         digest = FileDigest.of(body) if isinstance(body, bytes) else _digest(body)
         checksum = base64.b64encode(bytes.fromhex(digest.sha256)).decode()
-        with translated(key):
+        with translated(key, is_conditional="IfNoneMatch" in headers):
             self._client.put_object(
                 **self._target(key), **headers, Body=body, ChecksumSHA256=checksum
             )
