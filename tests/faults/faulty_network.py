@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tests.faults.fault_plan import Fault, FaultPlan, without_attempt
+from tests.faults.fault_plan import Fault, Plan, without_attempt
 
 _HOP_BY_HOP = {"transfer-encoding", "connection", "content-length"}
 
@@ -36,7 +36,7 @@ class FaultyNetwork(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, upstream: str, plan: FaultPlan, *, root: str, stall_seconds: float) -> None:
+    def __init__(self, upstream: str, plan: Plan, *, root: str, stall_seconds: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = urlsplit(upstream).netloc
         self.url = f"http://127.0.0.1:{self.server_port}"
@@ -125,7 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name: value for name, value in self.headers.items() if name != "Expect"}
         self._upstream.request(self.command, self.path, body=body, headers=headers)
         answer = self._upstream.getresponse()
-        kept = [(n, v) for n, v in answer.getheaders() if n.lower() not in _HOP_BY_HOP]
+        # A HEAD's answer has the object's length, and no body.
+        dropped = _HOP_BY_HOP - ({"content-length"} if self.command == "HEAD" else set())
+        kept = [(n, v) for n, v in answer.getheaders() if n.lower() not in dropped]
         return Answer(answer.status, kept, answer.read())
 
     def _pass_half_on(self, body: bytes) -> None:
@@ -157,8 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
 def _head(answer: Answer) -> bytes:
     lines = [f"HTTP/1.1 {answer.status} {http.client.responses.get(answer.status, '')}"]
     lines += [f"{name}: {value}" for name, value in answer.headers]
-    lines += [f"Content-Length: {len(answer.body)}", "", ""]
-    return "\r\n".join(lines).encode("latin-1")
+    if not any(name.lower() == "content-length" for name, _ in answer.headers):
+        lines.append(f"Content-Length: {len(answer.body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def _refusal(status: int, code: str) -> Answer:
@@ -168,7 +171,7 @@ def _refusal(status: int, code: str) -> Answer:
 
 @contextlib.contextmanager
 def faulty_network(
-    upstream: str, plan: FaultPlan, *, root: str, stall_seconds: float
+    upstream: str, plan: Plan, *, root: str, stall_seconds: float
 ) -> Iterator[FaultyNetwork]:
     """`root` is the path below which calls are told apart: `/bucket/prefix`."""
     network = FaultyNetwork(upstream, plan, root=root, stall_seconds=stall_seconds)
