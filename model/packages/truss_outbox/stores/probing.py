@@ -58,8 +58,8 @@ def probe(store: ObjectStore, *, allow_unsafe_commit: bool = False) -> bool:
     """Write, read, look for what is missing, create twice and in a race, delete.
 
     Returns whether commits are safe, which they are unless `allow_unsafe_commit` had to be used:
-    then use the store as an UnsafeStore. Raises ConfigurationError: a line for each promise that is
-    broken, with the remedy.
+    then use the store as an UnsafeStore. Raises ConfigurationError: the first promise that is
+    broken with its remedy, and a note for each other.
     """
     name = f"{_FOLDER}/{new_attempt()}"
     patient: ObjectStore = RetryingStore(store, timeout_seconds=PATIENCE_SECONDS)
@@ -73,7 +73,10 @@ def probe(store: ObjectStore, *, allow_unsafe_commit: bool = False) -> bool:
         problems.append(_UNSAFE)
     _clean_up(store, name)
     if problems:
-        raise ConfigurationError("root", f"{store.root} cannot be used: " + "\n".join(problems))
+        broken = ConfigurationError("root", f"{store.root} cannot be used: {problems[0]}")
+        for further in problems[1:]:
+            broken.add_note(further)
+        raise broken
     if not safe:
         logger.warning("results can overwrite each other: allow_unsafe_commit is in use")
     return safe

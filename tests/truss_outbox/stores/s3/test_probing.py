@@ -146,7 +146,7 @@ def through_the_door(door, seaweedfs_options):
 def what_probing_says(options: S3Options, root: str = ROOT) -> str:
     with pytest.raises(ConfigurationError) as caught:
         probe(open_store(root, s3=options))
-    return str(caught.value)
+    return "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
 
 
 def is_enough(options: S3Options) -> None:
