@@ -11,7 +11,7 @@ import pytest
 from tests.tiny_truss import PROJECT
 
 PLANTED = {
-    "the contract is pure": ("model/packages/truss_outbox/contract/new.py", "import stamina"),
+    "the contract is pure": ("model/packages/truss_outbox/contract/new.py", "import boto3"),
     "inside the library": ("model/packages/truss_outbox/stores/new.py", "from .. import serving"),
     "the library knows": ("model/packages/truss_outbox/serving/new.py", "import outbox_client"),
     "what reads the bucket": (

@@ -153,14 +153,14 @@ def test_its_metadata_name_no_dependency_of_the_ocr(wheel):
     fields = metadata(wheel)
     lines = fields.get_all("Requires-Dist")
     core = {line.partition(">")[0] for line in lines if "extra ==" not in line}
-    assert core == {"pydantic", "stamina"}
+    assert core == {"pydantic"}
     extras = set(fields.get_all("Provides-Extra"))
     assert extras == {"s3", "gcs", "client", "local", "webhooks"}
     assert not [line for line in lines if "==" in line.partition(";")[0]]
     assert fields["Requires-Python"] == ">=3.11"
 
 
-def test_the_library_is_imported_with_two_dependencies(wheel, tmp_path):
+def test_the_library_is_imported_with_one_dependency(wheel, tmp_path):
     environment = linked(tmp_path, wheel)
     for name in ("truss_outbox", "truss_outbox.contract", "baseten_webhooks", "outbox_client"):
         environment.run("python", "-c", f"import {name}")

@@ -18,7 +18,7 @@ from tests.outbox_client.adopting import trusses
 from tests.outbox_client.adopting.trusses import MODEL, SHAPES, make_truss
 
 ROOT = "s3://results/outbox"
-NEEDED = {"boto3", "pydantic", "stamina"}
+NEEDED = {"boto3", "pydantic"}
 
 
 @pytest.fixture
@@ -117,7 +117,6 @@ requirements:   # pinned by hand
     - numpy==2.3.5   # the newest
     # torch comes with the image
     - 'pydantic>=2.11'
-    - stamina>=24.3
     - boto3>=1.36
 
 secrets:
@@ -149,13 +148,13 @@ def test_requirements_are_added_to_the_file_that_has_them(add, tmp_path):
     truss = make_truss(tmp_path / "pip", trusses.REQUIREMENTS_FILE)
     add(truss, "--root", ROOT)
     text = (truss / "requirements.txt").read_bytes().decode()
-    assert text == trusses.REQUIREMENTS_TXT + "\r\npydantic>=2.10\r\nstamina>=24.3\r\n"
+    assert text == trusses.REQUIREMENTS_TXT + "\r\npydantic>=2.10\r\n"
 
     truss = make_truss(tmp_path / "toml", trusses.PYPROJECT)
     add(truss, "--root", ROOT)
     assert (truss / "pyproject.toml").read_text() == trusses.PYPROJECT_TOML.replace(
         "# pinned\n",
-        '# pinned\n    "pydantic>=2.10",\n    "stamina>=24.3",\n    "boto3>=1.36",\n',
+        '# pinned\n    "pydantic>=2.10",\n    "boto3>=1.36",\n',
     )
 
 
@@ -164,13 +163,13 @@ def test_requirements_are_added_to_the_file_that_has_them(add, tmp_path):
     [
         ("requirements.txt", "numpy==2.3.5 \\\n    --hash=sha256:00\n", "pydantic>=2.10"),
         ("pyproject.toml", "[tool.other]\na = 1\n", "pydantic>=2.10"),
-        ("pyproject.toml", '[project]\nname = "x"\ndynamic = ["dependencies"]\n', "stamina>=24.3"),
+        ("pyproject.toml", '[project]\nname = "x"\ndynamic = ["dependencies"]\n', "pydantic>=2.10"),
         (
             "pyproject.toml",
             '[project]\nname = "x"\ndependencies = [\n  "numpy"\n  # last\n]\n',
             "boto3>=1.36",
         ),
-        ("uv.lock", "version = 1\n", "uv add 'pydantic>=2.10' 'stamina>=24.3' 'boto3>=1.36'"),
+        ("uv.lock", "version = 1\n", "uv add 'pydantic>=2.10' 'boto3>=1.36'"),
     ],
 )
 def test_what_cannot_be_edited_is_printed_to_be_pasted(add, tmp_path, file, text, said):
@@ -186,7 +185,7 @@ def test_what_cannot_be_edited_is_printed_to_be_pasted(add, tmp_path, file, text
 
 def test_what_a_lock_has_already_needs_no_hand(add, tmp_path):
     truss = make_truss(tmp_path, "requirements_file: uv.lock\n")
-    needed = '"boto3==1.44.8", "pydantic>=2.11", "stamina==26.1.0"'
+    needed = '"boto3==1.44.8", "pydantic>=2.11"'
     (truss / "pyproject.toml").write_text(f'[project]\nname = "x"\ndependencies = [{needed}]\n')
     add(truss, "--root", ROOT)
 
@@ -349,7 +348,6 @@ def test_a_pin_is_left_and_one_that_is_too_old_is_told(add, tmp_path, pin, suits
     assert yaml.safe_load((truss / "config.yaml").read_text())["requirements"] == [
         pin,
         "pydantic>=2.10",
-        "stamina>=24.3",
     ]
     assert ("is too old for Outbox, which needs boto3>=1.36" in result.stdout) is not suits
 
@@ -404,7 +402,7 @@ def test_another_bucket_goes_in_place_of_the_one_that_is_set(add, tmp_path):
     text = (truss / "config.yaml").read_text()
     assert "    root: s3://results/outbox  # to be changed\n" in text
     assert "    region: eu-west-1\n    endpoint_url: https://s3.example.com\n" in text
-    assert "stamina>=" not in text
+    assert "pydantic>=" not in text
     assert "outbox.region" not in add(truss).stdout
 
 

@@ -62,7 +62,7 @@ def test_the_image_has_all_that_the_library_imports():
 @pytest.mark.parametrize("scheme", ["s3", "gs", "file"])
 def test_a_cloud_is_needed_only_where_a_root_is_in_it(scheme):
     names = {one.name for one in needed_requirements([scheme])}
-    assert names == {"pydantic", "stamina"} | CLOUDS.get(scheme, set())
+    assert names == {"pydantic"} | CLOUDS.get(scheme, set())
 
 
 def test_the_secrets_are_those_that_the_library_asks_for():

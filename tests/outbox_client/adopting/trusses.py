@@ -71,7 +71,7 @@ INDENTLESS = """\
 model_name: indentless
 requirements:
 - numpy==2.3.5
-- git+https://example.com/library.git#egg=stamina
+- git+https://example.com/library.git#egg=pydantic
 - --extra-index-url https://example.com/simple
 model_metadata:
   outbox:
