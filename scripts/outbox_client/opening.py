@@ -49,12 +49,7 @@ def bucket(
     timeout_seconds: float | None = None,
 ) -> Bucket:
     """`foreign` takes what is not Outbox's. Raises ConfigurationError. Nothing is sent yet."""
-    opened = open_bucket(
-        settings.require_root(),
-        endpoint_url=settings.endpoint_url,
-        region=settings.region,
-        foreign=foreign,
-    )
+    opened = open_bucket(settings.require_root(), foreign=foreign, **settings.connection)
     return opened.waiting(timeout_seconds=timeout_seconds, on_wait=on_wait)
 
 
@@ -134,9 +129,7 @@ def stored_files(
     """What `sources.stored` finds at an address that the deployed model may read."""
 
     def open_root(root: str) -> Bucket:
-        opened = open_bucket(
-            root, endpoint_url=settings.endpoint_url, region=settings.region, foreign=foreign
-        )
+        opened = open_bucket(root, foreign=foreign, **settings.connection)
         return opened.waiting(on_wait=on_wait)
 
     return stored_items(

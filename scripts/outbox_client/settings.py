@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import yaml
 
@@ -13,11 +13,17 @@ from truss_outbox.contract.config_section import outbox_setting_values
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate
 from truss_outbox.contract.root import Root
+from truss_outbox.stores.s3.options import AddressingStyle
+
+if TYPE_CHECKING:
+    from .bucket.open_bucket import Connection
 
 _SECTION_NAMES = (
     "root",
     "endpoint_url",
     "region",
+    "s3_addressing_style",
+    "s3_ca_bundle",
     "key_template",
     "version",
     "input_roots",
@@ -110,6 +116,18 @@ class ClientSettings:
     """Whether the deployed model gives its objects tags."""
     metadata_field: str = "metadata"
     """The deployed model's: the field of its input that has a request's metadata."""
+    s3_addressing_style: AddressingStyle | None = None
+    s3_ca_bundle: Path | None = None
+
+    @property
+    def connection(self) -> "Connection":
+        """How the bucket is reached, for `open_bucket`."""
+        return {
+            "endpoint_url": self.endpoint_url,
+            "region": self.region,
+            "s3_addressing_style": self.s3_addressing_style,
+            "s3_ca_bundle": self.s3_ca_bundle,
+        }
 
     def require_root(self) -> str:
         """Raises ConfigurationError where no bucket is named."""
@@ -143,6 +161,8 @@ def read_settings(
         root=str(Root.parse(str(section["root"]))) if "root" in section else None,
         endpoint_url=_text(section.get("endpoint_url")),
         region=_text(section.get("region")),
+        s3_addressing_style=_style(section.get("s3_addressing_style")),
+        s3_ca_bundle=Path(str(file)) if (file := section.get("s3_ca_bundle")) else None,
         template=KeyTemplate.parse(str(section.get("key_template", DEFAULT_TEMPLATE))),
         model_name=str(config.get("model_name") or "model") if config else None,
         model_version=_text(section.get("version")),
@@ -161,6 +181,12 @@ def read_settings(
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _style(value: Any) -> AddressingStyle | None:
+    if value is not None and value not in get_args(AddressingStyle):
+        raise ConfigurationError("s3_addressing_style", "is auto, path or virtual")
+    return cast("AddressingStyle | None", value)
 
 
 def _model_or_chain(

@@ -8,11 +8,13 @@ import pytest
 from obstore.store import GCSStore
 
 from outbox_client.bucket.bucket import Bucket
-from outbox_client.bucket.open_bucket import _google_credentials, open_bucket
+from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.bucket.route import gcs_credentials
 from tests.gcs_door import Answer, Door, key_file, serving
 from truss_outbox.contract.errors import AccessDeniedError, StoreError, StoreUnavailableError
 from truss_outbox.retrying import without_pauses
 from truss_outbox.stores import GcsOptions, ObjectStore, RetryingStore, S3Options, open_store
+from truss_outbox.stores.gcs.client import credentials
 
 TRIES = 2
 TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 507, 509, *range(520, 525)]
@@ -194,7 +196,7 @@ def test_a_fault_of_googles_token_service_passes_for_readers_too(
     store = GCSStore(
         "bucket",
         config={"base_url": door.url},
-        credential_provider=_google_credentials(None),
+        credential_provider=gcs_credentials(credentials(GcsOptions())),
         client_options={"allow_http": True},
         retry_config={"max_retries": 0},
     )
@@ -208,7 +210,9 @@ def test_credentials_that_are_refused_are_told_at_once(door, tmp_path, monkeypat
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     door.before = lambda _: Answer(status=400, body={"error": "invalid_grant"})
     store = GCSStore(
-        "bucket", config={"base_url": door.url}, credential_provider=_google_credentials(None)
+        "bucket",
+        config={"base_url": door.url},
+        credential_provider=gcs_credentials(credentials(GcsOptions())),
     )
     with pytest.raises(AccessDeniedError):
         Bucket(store, root="gs://bucket").get("key")

@@ -1,5 +1,7 @@
 """Where settings come from, and which goes first."""
 
+from pathlib import Path
+
 import pytest
 
 from outbox_client import opening
@@ -35,6 +37,26 @@ def test_options_go_before_the_environment_and_that_before_the_config(config):
     assert settings.environment == "production"
 
 
+def test_how_the_bucket_is_reached_is_read_as_the_model_reads_it(tmp_path):
+    section = "{endpoint_url: https://x, region: r, s3_addressing_style: path, s3_ca_bundle: /ca}"
+    (tmp_path / "config.yaml").write_text(f"model_metadata: {{outbox: {section}}}")
+    environ = {"OUTBOX_S3_ADDRESSING_STYLE": "virtual", "OUTBOX_S3_CA_BUNDLE": "/other"}
+
+    def read(environ):
+        return read_settings(
+            ResultOverrides(config=tmp_path / "config.yaml"), environ=environ
+        ).connection
+
+    assert read({}) == {
+        "endpoint_url": "https://x",
+        "region": "r",
+        "s3_addressing_style": "path",
+        "s3_ca_bundle": Path("/ca"),
+    }
+    assert read(environ)["s3_addressing_style"] == "virtual"
+    assert read(environ)["s3_ca_bundle"] == Path("/other")
+
+
 def test_a_config_here_is_found_by_itself(config, monkeypatch):
     monkeypatch.chdir(config.parent)
     assert read_settings(environ={}).root == "s3://from-config/x"
@@ -48,6 +70,7 @@ def test_a_config_here_is_found_by_itself(config, monkeypatch):
         ("model_metadata: 3", "model_metadata: must be a mapping"),
         ("model_metadata: {outbox: x}", "model_metadata.outbox: must be a mapping"),
         ("model_metadata: {outbox: {root: s3://b/a/../c}}", "root: has an empty, . or .. segment"),
+        ("model_metadata: {outbox: {s3_addressing_style: host}}", "s3_addressing_style: is auto"),
         ("model_metadata: {outbox: {input_roots: [b/a]}}", "input_roots: is no address"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ["baseten", "boto3", "google.auth", "httpx", "jinja2", "pyarrow", "rich"]
+HEAVY = ["baseten", "botocore", "google.auth", "httpx", "jinja2", "pyarrow", "rich"]
 
 
 @pytest.mark.parametrize("command", ["fetch", "status", "submit"])

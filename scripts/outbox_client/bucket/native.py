@@ -5,11 +5,10 @@ or shortens (a slash at the end), and tell the time by which the bucket dates it
 """
 
 import contextlib
-import functools
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -18,7 +17,6 @@ from urllib.parse import urlencode
 
 from truss_outbox.contract.errors import (
     AccessDeniedError,
-    ConfigurationError,
     StoreError,
     StoreUnavailableError,
 )
@@ -35,15 +33,9 @@ _NO_TIME = "the bucket does not say what time it is: the age of its objects cann
 
 
 class S3Bucket:
-    """`connect` makes the client, when it is first needed."""
-
-    def __init__(self, connect: "Callable[[], S3Client]", root: Root) -> None:
-        self._connect = connect
+    def __init__(self, client: "S3Client", root: Root) -> None:
+        self._client = client
         self._root = root
-
-    @functools.cached_property
-    def _client(self) -> "S3Client":
-        return self._connect()
 
     def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
         own = self._root.object_name("")
@@ -68,31 +60,6 @@ class S3Bucket:
         return _date(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
 
 
-def s3_client(*, endpoint_url: str | None, region: str | None) -> "S3Client":
-    """Credentials come from AWS's own chain. Raises ConfigurationError."""
-    import boto3  # noqa: PLC0415  # 0.3 seconds that only S3 need pay
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
-    config = Config(
-        connect_timeout=5,
-        read_timeout=30,
-        # One: the bucket's calls are repeated, and these like them.
-        retries={"mode": "standard", "total_max_attempts": 1},
-        s3={"addressing_style": "path" if endpoint_url else "auto"},
-    )
-    region = region or os.environ.get("AWS_REGION")
-    # S3-compatible stores take any region, but boto3 wants one to sign.
-    fallback = "us-east-1" if endpoint_url else None
-    try:
-        # A session of its own: the default one keeps the first credentials it finds.
-        return boto3.Session().client(
-            "s3", endpoint_url=endpoint_url, region_name=region or fallback, config=config
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError("root", f"cannot be opened: {type(error).__name__}") from error
-
-
 @contextlib.contextmanager
 def translated_boto(key: str) -> Iterator[None]:
     """boto3's errors come out as ours, with `key` in their message."""
@@ -112,23 +79,18 @@ def translated_boto(key: str) -> Iterator[None]:
 
 
 class GcsBucket:
-    """`credentials` are asked for when they are first needed."""
+    """At the service of this address."""
 
-    def __init__(
-        self, credentials: "Callable[[], Credentials]", root: Root, *, endpoint_url: str | None
-    ) -> None:
-        self._ask_credentials = credentials
+    def __init__(self, credentials: "Credentials", root: Root, *, url: str) -> None:
+        self._credentials = credentials
         self._root = root
-        self._endpoint_url = endpoint_url
-
-    @functools.cached_property
-    def _credentials(self) -> "Credentials":
-        return self._ask_credentials()
+        self._url = url
 
     def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
         from google.cloud.storage import Client  # noqa: PLC0415  # 0.3 seconds
 
-        options = {"api_endpoint": self._endpoint_url} if self._endpoint_url else None
+        universe = self._credentials.universe_domain
+        options = {"api_endpoint": self._url, "universe_domain": universe}
         client = Client(project="none", credentials=self._credentials, client_options=options)
         own = self._root.object_name("")
         start = None if after is None else own + after
@@ -144,9 +106,8 @@ class GcsBucket:
     def time(self) -> datetime:
         from google.auth.transport.requests import Request  # noqa: PLC0415
 
-        host = self._endpoint_url or f"https://storage.{self._credentials.universe_domain}"
         query = urlencode({"prefix": self._root.object_name("artifacts/"), "maxResults": 1})
-        address = f"{host}/storage/v1/b/{self._root.bucket}/o?{query}"
+        address = f"{self._url}/storage/v1/b/{self._root.bucket}/o?{query}"
         ask, headers = Request(), dict[str, str]()
         with _translated_google("artifacts/"):
             self._credentials.before_request(ask, "GET", address, headers)
@@ -156,33 +117,6 @@ class GcsBucket:
         if answer.status != 200:
             raise StoreUnavailableError("artifacts/", f"listing was answered {answer.status}")
         return _date(answer.headers.get("date"))
-
-
-_GCS_SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
-
-
-def is_emulator(endpoint_url: str | None) -> bool:
-    """An http endpoint is taken for an emulator of GCS, which wants no credentials."""
-    return (endpoint_url or "").startswith("http://")
-
-
-def google_credentials(endpoint_url: str | None) -> "Credentials":
-    """From Google's default chain. Raises ConfigurationError."""
-    import google.auth  # noqa: PLC0415  # 0.1 seconds that S3 need not pay
-    from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415
-    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
-
-    if is_emulator(endpoint_url):
-        return AnonymousCredentials()
-    try:
-        credentials: Credentials = google.auth.default(scopes=_GCS_SCOPES)[0]
-    except DefaultCredentialsError as error:
-        raise ConfigurationError(
-            "Google credentials",
-            "none were found; run gcloud auth application-default login, or set"
-            " GOOGLE_APPLICATION_CREDENTIALS to a key's file",
-        ) from error
-    return credentials
 
 
 @contextlib.contextmanager

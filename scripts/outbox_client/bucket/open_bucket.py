@@ -1,74 +1,112 @@
 """From a root's address to the bucket behind it."""
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from obstore import exceptions
 from obstore.store import GCSStore, LocalStore, S3Store
 
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
-from truss_outbox.retrying import is_transient
+from truss_outbox.stores import GcsOptions, S3Options
+from truss_outbox.stores.open_store import not_installed
 
 from .bucket import Bucket, NativeBucket
-from .errors import first_line, repeatable
+from .errors import first_line
 from .foreign import ForeignObjects
-from .native import (
-    DirectoryBucket,
-    GcsBucket,
-    S3Bucket,
-    google_credentials,
-    is_emulator,
-    s3_client,
+from .native import DirectoryBucket, GcsBucket, S3Bucket
+from .route import (
+    GcsRoute,
+    Route,
+    S3Route,
+    gcs_credentials,
+    gcs_route,
+    s3_credentials,
+    s3_route,
 )
 
 if TYPE_CHECKING:
-    from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import (
-        ClientConfig,
-        GCSConfig,
-        GCSCredential,
-        ObjectStore,
-        RetryConfig,
-        S3Config,
-    )
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+
+    from truss_outbox.stores.s3.options import AddressingStyle
 
 # None of obstore's own, which take a second in all: the bucket repeats calls, once for all.
 _RETRIES: "RetryConfig" = {"max_retries": 0}
 
+_NOTHING_BY_THE_ENVIRONMENT: "S3Config" = {
+    "conditional_put": "etag",
+    "disable_bulk_delete": False,
+    "disable_tagging": False,
+    "request_payer": False,
+    "s3_express": False,
+    "skip_signature": False,
+    "unsigned_payload": False,
+}
+"""obstore takes AWS_… variables of its own for each of these that is not given."""
+
+_OBSTORES_OWN = (
+    "AWS_CHECKSUM_ALGORITHM",
+    "AWS_COPY_IF_NOT_EXISTS",
+    "AWS_SERVER_SIDE_ENCRYPTION",
+    "GOOGLE_SERVICE_ACCOUNT",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "GOOGLE_SERVICE_ACCOUNT_PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+"""Variables that obstore reads and no SDK does, and that no argument overrides."""
+
+
+class Connection(TypedDict, total=False):
+    """How a bucket is reached, by the model's settings of these names; else as the SDK finds it."""
+
+    endpoint_url: str | None
+    region: str | None
+    s3_addressing_style: "AddressingStyle | None"
+    s3_ca_bundle: Path | None
+
 
 def open_bucket(
-    root: str,
-    *,
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    foreign: ForeignObjects | None = None,
+    root: str, *, foreign: ForeignObjects | None = None, **connection: Unpack[Connection]
 ) -> Bucket:
-    """The bucket at `s3://bucket/prefix`, `gs://…` or `file:///directory`. Nothing is sent yet.
+    """The bucket at `s3://bucket/prefix`, `gs://…` or `file:///directory`. Nothing is sent to it.
 
-    Credentials come from AWS's and Google's own chains. `foreign` takes what is met in it that is
-    not Outbox's. Raises ConfigurationError.
+    Address, certificates, proxy and credentials are those that the model's store would take here.
+    `foreign` takes what is met in it that is not Outbox's. Raises ConfigurationError.
     """
     place = Root.parse(root)
     store: ObjectStore
     native: NativeBucket
     match place.scheme:
         case "s3":
-            store = _s3(place, endpoint_url, region)
-            connect = partial(s3_client, endpoint_url=endpoint_url, region=region)
-            native = S3Bucket(connect, place)
+            to_s3 = _s3_route(place, connection)
+            store, native = _s3(place, to_s3), S3Bucket(to_s3.client, place)
         case "gs":
-            store = _gcs(place, endpoint_url)
-            credentials = partial(google_credentials, endpoint_url)
-            native = GcsBucket(credentials, place, endpoint_url=endpoint_url)
+            to_gcs = _gcs_route(connection)
+            store = _gcs(place, to_gcs)
+            native = GcsBucket(to_gcs.credentials, place, url=to_gcs.url)
         case "file":
             store, native = _directory(place), DirectoryBucket(place.directory)
         case "memory":
             raise ConfigurationError("root", "memory:// lives in the model's process alone")
     return Bucket(store, root=str(place), native=native, foreign=foreign)
+
+
+def route_to(root: str, **connection: Unpack[Connection]) -> Route | None:
+    """How the bucket's host is reached; None for a directory. Raises ConfigurationError."""
+    place = Root.parse(root)
+    match place.scheme:
+        case "s3":
+            return _s3_route(place, connection)
+        case "gs":
+            return _gcs_route(connection)
+        case _:
+            return None
 
 
 def _directory(place: Root) -> LocalStore:
@@ -80,52 +118,62 @@ def _directory(place: Root) -> LocalStore:
     return LocalStore(place.directory)
 
 
-def _s3(place: Root, endpoint_url: str | None, region: str | None) -> S3Store:
-    config: S3Config = {"endpoint": endpoint_url} if endpoint_url else {}
-    region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    # boto3 takes 0.3 seconds to load: it is asked only for what the environment lacks.
-    credentials = None
-    if not (_has_keys(os.environ) and (region or endpoint_url)):
-        credentials = _credentials(region)
-        region = region or credentials.config.get("region")
+def _s3_route(place: Root, connection: Connection) -> S3Route:
     try:
+        return s3_route(place.bucket, S3Options(**connection))
+    except ModuleNotFoundError as error:
+        raise not_installed("s3://", "boto3") from error
+
+
+def _gcs_route(connection: Connection) -> GcsRoute:
+    try:
+        return gcs_route(GcsOptions(endpoint_url=connection.get("endpoint_url")))
+    except ModuleNotFoundError as error:
+        raise not_installed("gs://", "google-cloud-storage") from error
+
+
+def _s3(place: Root, route: S3Route) -> S3Store:
+    with _made(route):
         return S3Store(
             place.bucket,
-            config=config,
             prefix=place.prefix or None,
-            region=region or "us-east-1",
-            credential_provider=credentials and repeatable(credentials, _may_pass),
-            virtual_hosted_style_request=not endpoint_url,
-            client_options=_client_options(endpoint_url),
+            region=route.region,
+            config=_NOTHING_BY_THE_ENVIRONMENT,
+            # Whatever the style of the address, the bucket is in it already.
+            virtual_hosted_style_request=True,
+            endpoint=route.url,
+            aws_endpoint_url_s3=route.url,
+            credential_provider=s3_credentials(route.session),
+            client_options=_client_options(route),
             retry_config=_RETRIES,
         )
-    except exceptions.BaseError as error:
-        raise ConfigurationError("root", f"cannot be opened: {first_line(error)}") from error
 
 
-def _has_keys(environ: Mapping[str, str]) -> bool:
-    """Whether the environment has a key pair: first in boto3's chain too, which takes longer."""
-    return bool(environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"))
-
-
-def _gcs(place: Root, endpoint_url: str | None) -> GCSStore:
-    config: GCSConfig = {"base_url": endpoint_url} if endpoint_url else {}
-    try:
+def _gcs(place: Root, route: GcsRoute) -> GCSStore:
+    with _made(route):
         return GCSStore(
             place.bucket,
-            config=config,
             prefix=place.prefix or None,
-            credential_provider=_google_credentials(endpoint_url),
-            client_options=_client_options(endpoint_url),
+            base_url=route.url,
+            skip_signature=False,
+            credential_provider=gcs_credentials(route.credentials),
+            client_options=_client_options(route),
             retry_config=_RETRIES,
         )
-    except exceptions.BaseError as error:
-        raise ConfigurationError("root", f"cannot be opened: {first_line(error)}") from error
 
 
-def _client_options(endpoint_url: str | None) -> "ClientConfig":
+_NO_PROXY: "ClientConfig" = {
+    "proxy_url": "http://none.invalid",
+    "proxy_excludes": "*,0.0.0.0/0,::/0",
+}
+"""Where none is given, obstore takes the environment's; this one is never asked."""
+
+
+def _client_options(route: Route) -> "ClientConfig":
+    proxy: ClientConfig = {"proxy_url": route.proxy_url} if route.proxy_url else _NO_PROXY
     return {
-        "allow_http": (endpoint_url or "").startswith("http://"),
+        **proxy,
+        "allow_http": route.url.startswith("http://"),
         "connect_timeout": timedelta(seconds=5),
         "read_timeout": timedelta(seconds=30),
         # Of a whole answer, which may be large and slow; read_timeout ends a stalled one.
@@ -133,50 +181,24 @@ def _client_options(endpoint_url: str | None) -> "ClientConfig":
     }
 
 
-def _google_credentials(endpoint_url: str | None) -> "Callable[[], GCSCredential]":
-    if is_emulator(endpoint_url):
-        return lambda: {"token": "none", "expires_at": None}
-    from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: PLC0415
-    from obstore.auth.google import GoogleCredentialProvider  # noqa: PLC0415  # 0.1 seconds
-
-    from truss_outbox.stores.gcs.tokens import token_request  # noqa: PLC0415
-
-    credentials = google_credentials(endpoint_url)
-    provider = GoogleCredentialProvider(credentials, request=token_request())
-    return repeatable(
-        provider,
-        lambda error: (
-            isinstance(error, TransportError)
-            or (isinstance(error, GoogleAuthError) and error.retryable)
-        ),
-    )
+_making = threading.Lock()
 
 
-def _credentials(region: str | None) -> "Boto3CredentialProvider":
-    import boto3  # noqa: PLC0415  # 0.3 seconds that a directory need not pay
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+@contextlib.contextmanager
+def _made(route: Route) -> Iterator[None]:
+    """Where a store is made: its errors are ours, and it trusts what the route says.
 
-    try:
-        return Boto3CredentialProvider(boto3.Session(region_name=region))
-    except (ValueError, BotoCoreError) as error:
-        raise ConfigurationError(
-            "AWS credentials",
-            "none were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
-        ) from error
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the service that gives the credentials did not answer, or had a fault."""
-    from botocore import exceptions  # noqa: PLC0415  # loaded already, by what raised the error
-
-    if isinstance(error, exceptions.ClientError):
-        answer: dict[str, Any] = {**error.response}
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return is_transient(status, answer.get("Error", {}).get("Code", ""))
-    unanswered = (
-        exceptions.ConnectionError,
-        exceptions.HTTPClientError,
-        exceptions.MetadataRetrievalError,
-    )
-    return isinstance(error, unanswered)
+    obstore adds certificates that it is given to those that these variables, or the machine, name;
+    none but the variables can take their place. It reads them once, here.
+    """
+    with _making:
+        before = {name: os.environ.pop(name) for name in _OBSTORES_OWN if name in os.environ}
+        certificates = "SSL_CERT_DIR" if route.ca_bundle.is_dir() else "SSL_CERT_FILE"
+        os.environ[certificates] = str(route.ca_bundle)
+        try:
+            yield
+        except exceptions.BaseError as error:
+            raise ConfigurationError("root", f"cannot be opened: {first_line(error)}") from error
+        finally:
+            del os.environ[certificates]
+            os.environ.update(before)

@@ -118,12 +118,7 @@ def _checks(
 def _bucket_checks(settings: ClientSettings, foreign: ForeignObjects) -> Iterator[Check]:
     naming, model_version = opening.naming(settings), settings.model_version
     try:
-        yield check_clock(
-            settings.require_root(),
-            endpoint_url=settings.endpoint_url,
-            region=settings.region,
-            clock=SYSTEM_CLOCK,
-        )
+        yield check_clock(settings.require_root(), clock=SYSTEM_CLOCK, **settings.connection)
         bucket = opening.bucket(settings, foreign, timeout_seconds=_BUCKET_SECONDS)
         listing, seen = check_listing(bucket)
         yield listing
@@ -141,14 +136,13 @@ def _canary_checks(
     if settings.chain_id is not None:
         yield unknown("canaries", "a Chain takes arguments of its own: send one of its requests")
         return
-    root, endpoint_url, region = settings.require_root(), settings.endpoint_url, settings.region
     try:
         with opening.service(settings) as api:
             trial = Trial(
                 api=api,
                 bucket=opening.bucket(settings),
                 naming=opening.naming(settings),
-                ask_time=partial(bucket_time, root, endpoint_url=endpoint_url, region=region),
+                ask_time=partial(bucket_time, settings.require_root(), **settings.connection),
                 timeout_seconds=timeout_seconds,
             )
             yield ok("canaries", f"on their way; waiting for up to {timeout_seconds:.0f} s")

@@ -98,7 +98,7 @@ def sweep(
     grace = parse_duration(older_than, option="--older-than")
     settings, found, is_whole = read_settings(where), list[Swept](), False
     bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
-    uploads = open_uploads(bucket.root, endpoint_url=settings.endpoint_url, region=settings.region)
+    uploads = open_uploads(bucket.root, **settings.connection)
     try:
         for one in swept(bucket, uploads, grace=grace, delete=delete):
             found.append(one)
@@ -129,7 +129,7 @@ def presign(
     settings = read_settings(where)
     bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     naming = opening.result_naming(settings)
-    sign = signer(bucket, region=settings.region, life=life, now=now)
+    sign = signer(bucket, life=life, now=now, **settings.connection)
     links = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
     document, lines = links_document(job, links, expires_at=now + life), links_lines(links)
     reason = "" if links else opening.why_no_result(settings, job)

@@ -2,12 +2,15 @@
 
 import hashlib
 import secrets
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
+from typing import Unpack
 
 from truss_outbox.contract import Manifest, RequestMetadata
 from truss_outbox.contract.errors import (
@@ -25,7 +28,9 @@ from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket, StoredObject
 from ..bucket.naming import Naming
+from ..bucket.open_bucket import Connection, route_to
 from ..bucket.records import listed_manifests, read_listed
+from ..bucket.route import Route
 from ..clock import Clock
 from ..errors import ServiceError, ServiceUnavailableError, UnauthorizedError
 from ..service.api import AsyncApi
@@ -128,16 +133,19 @@ def _check_create_only(bucket: Bucket, key: str, content: bytes) -> Check:
     )
 
 
-def check_clock(root: str, *, endpoint_url: str | None, region: str | None, clock: Clock) -> Check:
-    """S3 refuses signatures of a clock that is 15 minutes wrong, and links end at a wrong time."""
+def check_clock(root: str, *, clock: Clock, **connection: Unpack[Connection]) -> Check:
+    """S3 refuses signatures of a clock that is 15 minutes wrong, and links end at a wrong time.
+
+    Raises ConfigurationError.
+    """
     import httpx  # noqa: PLC0415  # 0.1 seconds
 
     name = "clock"
-    address = bucket_address(root, endpoint_url=endpoint_url, region=region)
-    if address is None:
+    route = route_to(root, **connection)
+    if route is None:
         return ok(name, "a directory has this machine's clock")
     try:
-        theirs = _time_at(address)
+        theirs = _time_at(route)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return unknown(name, f"the bucket's host does not answer ({type(error).__name__})")
     except (KeyError, ValueError):
@@ -150,35 +158,37 @@ def check_clock(root: str, *, endpoint_url: str | None, region: str | None, cloc
     return ok(name, f"within {max(1, round(abs(seconds)))} s of the bucket's")
 
 
-def bucket_time(root: str, *, endpoint_url: str | None, region: str | None) -> datetime | None:
+def bucket_time(root: str, **connection: Unpack[Connection]) -> datetime | None:
     """By the clock that dates the bucket's objects, to the second; None where it does not say."""
     import httpx  # noqa: PLC0415  # 0.1 seconds
 
-    address = bucket_address(root, endpoint_url=endpoint_url, region=region)
-    if address is None:
+    route = route_to(root, **connection)
+    if route is None:
         return datetime.now(UTC)
     try:
-        return _time_at(address)
+        return _time_at(route)
     except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
         return None
 
 
-def _time_at(address: str) -> datetime:
+def _time_at(route: Route) -> datetime:
     import httpx  # noqa: PLC0415  # 0.1 seconds
 
     # Not signed: a refusal says what time it is, too.
-    return parsedate_to_datetime(httpx.head(address, timeout=10).headers["date"])
+    answer = httpx.head(
+        route.url,
+        verify=_trusting(route.ca_bundle),
+        proxy=route.proxy_url,
+        trust_env=False,
+        timeout=10,
+    )
+    return parsedate_to_datetime(answer.headers["date"])
 
 
-def bucket_address(root: str, *, endpoint_url: str | None, region: str | None) -> str | None:
-    """A URL of the host that keeps the bucket, for a question without credentials."""
-    match Root.parse(root).scheme:
-        case "s3":
-            return endpoint_url or f"https://s3.{region or 'us-east-1'}.amazonaws.com"
-        case "gs":
-            return endpoint_url or "https://storage.googleapis.com"
-        case _:
-            return None
+def _trusting(ca_bundle: Path) -> ssl.SSLContext:
+    if ca_bundle.is_dir():
+        return ssl.create_default_context(capath=ca_bundle)
+    return ssl.create_default_context(cafile=ca_bundle)
 
 
 _LOOKED_AT = 20

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 from truss_outbox.contract.keys import artifact_key
 from truss_outbox.contract.root import Root
+from truss_outbox.stores import GcsOptions, S3Options
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
+from ..bucket.open_bucket import Connection
 from ..bucket.records import listed_manifests, read_listed
 from ..threads import in_threads
 
@@ -49,13 +51,14 @@ class CredentialLife:
             )
 
 
-def credential_life(region: str | None = None) -> CredentialLife:
-    """Of what AWS's own chain finds. Raises ConfigurationError where that is nothing."""
-    import boto3  # noqa: PLC0415  # 0.3 seconds
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+def credential_life() -> CredentialLife:
+    """Of those that the bucket's links are signed with. Raises ConfigurationError."""
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # 0.2 seconds
+
+    from truss_outbox.stores.s3.client import open_session  # noqa: PLC0415
 
     try:
-        credentials = boto3.Session(region_name=region).get_credentials()
+        credentials = open_session(S3Options()).get_credentials()
         frozen = credentials.get_frozen_credentials() if credentials else None
     except BotoCoreError as error:
         raise ConfigurationError("AWS credentials", f"fail: {type(error).__name__}") from error
@@ -73,27 +76,29 @@ def _expiry(credentials: Any) -> datetime | None:
 Sign = Callable[[str], str]
 
 
-def gcs_signer(root: Root, *, life: timedelta, now: datetime) -> Sign:
+def gcs_signer(
+    root: Root, *, life: timedelta, now: datetime, options: GcsOptions | None = None
+) -> Sign:
     """By Google's own library: obstore does not escape the % of a key in GCS's links.
 
     Raises ConfigurationError: too long a life, or credentials without a private key.
     """
     CredentialLife(is_session=False).check(life, now=now)
-    import google.auth  # noqa: PLC0415  # 0.3 seconds, with the next one
-    from google.auth.credentials import Signing  # noqa: PLC0415
-    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
-    from google.cloud.storage import Client  # noqa: PLC0415
+    from google.auth.credentials import Signing  # noqa: PLC0415  # 0.3 seconds, with the next one
 
+    from truss_outbox.stores.gcs.client import connect, credentials  # noqa: PLC0415
+
+    options = options or GcsOptions()
     try:
-        credentials, _ = google.auth.default()
-    except DefaultCredentialsError:
-        credentials = None
-    if not isinstance(credentials, Signing):
+        can_sign = isinstance(credentials(options), Signing)
+    except ConfigurationError:
+        can_sign = False
+    if not can_sign:
         raise ConfigurationError(
             "Google credentials",
             "cannot sign: set GOOGLE_APPLICATION_CREDENTIALS to a service account's key file",
         )
-    objects = Client(project="none", credentials=credentials).bucket(root.bucket)
+    objects = connect(options).bucket(root.bucket)
 
     def sign(key: str) -> str:
         blob = objects.blob(root.object_name(key))
@@ -103,14 +108,17 @@ def gcs_signer(root: Root, *, life: timedelta, now: datetime) -> Sign:
     return sign
 
 
-def signer(bucket: Bucket, *, region: str | None, life: timedelta, now: datetime) -> Sign:
+def signer(
+    bucket: Bucket, *, life: timedelta, now: datetime, **connection: Unpack[Connection]
+) -> Sign:
     """Raises ConfigurationError where links of this life cannot be."""
     root = Root.parse(bucket.root)
     match root.scheme:
         case "gs":
-            return gcs_signer(root, life=life, now=now)
+            options = GcsOptions(endpoint_url=connection.get("endpoint_url"))
+            return gcs_signer(root, life=life, now=now, options=options)
         case "s3":
-            credential_life(region).check(life, now=now)
+            credential_life().check(life, now=now)
             return partial(bucket.link, life=life)
         case _:
             raise ConfigurationError("root", "a directory has no links: only a bucket does")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack
 
 from truss_outbox.contract.errors import (
     AccessDeniedError,
@@ -18,9 +18,11 @@ from truss_outbox.contract.errors import (
 )
 from truss_outbox.contract.keys import manifest_key
 from truss_outbox.contract.root import Root
+from truss_outbox.stores import S3Options
 
 from ..bucket.bucket import Bucket, StoredObject
-from ..bucket.native import s3_client, translated_boto
+from ..bucket.native import translated_boto
+from ..bucket.open_bucket import Connection
 from ..bucket.records import listed_artifacts, listed_probes, owners, read_manifest
 from ..threads import in_threads
 
@@ -151,12 +153,17 @@ def _is_unsupported(error: BaseException | None) -> bool:
     return answer.get("HTTPStatusCode") in _UNSUPPORTED
 
 
-def open_uploads(address: str, *, endpoint_url: str | None, region: str | None) -> Uploads | None:
-    """None where the store has no such thing: a directory, GCS. Raises ConfigurationError."""
+def open_uploads(address: str, **connection: Unpack[Connection]) -> Uploads | None:
+    """None where the store has no such thing: a directory, GCS. By the client that the model has.
+
+    Raises ConfigurationError.
+    """
     root = Root.parse(address)
     if root.scheme != "s3":
         return None
-    return Uploads(s3_client(endpoint_url=endpoint_url, region=region), root)
+    from truss_outbox.stores.s3.client import connect  # noqa: PLC0415  # 0.2 seconds
+
+    return Uploads(connect(S3Options(**connection)), root)
 
 
 def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Swept]:

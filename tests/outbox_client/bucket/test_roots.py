@@ -27,6 +27,7 @@ BAD = {
     "none": "b/p",
     "host": "file://host/p",
     "root directory": "file:///",
+    "directory bucket": "s3://b--use1-az4--x-s3/p",
     "backslash": "s3://b/a\\b",
     "control": "s3://b/\x1b[2J",
 }

@@ -126,18 +126,16 @@ def test_doctor_notices_a_store_that_ignores_conditions(bucket):
     assert "conditional writes" in once.said
 
 
-def test_doctor_notices_a_clock_that_is_wrong(seaweedfs):
+def test_doctor_notices_a_clock_that_is_wrong(seaweedfs, bucket_environment):
     def check(seconds):
         clock = Clock(now=lambda: datetime.datetime.now().timestamp() + seconds)  # noqa: DTZ005
         url = seaweedfs.endpoint_url
-        return check_clock("s3://outbox", endpoint_url=url, region=None, clock=clock)
+        return check_clock("s3://outbox", endpoint_url=url, clock=clock)
 
     assert check(0).finding is Finding.OK
     assert "ahead of" in check(600).said
     assert "behind" in check(-600).said
-    nowhere = check_clock(
-        "s3://outbox", endpoint_url="http://127.0.0.1:9", region=None, clock=Clock()
-    )
+    nowhere = check_clock("s3://outbox", endpoint_url="http://127.0.0.1:9", clock=Clock())
     assert nowhere.finding is Finding.UNKNOWN
 
 
@@ -177,9 +175,9 @@ def test_doctor_says_line_by_line_what_its_canaries_met(outbox, config, faults):
     assert lines[-1].startswith("ok       clean up")
 
 
-def test_the_time_is_the_buckets_where_it_tells_it(seaweedfs):
+def test_the_time_is_the_buckets_where_it_tells_it(seaweedfs, bucket_environment):
     def seconds_from_now(root, url):
-        time = bucket_time(root, endpoint_url=url, region=None)
+        time = bucket_time(root, endpoint_url=url)
         return time and abs((time - datetime.datetime.now(datetime.UTC)).total_seconds())
 
     assert seconds_from_now("s3://outbox", seaweedfs.endpoint_url) < HOUR.total_seconds()

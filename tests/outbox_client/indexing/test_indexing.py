@@ -66,17 +66,13 @@ def test_a_row_says_what_the_manifest_says(bucket, naming, job):
         {"model": ModelInfo(name="n", version="2"), "item": "../../x"},
     ],
 )
-def test_a_manifest_comes_out_of_the_index_as_it_went_in(bucket, naming, job, changes):
+def test_a_manifest_comes_out_of_the_index_as_it_went_in(bucket, seaweedfs, naming, job, changes):
     manifest = a_manifest(job, "a").model_copy(update=changes)
     commit(bucket, manifest)
     index(job, bucket=bucket, naming=naming)
-    (result,) = results(bucket.root, job, endpoint_url=endpoint(bucket), refresh=False)
+    url = seaweedfs.endpoint_url
+    (result,) = results(bucket.root, job, endpoint_url=url, refresh=False)
     assert result.manifest == manifest
-
-
-def endpoint(bucket: Bucket) -> str:
-    url: str = bucket._store.config["endpoint"]
-    return url
 
 
 def test_a_second_run_adds_only_what_is_new(bucket, naming, job):

@@ -28,7 +28,11 @@ def test_a_wrong_root_is_refused_with_the_remedy():
 
 @pytest.mark.parametrize(
     ("root", "other_sdk"),
-    [("s3://bucket", "google.cloud.storage"), ("gs://bucket", "boto3"), ("file:///x", "boto3")],
+    [
+        ("s3://bucket", "google.cloud.storage"),
+        ("gs://bucket", "botocore"),
+        ("file:///x", "botocore"),
+    ],
 )
 def test_the_sdk_that_is_not_in_use_is_never_imported(root, other_sdk):
     program = f"""
@@ -44,7 +48,7 @@ sys.exit({other_sdk!r} in sys.modules)
 @pytest.mark.parametrize(
     ("root", "sdk", "package"),
     [
-        ("s3://bucket", "boto3", "boto3"),
+        ("s3://bucket", "botocore", "boto3"),
         ("gs://bucket", "google.cloud.storage", "google-cloud-storage"),
     ],
 )

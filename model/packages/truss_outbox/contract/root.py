@@ -16,6 +16,8 @@ MAX_PREFIX_BYTES = 100
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/.*)?\Z")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_OF_OTHER_KINDS = ("--x-s3", "--xa-s3", "--op-s3")
+"""Buckets that list in no order, or whose requests are signed in a way of their own."""
 _PLAIN = "/=,+@:!$&'()*;~"  # in a URL's path, as letters, digits and ._- are
 _FORMS = "must be s3://bucket/prefix, gs://bucket/prefix or file:///directory"
 
@@ -40,7 +42,7 @@ class Root:
         scheme, bucket, prefix = _split(setting, text)
         match scheme:
             case "s3" | "gs":
-                _check_bucket(setting, bucket)
+                _check_bucket(setting, scheme, bucket)
                 _check_length(setting, prefix)
             case "file":
                 if bucket or not prefix:
@@ -109,12 +111,16 @@ def _check_segments(setting: str, prefix: str) -> None:
         raise ConfigurationError(setting, "has an empty, . or .. segment: write it without")
 
 
-def _check_bucket(setting: str, bucket: str) -> None:
+def _check_bucket(setting: str, scheme: str, bucket: str) -> None:
     if not bucket:
         raise ConfigurationError(setting, "names no bucket: write s3://bucket/prefix")
     if not _BUCKET.match(bucket):
         raise ConfigurationError(
             setting, "a bucket's name has letters, digits, dots, hyphens and underscores alone"
+        )
+    if scheme == "s3" and bucket.endswith(_OF_OTHER_KINDS):
+        raise ConfigurationError(
+            setting, "a directory bucket and an access point on Outposts are no place for results"
         )
 
 

@@ -21,13 +21,13 @@ def open_store(
             try:
                 from .s3.store import open_s3  # noqa: PLC0415
             except ModuleNotFoundError as error:
-                raise _not_installed("s3://", "boto3") from error
+                raise not_installed("s3://", "boto3") from error
             return open_s3(place.bucket, place.prefix, s3 or S3Options())
         case "gs":
             try:
                 from .gcs.store import open_gcs  # noqa: PLC0415
             except ModuleNotFoundError as error:
-                raise _not_installed("gs://", "google-cloud-storage") from error
+                raise not_installed("gs://", "google-cloud-storage") from error
             return open_gcs(place.bucket, place.prefix, gcs or GcsOptions())
         case "file":
             from .directory import DirectoryStore  # noqa: PLC0415
@@ -39,5 +39,6 @@ def open_store(
             return MemoryStore(str(place))
 
 
-def _not_installed(scheme: str, package: str) -> ConfigurationError:
+def not_installed(scheme: str, package: str) -> ConfigurationError:
+    """What to say where the SDK of a root's scheme cannot be imported."""
     return ConfigurationError("root", f"{scheme} needs {package}: pip install {package}")

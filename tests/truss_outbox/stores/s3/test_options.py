@@ -132,7 +132,7 @@ def test_opening_s3_imports_no_other_sdk():
         "from truss_outbox.stores import open_store\n"
         "assert not any(name.startswith(('boto', 'google')) for name in sys.modules)\n"
         "open_store('s3://bucket/prefix')\n"
-        "assert 'boto3' in sys.modules\n"
+        "assert 'botocore' in sys.modules and 'boto3' not in sys.modules\n"
         "assert 'google.cloud.storage' not in sys.modules and 'google.auth' not in sys.modules\n"
         "assert 'obstore' not in sys.modules\n"
     )

@@ -2,12 +2,12 @@
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 import google.auth
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud.storage import Client
 from requests import Response
 from requests.adapters import HTTPAdapter
 
@@ -16,18 +16,23 @@ from ..settings import NO_OIDC
 from .options import GcsOptions
 from .tokens import token_request
 
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
+
 _SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
 
 
-def connect(options: GcsOptions) -> Client:
+def connect(options: GcsOptions) -> "Client":
     """One client, for all threads. Raises ConfigurationError; no bucket is asked yet.
 
     It repeats nothing by itself: RetryingStore does, within one deadline.
     """
+    from google.cloud.storage import Client  # noqa: PLC0415  # 0.2 seconds that readers need not pay
+
     # Else the SDK asks for the bucket's description behind our back, whether allowed to or not.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     session = AuthorizedSession(
-        _credentials(options),
+        credentials(options),
         refresh_timeout=options.store_read_timeout_seconds,
         auth_request=token_request(),
     )
@@ -37,9 +42,33 @@ def connect(options: GcsOptions) -> Client:
     return Client(
         project="<none>",  # objects are addressed by their bucket alone
         credentials=session.credentials,
-        client_options={"api_endpoint": options.endpoint_url} if options.endpoint_url else None,
+        client_options={
+            "api_endpoint": endpoint(options, session.credentials),
+            "universe_domain": session.credentials.universe_domain,
+        },
         _http=session,
     )
+
+
+def endpoint(options: GcsOptions, identity: Credentials) -> str:
+    """Where the service is: the option's, an emulator's, else that of the credentials' universe.
+
+    Raises ConfigurationError where it is no address.
+    """
+    setting, url = _named_endpoint(options)
+    if not url:
+        return f"https://storage.{identity.universe_domain}"
+    if not url.startswith(("https://", "http://")):
+        raise ConfigurationError(setting, "is not a URL: write https://host:port")
+    return url.rstrip("/")
+
+
+def _named_endpoint(options: GcsOptions) -> tuple[str, str | None]:
+    """The setting and its value, in the order in which Google's own client looks for one."""
+    for variable in ("STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE"):
+        if not options.endpoint_url and (url := os.environ.get(variable)):
+            return variable, url
+    return "endpoint_url", options.endpoint_url
 
 
 def _forget_body(response: Response, **_: object) -> None:
@@ -48,13 +77,14 @@ def _forget_body(response: Response, **_: object) -> None:
         response.request.body = None
 
 
-def _credentials(options: GcsOptions) -> Credentials:
+def credentials(options: GcsOptions) -> Credentials:
+    """Raises ConfigurationError where there are none."""
     if options.service_account is not None:
         return _of_key(options.service_account)
     if options.gcp_workload_identity_provider is not None:
         return _of_workload(options)
     # No token may travel in clear text; only emulators, which want none, speak http.
-    if (options.endpoint_url or "").startswith("http://"):
+    if (_named_endpoint(options)[1] or "").startswith("http://"):
         return AnonymousCredentials()
     try:
         return google.auth.default(scopes=_SCOPES)[0]
@@ -62,7 +92,8 @@ def _credentials(options: GcsOptions) -> Credentials:
         raise ConfigurationError(
             "Google credentials",
             "none were found: set the Baseten secret gcp_service_account, or"
-            " gcp_workload_identity_provider; on your own machine GOOGLE_APPLICATION_CREDENTIALS",
+            " gcp_workload_identity_provider; on your own machine run gcloud auth"
+            " application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to a key's file",
         ) from error
 
 

@@ -1,11 +1,13 @@
-"""A boto3 client of S3, with the credentials the options name."""
+"""The SDK's client of S3, with the credentials the options name.
+
+By botocore alone: boto3 adds to it what nobody here uses, and takes as long again to load.
+"""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import (
@@ -15,33 +17,30 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import InvalidRegionError, NoRegionError
+from botocore.httpsession import get_cert_path
 
 from ...contract.errors import AccessDeniedError, ConfigurationError
 from ..settings import NO_OIDC
-from .options import AddressingStyle, S3Options
+from .options import S3Options
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
-def connect(options: S3Options) -> "S3Client":
+def connect(options: S3Options, session: botocore.session.Session | None = None) -> "S3Client":
     """One client, for all threads. Raises ConfigurationError; nothing is sent yet.
 
     It repeats nothing by itself: RetryingStore does, within one deadline.
     """
-    if options.s3_ca_bundle is not None and not options.s3_ca_bundle.is_file():
-        raise ConfigurationError("s3_ca_bundle", "there is no such file")
-    session = _session(options)
+    session = session or open_session(options)
+    trusted = ca_bundle(options, session)
     try:
-        client = session.client(
+        client: Any = session.create_client(
             "s3",
             endpoint_url=options.endpoint_url,
             # Other servers rarely look at the region, but the signature needs one.
             region_name=options.region or ("us-east-1" if options.endpoint_url else None),
-            aws_access_key_id=options.access_key_id,
-            aws_secret_access_key=options.secret_access_key,
-            aws_session_token=options.session_token,
-            verify=None if options.s3_ca_bundle is None else str(options.s3_ca_bundle),
+            verify=trusted,
             config=_config(options),
         )
     except (NoRegionError, InvalidRegionError):
@@ -49,8 +48,23 @@ def connect(options: S3Options) -> "S3Client":
     except ValueError:
         # Without its cause, which quotes the address: it may hold a password.
         raise ConfigurationError("endpoint_url", "is not a URL: write https://host:port") from None
+    # Over TLS the signed checksum header vouches for the body.
+    client.meta.config.s3["payload_signing_enabled"] = client.meta.endpoint_url.startswith("http:")
     client.meta.events.register("before-call.s3", _follow_no_redirect)
-    return client
+    return cast("S3Client", client)
+
+
+def ca_bundle(options: S3Options, session: botocore.session.Session) -> str:
+    """The file of the authorities that are trusted: the option's, else as the SDK finds it.
+
+    Raises ConfigurationError where it is missing.
+    """
+    named = options.s3_ca_bundle or session.get_config_variable("ca_bundle")
+    file = str(named or get_cert_path(True))
+    if not Path(file).is_file():
+        setting = "s3_ca_bundle" if options.s3_ca_bundle else "AWS_CA_BUNDLE (ca_bundle)"
+        raise ConfigurationError(setting, "there is no such file")
+    return file
 
 
 def _follow_no_redirect(context: dict[str, Any], **_: Any) -> None:
@@ -62,19 +76,16 @@ def _follow_no_redirect(context: dict[str, Any], **_: Any) -> None:
 
 
 def _config(options: S3Options) -> Config:
-    style: AddressingStyle = "path" if options.endpoint_url else "auto"
-    secure = (options.endpoint_url or "https://").startswith("https://")
+    style = options.s3_addressing_style or ("path" if options.endpoint_url else None)
     return _bounds(options).merge(
         Config(
+            signature_version="s3v4",
             max_pool_connections=options.store_max_connections,
             # The checksum travels as a header of ours, which also works where trailers do not.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            s3={
-                "addressing_style": options.s3_addressing_style or style,
-                # Over TLS the signed checksum header vouches for the body.
-                "payload_signing_enabled": not secure,
-            },
+            # Where nothing is said, what the profile says, else auto.
+            s3={"addressing_style": style} if style else {},
         )
     )
 
@@ -88,7 +99,11 @@ def _bounds(options: S3Options) -> Config:
     )
 
 
-def _session(options: S3Options) -> boto3.Session:
+def open_session(options: S3Options) -> botocore.session.Session:
+    """Its `get_credentials` are those of the options: a role's, the keys, or the default chain's.
+
+    Nothing is looked up yet.
+    """
     core = botocore.session.Session()
     if options.aws_role_arn is not None:
         provider = _WebIdentityProvider(
@@ -104,7 +119,11 @@ def _session(options: S3Options) -> boto3.Session:
         )
         # In place of the whole default chain: no other credentials may sign by accident.
         core.register_component("credential_provider", CredentialResolver([provider]))
-    return boto3.Session(botocore_session=core)
+    elif options.access_key_id and options.secret_access_key:
+        core.set_credentials(
+            options.access_key_id, options.secret_access_key, options.session_token
+        )
+    return core
 
 
 class _WebIdentityProvider(CredentialProvider):

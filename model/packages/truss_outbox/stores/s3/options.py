@@ -29,9 +29,9 @@ class S3Settings(StoreSettings):
     aws_role_session_name: str = "outbox"
     aws_role_duration_seconds: Annotated[int, Field(ge=900, le=43200)] = 3600
     s3_addressing_style: AddressingStyle | None = None
-    """`auto`, `path` or `virtual`; by default `path` with an `endpoint_url`, else `auto`."""
+    """`auto`, `path` or `virtual`; by default `path` with an `endpoint_url`, else the profile's."""
     s3_ca_bundle: Path | None = None
-    """PEM file of the authorities that vouch for `endpoint_url`."""
+    """PEM file of the authorities that are trusted; by default as the SDK finds it."""
     s3_expected_bucket_owner: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
     """AWS account id; a bucket of anyone else is refused."""
     s3_encryption: Encryption | None = None
@@ -50,7 +50,7 @@ class S3Settings(StoreSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class S3Options(S3Settings):
-    """The settings with their credentials: a role's, else these keys, else boto3's default chain.
+    """The settings with their credentials: a role's, else these keys, else the SDK's default chain.
 
     The OIDC token for the role is read from its file anew at every renewal.
     """
