@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import obstore
 from obstore import exceptions
-from obstore.store import GCSStore, LocalStore, S3Store
+from obstore.store import LocalStore, S3Store
 
 from truss_outbox.contract.errors import (
     AlreadyExistsError,
@@ -29,7 +29,7 @@ from .errors import translated
 from .foreign import ForeignObjects
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore, RetryConfig
+    from obstore.store import ObjectStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +58,6 @@ _CHUNK_BYTES = 1 << 20
 _PAGE_KEYS = 1000
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
 """Of a file that is uploaded. S3 takes 10,000 parts: 80 GB."""
-_STEP_RETRIES: "RetryConfig" = {
-    # Of a call that is many requests, obstore alone can repeat one: a part of a file, a page. For
-    # seconds, as nothing interrupts it meanwhile.
-    "max_retries": 6,
-    "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=1)},
-}
-
 T = TypeVar("T")
 
 
@@ -88,6 +81,7 @@ class Bucket:
 
     A call to a bucket that is unavailable is repeated, for `timeout_seconds` in all since anything
     was heard of it; before each pause `on_wait` is told at how many seconds it will end.
+    `stepwise` gives the same store for calls that are many requests, in which each is repeated.
     `foreign` is what was met in it that is not Outbox's. Without a `native` one, objects are
     listed by obstore alone: under their exact keys, or not at all.
     """
@@ -97,6 +91,7 @@ class Bucket:
         store: "ObjectStore",
         *,
         root: str,
+        stepwise: "Callable[[], ObjectStore] | None" = None,
         native: NativeBucket | None = None,
         foreign: ForeignObjects | None = None,
         timeout_seconds: float = LONGEST_WAIT_SECONDS,
@@ -105,6 +100,7 @@ class Bucket:
         self.root = root
         self.foreign = ForeignObjects() if foreign is None else foreign
         self._store = store
+        self._stepwise = stepwise or (lambda: store)
         self._native = native
         self.timeout_seconds = timeout_seconds
         self.on_wait = on_wait
@@ -262,7 +258,7 @@ class Bucket:
 
         None where the bucket has a folder there that obstore refuses to name.
         """
-        store = _repeating_steps(self._store)
+        store = self._stepwise()
         try:
             return self._call(
                 prefix, lambda: list(obstore.list_with_delimiter(store, prefix)["common_prefixes"])
@@ -343,7 +339,7 @@ class Bucket:
 
     def upload(self, key: str, path: Path) -> None:
         """Stream a large file in parts; readers see all of it or nothing."""
-        store = _repeating_steps(self._store)
+        store = self._stepwise()
 
         def put() -> None:
             with translated(key):
@@ -373,12 +369,3 @@ class Bucket:
                 return call()
 
         return self.patiently(translated_call)
-
-
-def _repeating_steps(store: "ObjectStore") -> "ObjectStore":
-    """The same store, in which obstore repeats what fails: for calls that are many requests."""
-    if not isinstance(store, S3Store | GCSStore):
-        return store
-    # What it is pickled by: obstore has no other way to change one option.
-    arguments, options = store.__getnewargs_ex__()  # type: ignore[no-untyped-call]
-    return type(store)(*arguments, **{**options, "retry_config": _STEP_RETRIES})

@@ -1,10 +1,12 @@
 """From a root's address to the bucket behind it."""
 
 import contextlib
+import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
 
 # None of obstore's own, which take a second in all: the bucket repeats calls, once for all.
 _RETRIES: "RetryConfig" = {"max_retries": 0}
+_STEP_RETRIES: "RetryConfig" = {
+    # Of a call that is many requests, obstore alone can repeat one: a part of a file, a page. For
+    # seconds, as nothing interrupts it meanwhile.
+    "max_retries": 6,
+    "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=1)},
+}
 
 _NOTHING_BY_THE_ENVIRONMENT: "S3Config" = {
     "conditional_put": "etag",
@@ -80,21 +88,35 @@ def open_bucket(
     `foreign` takes what is met in it that is not Outbox's. Raises ConfigurationError.
     """
     place = Root.parse(root)
-    store: ObjectStore
+    make: Callable[[RetryConfig], ObjectStore]
     native: NativeBucket
     match place.scheme:
         case "s3":
             to_s3 = _s3_route(place, connection)
-            store, native = _s3(place, to_s3), S3Bucket(to_s3.client, place)
+            make = partial(_s3, place, to_s3)
+            native = S3Bucket(to_s3.client, place)
         case "gs":
             to_gcs = _gcs_route(connection)
-            store = _gcs(place, to_gcs)
+            make = partial(_gcs, place, to_gcs)
             native = GcsBucket(to_gcs.credentials, place, url=to_gcs.url)
         case "file":
-            store, native = _directory(place), DirectoryBucket(place.directory)
+            directory = _directory(place)
+            return Bucket(
+                directory,
+                root=str(place),
+                native=DirectoryBucket(place.directory),
+                foreign=foreign,
+            )
         case "memory":
             raise ConfigurationError("root", "memory:// lives in the model's process alone")
-    return Bucket(store, root=str(place), native=native, foreign=foreign)
+    return Bucket(
+        make(_RETRIES),
+        # Made where it is needed, and once.
+        stepwise=functools.cache(lambda: make(_STEP_RETRIES)),
+        root=str(place),
+        native=native,
+        foreign=foreign,
+    )
 
 
 def route_to(root: str, **connection: Unpack[Connection]) -> Route | None:
@@ -132,7 +154,7 @@ def _gcs_route(connection: Connection) -> GcsRoute:
         raise not_installed("gs://", "google-cloud-storage") from error
 
 
-def _s3(place: Root, route: S3Route) -> S3Store:
+def _s3(place: Root, route: S3Route, retries: "RetryConfig") -> S3Store:
     with _made(route):
         return S3Store(
             place.bucket,
@@ -145,11 +167,11 @@ def _s3(place: Root, route: S3Route) -> S3Store:
             aws_endpoint_url_s3=route.url,
             credential_provider=s3_credentials(route.session),
             client_options=_client_options(route),
-            retry_config=_RETRIES,
+            retry_config=retries,
         )
 
 
-def _gcs(place: Root, route: GcsRoute) -> GCSStore:
+def _gcs(place: Root, route: GcsRoute, retries: "RetryConfig") -> GCSStore:
     with _made(route):
         return GCSStore(
             place.bucket,
@@ -158,7 +180,7 @@ def _gcs(place: Root, route: GcsRoute) -> GCSStore:
             skip_signature=False,
             credential_provider=gcs_credentials(route.credentials),
             client_options=_client_options(route),
-            retry_config=_RETRIES,
+            retry_config=retries,
         )
 
 
