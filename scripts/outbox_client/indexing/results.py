@@ -5,13 +5,14 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
 
 from ..bucket.naming import Naming
-from ..bucket.open_bucket import open_bucket
+from ..bucket.open_bucket import Connection, open_bucket
 from . import format as index_format
 from .build import index
 from .parts import IndexParts, Part
@@ -38,9 +39,8 @@ def results(
     *,
     since: str | None = None,
     refresh: bool = True,
-    endpoint_url: str | None = None,
-    region: str | None = None,
     key_template: str = DEFAULT_TEMPLATE,
+    **connection: Unpack[Connection],
 ) -> Iterator[Result]:
     """Every result of the job that was committed by now, after the cursor `since`.
 
@@ -56,7 +56,7 @@ def results(
     """
     # Before the index is touched: a wrong cursor costs nothing.
     start = _Position.parse(since)
-    bucket = open_bucket(root, endpoint_url=endpoint_url, region=region)
+    bucket = open_bucket(root, **connection)
     if refresh:
         index(job, bucket=bucket, naming=Naming(template=KeyTemplate.parse(key_template)))
     index_parts = IndexParts(bucket, job=job)
