@@ -67,6 +67,7 @@ def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
         model_id=settings.model_id,
         chain_id=settings.chain_id,
         base_url=settings.base_url,
+        base_url_setting=settings.base_url_setting,
         environment=settings.environment,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import yaml
 
-from truss_outbox.contract.config_section import outbox_setting_values
+from truss_outbox.contract.config_section import outbox_setting_values, set_by
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate
 from truss_outbox.contract.root import Root
@@ -118,12 +118,17 @@ class ClientSettings:
     """The deployed model's: the field of its input that has a request's metadata."""
     s3_addressing_style: AddressingStyle | None = None
     s3_ca_bundle: Path | None = None
+    endpoint_setting: str = "endpoint_url"
+    """What named `endpoint_url`, for errors."""
+    base_url_setting: str = "--base-url"
+    """What named `base_url`, for errors."""
 
     @property
     def connection(self) -> "Connection":
         """How the bucket is reached, for `open_bucket`."""
         return {
             "endpoint_url": self.endpoint_url,
+            "endpoint_setting": self.endpoint_setting,
             "region": self.region,
             "s3_addressing_style": self.s3_addressing_style,
             "s3_ca_bundle": self.s3_ca_bundle,
@@ -160,6 +165,9 @@ def read_settings(
     return ClientSettings(
         root=str(Root.parse(str(section["root"]))) if "root" in section else None,
         endpoint_url=_text(section.get("endpoint_url")),
+        endpoint_setting=(
+            "--endpoint-url" if "endpoint_url" in own else set_by("endpoint_url", environ)
+        ),
         region=_text(section.get("region")),
         s3_addressing_style=_style(section.get("s3_addressing_style")),
         s3_ca_bundle=Path(str(file)) if (file := section.get("s3_ca_bundle")) else None,
@@ -170,6 +178,7 @@ def read_settings(
         chain_id=chain_id,
         environment=options.get("environment") or environ.get("OUTBOX_ENVIRONMENT") or "production",
         base_url=options.get("base_url") or environ.get("OUTBOX_BASE_URL"),
+        base_url_setting="--base-url" if "base_url" in options else "OUTBOX_BASE_URL",
         api_key=read_api_key(options.get("api_key_file"), environ),
         input_roots=_input_roots(section.get("input_roots")),
         kms_key=_text(section.get("s3_kms_key_id")),

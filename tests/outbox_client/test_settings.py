@@ -49,6 +49,7 @@ def test_how_the_bucket_is_reached_is_read_as_the_model_reads_it(tmp_path):
 
     assert read({}) == {
         "endpoint_url": "https://x",
+        "endpoint_setting": "endpoint_url in config.yaml",
         "region": "r",
         "s3_addressing_style": "path",
         "s3_ca_bundle": Path("/ca"),

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import obstore
 from obstore import exceptions
-from obstore.store import LocalStore, S3Store
+from obstore.store import GCSStore, LocalStore, S3Store
 
 from truss_outbox.contract.errors import (
     AlreadyExistsError,
@@ -23,12 +24,15 @@ from truss_outbox.contract.errors import (
 )
 from truss_outbox.contract.inputs import is_readable
 from truss_outbox.retrying import LONGEST_WAIT_SECONDS, patiently
+from truss_outbox.stores.faults import WebPage
+from truss_outbox.stores.network import Place
 
 from ..threads import pause
-from .errors import translated
+from .errors import ABSENT, DENIED, Credentials, translated
 from .foreign import ForeignObjects
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
 
@@ -54,6 +58,7 @@ class NativeBucket(Protocol):
 _KNOWN_SECONDS = 60.0
 """After so long without a call, it is not known any more whether the bucket is away."""
 
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 _CHUNK_BYTES = 1 << 20
 _PAGE_KEYS = 1000
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
@@ -80,7 +85,8 @@ class Bucket:
     """Objects under a root. Safe to use from several threads.
 
     A call to a bucket that is unavailable is repeated, for `timeout_seconds` in all since anything
-    was heard of it; before each pause `on_wait` is told at how many seconds it will end.
+    was heard of it; before each pause `on_wait` is told at how many seconds it will end. `waiting`
+    changes both.
     `stepwise` gives the same store for calls that are many requests, in which each is repeated.
     `foreign` is what was met in it that is not Outbox's. Without a `native` one, objects are
     listed by obstore alone: under their exact keys, or not at all.
@@ -94,16 +100,22 @@ class Bucket:
         stepwise: "Callable[[], ObjectStore] | None" = None,
         native: NativeBucket | None = None,
         foreign: ForeignObjects | None = None,
-        timeout_seconds: float = LONGEST_WAIT_SECONDS,
-        on_wait: Callable[[float], None] = lambda _: None,
+        place: Place | None = None,
+        credentials: Credentials[object] | None = None,
     ) -> None:
+        """`place` is where the store asks, and `credentials` what it asks for them: for errors."""
         self.root = root
         self.foreign = ForeignObjects() if foreign is None else foreign
         self._store = store
         self._stepwise = stepwise or (lambda: store)
         self._native = native
-        self.timeout_seconds = timeout_seconds
-        self.on_wait = on_wait
+        self._translated = partial(
+            translated,
+            place=place or Place(of="the bucket", url=root),
+            credentials=credentials,
+        )
+        self.timeout_seconds = LONGEST_WAIT_SECONDS
+        self.on_wait: Callable[[float], None] = lambda _: None
         self._away_since: float | None = None
         self._failed_at = 0.0
 
@@ -231,6 +243,25 @@ class Bucket:
                     )
                     for meta in fresh
                 ]
+        if last is None and isinstance(self._store, S3Store | GCSStore):
+            self._call(prefix, lambda: self._check_answers(prefix))
+
+    def _check_answers(self, prefix: str) -> None:
+        """Raises WebPage where everything has one answer: a web page lists nothing, without error.
+
+        obstore does not show a listing's headers.
+        """
+        with contextlib.suppress(*ABSENT, *DENIED):
+            self._check_is_object(obstore.head(self._store, f"{prefix}none"))
+
+    def _check_is_object(self, meta: "ObjectMeta") -> None:
+        """Raises WebPage for what S3 never has: an object without a tag and a time.
+
+        Of GCS obstore takes none such.
+        """
+        is_bare = meta["e_tag"] is None and meta["last_modified"] == _NO_TIME
+        if is_bare and isinstance(self._store, S3Store):
+            raise WebPage(200)
 
     def time(self) -> datetime:
         """By the clock that dates the objects. Raises StoreError where the bucket does not tell."""
@@ -243,7 +274,7 @@ class Bucket:
 
         def step() -> T | None:
             nonlocal current
-            with translated(key):
+            with self._translated(key):
                 going = begin() if current is None else current
                 current = None  # one that fails is not asked again
                 found = next(going, None)
@@ -281,6 +312,7 @@ class Bucket:
 
         def get() -> bytes:
             found = obstore.get(self._store, key)
+            self._check_is_object(found.meta)
             # The answer's header has the size: of a larger object's body nothing is read.
             if max_bytes is not None and found.meta["size"] > max_bytes:
                 raise ObjectTooLargeError(key, max_bytes=max_bytes)
@@ -308,7 +340,13 @@ class Bucket:
 
     def size(self, key: str) -> int:
         """In bytes. Raises NotFoundError, StoreError."""
-        return self._call(key, lambda: obstore.head(self._store, key)["size"])
+
+        def size() -> int:
+            meta = obstore.head(self._store, key)
+            self._check_is_object(meta)
+            return meta["size"]
+
+        return self._call(key, size)
 
     def exists(self, key: str) -> bool:
         try:
@@ -342,7 +380,7 @@ class Bucket:
         store = self._stepwise()
 
         def put() -> None:
-            with translated(key):
+            with self._translated(key):
                 obstore.put(
                     store, key, path, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE
                 )
@@ -365,7 +403,7 @@ class Bucket:
 
     def _call(self, key: str, call: Callable[[], T], *, is_conditional: bool = False) -> T:
         def translated_call() -> T:
-            with translated(key, is_conditional=is_conditional):
+            with self._translated(key, is_conditional=is_conditional):
                 return call()
 
         return self.patiently(translated_call)

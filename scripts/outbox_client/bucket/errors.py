@@ -3,18 +3,24 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Generic, TypeVar
 
 from obstore import exceptions
 
 from truss_outbox.contract.errors import (
+    INTERRUPTIONS,
     AccessDeniedError,
     AlreadyExistsError,
+    ConfigurationError,
     NotFoundError,
+    OutboxError,
     StoreError,
     StoreUnavailableError,
 )
 from truss_outbox.retrying import is_transient
+from truss_outbox.stores.faults import WebPage, from_fault, from_page
+from truss_outbox.stores.network import PROXY_LOGIN, Place
 
 _REFUSED = "the bucket refuses these credentials: check them and what they allow"
 _SKEWED = "RequestTimeTooSkewed"
@@ -22,39 +28,130 @@ _WRONG_TIME = "this machine's clock differs too much from the bucket's: set it, 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _ODD_KEY = re.compile(r'object with invalid path: .*?Path "(.+?)"(?: contained|: )', re.DOTALL)
-_DENIED_OBJECT = "(code: AccessDenied)"
-_ABSENT = (FileNotFoundError, exceptions.NotFoundError)
+_PAGE = re.compile(r"status code: (\d{3})[^:\n]*:\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_NO_BUCKETS = {
+    "ProxyAuthRequired": PROXY_LOGIN,
+    f"status code: {PROXY_LOGIN}": PROXY_LOGIN,
+    "MissingEtag": 200,
+    "MissingLastModified": 200,
+    "InvalidListResponse": 200,
+    "InvalidPutResponse": 200,
+}
+"""What obstore's account of an error says of an answer that no bucket gives."""
+ABSENT = (FileNotFoundError, exceptions.NotFoundError)
 _EXISTS = (FileExistsError, exceptions.AlreadyExistsError, exceptions.PreconditionError)
-_DENIED = (
+DENIED = (
     PermissionError,
     exceptions.PermissionDeniedError,
     exceptions.UnauthenticatedError,
 )
+_REDIRECT = re.compile(r"BareRedirect|status code: 3\d\d")
+_CAUSES = {
+    "ConnectionRefused": "connection refused",
+    "dns error": "its name is not known",
+    "InvalidContentType": "it speaks no TLS: is it http://?",
+    "InvalidCertificate": "its TLS certificate is not trusted: set AWS_CA_BUNDLE, or"
+    " REQUESTS_CA_BUNDLE",
+    "UnknownIssuer": "its TLS certificate is not trusted: set AWS_CA_BUNDLE, or REQUESTS_CA_BUNDLE",
+    "TimedOut": "in time",
+    "timed out": "in time",
+    "ConnectionReset": "connection reset",
+}
+"""What obstore's account of an error says, and what it means."""
+
+C_co = TypeVar("C_co", covariant=True)
+
+
+class Credentials(Generic[C_co]):
+    """What obstore asks for credentials. Of an error it would keep no more than the words."""
+
+    def __init__(
+        self, fetch: Callable[[], C_co], translated: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        """`translated` is the model's: both sides tell a problem in the same words."""
+        self.failure: OutboxError | None = None
+        self._fetch = fetch
+        self._translated = translated
+
+    def __call__(self) -> C_co:
+        try:
+            with self._translated():
+                credentials = self._fetch()
+        except OutboxError as error:
+            self.failure = error
+            raise
+        self.failure = None
+        return credentials
 
 
 @contextlib.contextmanager
-def translated(key: str, *, is_conditional: bool = False) -> Iterator[None]:
-    """obstore's errors come out as ours, with `key` in their message.
+def translated(
+    key: str,
+    place: Place,
+    credentials: Credentials[object] | None = None,
+    *,
+    is_conditional: bool = False,
+) -> Iterator[None]:
+    """Whatever goes wrong comes out as ours, with `key` in its message; native panics too.
 
     Only where the call `is_conditional`, made with If-None-Match, can the object exist already.
     """
     try:
         yield
-    except _ABSENT as error:
-        raise _absence(key, error) from error
-    except _EXISTS as error:
-        raise _conflict(key, error, is_conditional=is_conditional) from error
-    except _DENIED as error:
-        raise _refusal(key, error) from error
-    except exceptions.GenericError as error:
-        raise _from_generic(key, error) from error
-    except exceptions.BaseError as error:
-        raise StoreError(key, _unlisted(error) or first_line(error)) from error
-    except OSError as error:
-        raise StoreUnavailableError(key, error.strerror or type(error).__name__) from error
+    except (OutboxError, *INTERRUPTIONS):
+        raise
+    except BaseException as error:
+        failure = credentials.failure if credentials else None
+        # Other calls may fail meanwhile for reasons of their own.
+        if failure is not None and type(failure).__name__ in str(error):
+            raise _of_credentials(key, failure) from error
+        if isinstance(error, _EXISTS):
+            raise _conflict(key, error, is_conditional=is_conditional) from error
+        raise _of_page(key, error, place) or _of_bucket(key, error, place) from error
 
 
-def _absence(key: str, error: Exception) -> StoreError:
+def _of_credentials(key: str, failure: OutboxError) -> OutboxError:
+    match failure:
+        case AccessDeniedError() | StoreUnavailableError():
+            return type(failure)(key, failure.problem)
+        case ConfigurationError():
+            return ConfigurationError(failure.setting, failure.problem)
+        case _:
+            return AccessDeniedError(key, str(failure))
+
+
+def _of_page(key: str, error: BaseException, place: Place) -> StoreError | None:
+    """Where something else answered in the bucket's place."""
+    said = str(error)
+    if isinstance(error, WebPage):
+        return from_page(key, error.status, place)
+    if page := _PAGE.search(said):
+        return from_page(key, int(page[1]), place)
+    if found := next((status for sign, status in _NO_BUCKETS.items() if sign in said), None):
+        return from_page(key, found, place)
+    if "TunnelUnsuccessful" in said:
+        return from_page(key, None, place)
+    if _REDIRECT.search(said):
+        problem = "answers with a redirect: the bucket is in another region (set region), or a"
+        return StoreError(key, f"{place.url} {problem} proxy or a login page answered in its place")
+    return None
+
+
+def _of_bucket(key: str, error: BaseException, place: Place) -> StoreError:
+    if isinstance(error, ABSENT):
+        return _absence(key, error)
+    if isinstance(error, DENIED):
+        return _refusal(key, error)
+    match error:
+        case exceptions.GenericError():
+            return _from_generic(key, error, place)
+        case exceptions.BaseError():
+            return StoreError(key, _unlisted(error) or first_line(error))
+        case _:
+            return from_fault(key, error)
+
+
+def _absence(key: str, error: BaseException) -> StoreError:
     if "NoSuchUpload" in str(error):
         return StoreUnavailableError(key, "the upload is gone: it has to begin anew")
     return NotFoundError(key)
@@ -70,46 +167,20 @@ def _conflict(key: str, error: Exception, *, is_conditional: bool) -> StoreError
     return StoreUnavailableError(key, first_line(error))
 
 
-C = TypeVar("C")
-
-
-def repeatable(provider: Callable[[], C], may_pass: Callable[[Exception], bool]) -> Callable[[], C]:
-    """Credentials whose service's faults are told from its refusals.
-
-    Of what a provider raises, obstore keeps the name and the words: `translated` looks for them.
-    """
-
-    def credentials() -> C:
-        try:
-            return provider()
-        except Exception as error:
-            if may_pass(error):
-                raise StoreUnavailableError("credentials", type(error).__name__) from error
-            raise
-
-    return credentials
-
-
-def _refusal(key: str, error: Exception) -> StoreError:
-    if StoreUnavailableError.__name__ in str(error):
-        return StoreUnavailableError(
-            key, "the service that gives the credentials does not answer, or has a fault"
-        )
+def _refusal(key: str, error: BaseException) -> StoreError:
     return AccessDeniedError(key, _WRONG_TIME if _SKEWED in str(error) else _REFUSED)
 
 
-def _from_generic(key: str, error: Exception) -> StoreError:
-    """Listing reports every refusal as a generic error with the answer's status in its text.
-
-    Deletion, which goes by DeleteObjects, reports one with the object's own code.
-    """
-    if _DENIED_OBJECT in str(error):
-        return _refusal(key, error)
+def _from_generic(key: str, error: Exception, place: Place) -> StoreError:
+    """Listing reports every refusal as a generic error with the answer's status in its text."""
     status, code = _answer(error)
     if status in {401, 403}:
         return _refusal(key, error)
     if status == 404:
         return StoreError(key, "there is no such bucket: check root and endpoint_url")
+    if status is None:
+        causes = (cause for sign, cause in _CAUSES.items() if sign in str(error))
+        return StoreUnavailableError(key, place.unanswered(next(causes, first_line(error))))
     kind = StoreUnavailableError if is_transient(status, code) else StoreError
     return kind(key, first_line(error))
 

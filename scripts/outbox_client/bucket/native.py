@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -21,7 +22,7 @@ from truss_outbox.contract.errors import (
     StoreUnavailableError,
 )
 from truss_outbox.contract.root import Root
-from truss_outbox.retrying import is_transient
+from truss_outbox.stores.network import Place
 
 from .bucket import StoredObject
 
@@ -33,16 +34,19 @@ _NO_TIME = "the bucket does not say what time it is: the age of its objects cann
 
 
 class S3Bucket:
-    def __init__(self, client: "S3Client", root: Root) -> None:
+    def __init__(self, client: "S3Client", root: Root, *, asked: Place) -> None:
+        from truss_outbox.stores.s3.errors import translated  # noqa: PLC0415  # loaded by now
+
         self._client = client
         self._root = root
+        self._translated = partial(translated, place=asked)
 
     def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
         own = self._root.object_name("")
         place: dict[str, Any] = {"Bucket": self._root.bucket, "Prefix": own + prefix}
         if after is not None:
             place["StartAfter"] = own + after
-        with translated_boto(prefix):
+        with self._translated(prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(**place):
                 for entry in page.get("Contents", []):
                     yield StoredObject(
@@ -53,38 +57,21 @@ class S3Bucket:
 
     def time(self) -> datetime:
         prefix = self._root.object_name("artifacts/")
-        with translated_boto("artifacts/"):
+        with self._translated("artifacts/"):
             answer = self._client.list_objects_v2(
                 Bucket=self._root.bucket, Prefix=prefix, MaxKeys=1
             )
         return _date(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
 
 
-@contextlib.contextmanager
-def translated_boto(key: str) -> Iterator[None]:
-    """boto3's errors come out as ours, with `key` in their message."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        said = f"{error.operation_name} was refused: {code}"
-        if is_transient(status, code):
-            raise StoreUnavailableError(key, said) from error
-        raise (AccessDeniedError if status in {401, 403} else StoreError)(key, said) from error
-    except BotoCoreError as error:
-        raise StoreUnavailableError(key, type(error).__name__) from error
-
-
 class GcsBucket:
-    """At the service of this address."""
+    def __init__(self, credentials: "Credentials", root: Root, *, asked: Place) -> None:
+        from truss_outbox.stores.gcs.errors import translated  # noqa: PLC0415  # loaded by now
 
-    def __init__(self, credentials: "Credentials", root: Root, *, url: str) -> None:
         self._credentials = credentials
         self._root = root
-        self._url = url
+        self._url = asked.url
+        self._translated = partial(translated, place=asked)
 
     def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
         from google.cloud.storage import Client  # noqa: PLC0415  # 0.3 seconds
@@ -94,7 +81,7 @@ class GcsBucket:
         client = Client(project="none", credentials=self._credentials, client_options=options)
         own = self._root.object_name("")
         start = None if after is None else own + after
-        with _translated_google(prefix):
+        with self._translated(prefix):
             for blob in client.list_blobs(
                 self._root.bucket, prefix=own + prefix, start_offset=start
             ):
@@ -109,7 +96,7 @@ class GcsBucket:
         query = urlencode({"prefix": self._root.object_name("artifacts/"), "maxResults": 1})
         address = f"{self._url}/storage/v1/b/{self._root.bucket}/o?{query}"
         ask, headers = Request(), dict[str, str]()
-        with _translated_google("artifacts/"):
+        with self._translated("artifacts/"):
             self._credentials.before_request(ask, "GET", address, headers)
             answer = ask(address, "GET", headers=headers, timeout=30)
         if answer.status in {401, 403}:
@@ -117,26 +104,6 @@ class GcsBucket:
         if answer.status != 200:
             raise StoreUnavailableError("artifacts/", f"listing was answered {answer.status}")
         return _date(answer.headers.get("date"))
-
-
-@contextlib.contextmanager
-def _translated_google(key: str) -> Iterator[None]:
-    from google.api_core.exceptions import (  # noqa: PLC0415
-        Forbidden,
-        GoogleAPIError,
-        NotFound,
-        Unauthorized,
-    )
-    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
-
-    try:
-        yield
-    except (Forbidden, Unauthorized) as error:
-        raise AccessDeniedError(key, "listing was refused") from error
-    except NotFound as error:
-        raise StoreError(key, "there is no such bucket: check root and endpoint_url") from error
-    except (GoogleAPIError, GoogleAuthError, OSError) as error:
-        raise StoreUnavailableError(key, type(error).__name__) from error
 
 
 def _date(header: str | None) -> datetime:

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from truss_outbox.contract.root import Root
 from truss_outbox.stores import GcsOptions, S3Options
 from truss_outbox.stores.open_store import not_installed
 
-from .bucket import Bucket, NativeBucket
+from .bucket import Bucket
 from .errors import first_line
 from .foreign import ForeignObjects
 from .native import DirectoryBucket, GcsBucket, S3Bucket
@@ -33,7 +33,7 @@ from .route import (
 )
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+    from obstore.store import ClientConfig, RetryConfig, S3Config
 
     from truss_outbox.stores.s3.options import AddressingStyle
 
@@ -48,7 +48,8 @@ _STEP_RETRIES: "RetryConfig" = {
 
 _NOTHING_BY_THE_ENVIRONMENT: "S3Config" = {
     "conditional_put": "etag",
-    "disable_bulk_delete": False,
+    # obstore does not survive an answer that names another key than was asked for.
+    "disable_bulk_delete": True,
     "disable_tagging": False,
     "request_payer": False,
     "s3_express": False,
@@ -74,6 +75,8 @@ class Connection(TypedDict, total=False):
     """How a bucket is reached, by the model's settings of these names; else as the SDK finds it."""
 
     endpoint_url: str | None
+    endpoint_setting: str
+    """What named it, for errors."""
     region: str | None
     s3_addressing_style: "AddressingStyle | None"
     s3_ca_bundle: Path | None
@@ -88,34 +91,23 @@ def open_bucket(
     `foreign` takes what is met in it that is not Outbox's. Raises ConfigurationError.
     """
     place = Root.parse(root)
-    make: Callable[[RetryConfig], ObjectStore]
-    native: NativeBucket
     match place.scheme:
         case "s3":
-            to_s3 = _s3_route(place, connection)
-            make = partial(_s3, place, to_s3)
-            native = S3Bucket(to_s3.client, place)
+            return _s3(place, _s3_route(place, connection), foreign)
         case "gs":
-            to_gcs = _gcs_route(connection)
-            make = partial(_gcs, place, to_gcs)
-            native = GcsBucket(to_gcs.credentials, place, url=to_gcs.url)
+            return _gcs(place, _gcs_route(connection), foreign)
         case "file":
-            directory = _directory(place)
-            return Bucket(
-                directory,
-                root=str(place),
-                native=DirectoryBucket(place.directory),
-                foreign=foreign,
-            )
+            native = DirectoryBucket(place.directory)
+            return Bucket(_directory(place), root=str(place), native=native, foreign=foreign)
         case "memory":
             raise ConfigurationError("root", "memory:// lives in the model's process alone")
-    return Bucket(
-        make(_RETRIES),
-        # Made where it is needed, and once.
-        stepwise=functools.cache(lambda: make(_STEP_RETRIES)),
-        root=str(place),
-        native=native,
-        foreign=foreign,
+
+
+def gcs_options(**connection: Unpack[Connection]) -> GcsOptions:
+    """Raises nothing; what GCS has no use for is left out."""
+    return GcsOptions(
+        endpoint_url=connection.get("endpoint_url"),
+        endpoint_setting=connection.get("endpoint_setting", "endpoint_url"),
     )
 
 
@@ -135,9 +127,11 @@ def _directory(place: Root) -> LocalStore:
     try:
         # obstore opens no directory that is missing, and the first result makes it otherwise.
         place.directory.mkdir(parents=True, exist_ok=True)
+        return LocalStore(place.directory)
     except OSError as error:
         raise ConfigurationError("root", f"{place.directory}: {error.strerror}") from error
-    return LocalStore(place.directory)
+    except exceptions.BaseError as error:
+        raise ConfigurationError("root", f"cannot be opened: {first_line(error)}") from error
 
 
 def _s3_route(place: Root, connection: Connection) -> S3Route:
@@ -149,39 +143,65 @@ def _s3_route(place: Root, connection: Connection) -> S3Route:
 
 def _gcs_route(connection: Connection) -> GcsRoute:
     try:
-        return gcs_route(GcsOptions(endpoint_url=connection.get("endpoint_url")))
+        return gcs_route(gcs_options(**connection))
     except ModuleNotFoundError as error:
         raise not_installed("gs://", "google-cloud-storage") from error
 
 
-def _s3(place: Root, route: S3Route, retries: "RetryConfig") -> S3Store:
-    with _made(route):
-        return S3Store(
-            place.bucket,
-            prefix=place.prefix or None,
-            region=route.region,
-            config=_NOTHING_BY_THE_ENVIRONMENT,
-            # Whatever the style of the address, the bucket is in it already.
-            virtual_hosted_style_request=True,
-            endpoint=route.url,
-            aws_endpoint_url_s3=route.url,
-            credential_provider=s3_credentials(route.session),
-            client_options=_client_options(route),
-            retry_config=retries,
-        )
+def _s3(place: Root, route: S3Route, foreign: ForeignObjects | None) -> Bucket:
+    credentials = s3_credentials(route)
+
+    def make(retries: "RetryConfig") -> S3Store:
+        with _made(route):
+            return S3Store(
+                place.bucket,
+                prefix=place.prefix or None,
+                region=route.region,
+                config=_NOTHING_BY_THE_ENVIRONMENT,
+                # Whatever the style of the address, the bucket is in it already.
+                virtual_hosted_style_request=True,
+                endpoint=route.url,
+                aws_endpoint_url_s3=route.url,
+                credential_provider=credentials,
+                client_options=_client_options(route),
+                retry_config=retries,
+            )
+
+    return Bucket(
+        make(_RETRIES),
+        stepwise=functools.cache(partial(make, _STEP_RETRIES)),
+        root=str(place),
+        native=S3Bucket(route.client, place, asked=route.place),
+        foreign=foreign,
+        place=route.place,
+        credentials=credentials,
+    )
 
 
-def _gcs(place: Root, route: GcsRoute, retries: "RetryConfig") -> GCSStore:
-    with _made(route):
-        return GCSStore(
-            place.bucket,
-            prefix=place.prefix or None,
-            base_url=route.url,
-            skip_signature=False,
-            credential_provider=gcs_credentials(route.credentials),
-            client_options=_client_options(route),
-            retry_config=retries,
-        )
+def _gcs(place: Root, route: GcsRoute, foreign: ForeignObjects | None) -> Bucket:
+    credentials = gcs_credentials(route)
+
+    def make(retries: "RetryConfig") -> GCSStore:
+        with _made(route):
+            return GCSStore(
+                place.bucket,
+                prefix=place.prefix or None,
+                base_url=route.url,
+                skip_signature=False,
+                credential_provider=credentials,
+                client_options=_client_options(route),
+                retry_config=retries,
+            )
+
+    return Bucket(
+        make(_RETRIES),
+        stepwise=functools.cache(partial(make, _STEP_RETRIES)),
+        root=str(place),
+        native=GcsBucket(route.credentials, place, asked=route.place),
+        foreign=foreign,
+        place=route.place,
+        credentials=credentials,
+    )
 
 
 _NO_PROXY: "ClientConfig" = {

@@ -1,16 +1,16 @@
 """How the SDKs reach a bucket, as plain values: the reader goes where the writer goes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from truss_outbox.contract.errors import ConfigurationError
-from truss_outbox.retrying import is_transient
 from truss_outbox.stores import GcsOptions, S3Options
+from truss_outbox.stores.network import Place
 
-from .errors import repeatable
+from .errors import Credentials
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from obstore.store import GCSCredential, S3Credential
     from types_boto3_s3 import S3Client
 
-NO_AWS_CREDENTIALS = (
-    "none were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-)
 _KEY = "k"
 _RENEWAL = timedelta(minutes=6)
 """obstore asks anew five minutes before the end: every minute, which costs the SDK nothing."""
@@ -33,8 +30,13 @@ class Route:
     """S3: of the bucket, so that a key follows its slash. GCS: of the service."""
     ca_bundle: Path
     """Whom both sides trust, and nobody else: a PEM file, or a directory of them."""
-    proxy_url: str | None
-    """None: no proxy, whatever the environment says."""
+    place: Place
+    """What errors tell of it."""
+
+    @property
+    def proxy_url(self) -> str | None:
+        """None: no proxy, whatever the environment says."""
+        return self.place.proxy_url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,27 +55,26 @@ class GcsRoute(Route):
 
 def s3_route(bucket: str, options: S3Options) -> S3Route:
     """As botocore resolves it. Raises ConfigurationError; the bucket is not asked."""
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # 0.2 seconds
-    from botocore.httpsession import ProxyConfiguration  # noqa: PLC0415
-    from botocore.utils import get_environ_proxies  # noqa: PLC0415
+    from truss_outbox.stores.s3.client import (  # noqa: PLC0415  # 0.2 seconds
+        ca_bundle,
+        connect,
+        open_session,
+        place_of,
+    )
+    from truss_outbox.stores.s3.credentials import NO_CREDENTIALS, resolving  # noqa: PLC0415
 
-    from truss_outbox.stores.s3.client import ca_bundle, connect, open_session  # noqa: PLC0415
-
-    session = open_session(options)
-    try:
+    with resolving():
+        session = open_session(options)
         client = connect(options, session)
         request = _prepared(client, bucket)
         credentials = session.get_credentials()
-    except BotoCoreError as error:
-        raise ConfigurationError("AWS credentials", NO_AWS_CREDENTIALS) from error
     if credentials is None:
-        raise ConfigurationError("AWS credentials", NO_AWS_CREDENTIALS)
-    service = client.meta.endpoint_url
+        raise ConfigurationError("AWS credentials", NO_CREDENTIALS)
     return S3Route(
         url=str(request.url).removesuffix(f"/{_KEY}"),
         region=_signing_region(request) or client.meta.region_name,
         ca_bundle=Path(ca_bundle(options, session)),
-        proxy_url=ProxyConfiguration(get_environ_proxies(service)).proxy_url_for(service),
+        place=place_of(options, session, client),
         session=session,
         client=client,
     )
@@ -111,36 +112,31 @@ def _signing_region(request: "AWSRequest") -> str | None:
 
 def gcs_route(options: GcsOptions) -> GcsRoute:
     """As google-auth and requests resolve it. Raises ConfigurationError; nothing is asked."""
-    from requests import Session  # noqa: PLC0415  # 0.1 seconds
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy  # noqa: PLC0415
-
-    from truss_outbox.stores.gcs.client import credentials, endpoint  # noqa: PLC0415
+    from truss_outbox.stores.gcs.client import (  # noqa: PLC0415  # 0.1 seconds
+        ca_bundle,
+        credentials,
+        place_of,
+    )
 
     identity = credentials(options)
-    url = endpoint(options, identity)
-    with Session() as session:
-        resolved = session.merge_environment_settings(url, {}, None, None, None)
-    trusted = resolved["verify"]
+    place = place_of(options, identity)
     return GcsRoute(
-        url=url,
-        ca_bundle=Path(DEFAULT_CA_BUNDLE_PATH if trusted is True else trusted),
-        proxy_url=_with_scheme(select_proxy(url, resolved["proxies"])),
-        credentials=identity,
+        url=place.url, ca_bundle=ca_bundle(place.url), place=place, credentials=identity
     )
 
 
-def _with_scheme(proxy_url: str | None) -> str | None:
-    return f"http://{proxy_url}" if proxy_url and "://" not in proxy_url else proxy_url
-
-
-def s3_credentials(session: "AwsSession") -> "Callable[[], S3Credential]":
+def s3_credentials(route: S3Route) -> "Credentials[S3Credential]":
     """Those of the moment: botocore renews them when they come to an end."""
+    from truss_outbox.stores.s3.credentials import NO_CREDENTIALS, check_texts  # noqa: PLC0415
+    from truss_outbox.stores.s3.errors import translated  # noqa: PLC0415
 
     def credentials() -> "S3Credential":
-        found = session.get_credentials()
+        found = route.session.get_credentials()
         frozen = found and found.get_frozen_credentials()
         if not (frozen and frozen.access_key and frozen.secret_key):
-            raise ConfigurationError("AWS credentials", NO_AWS_CREDENTIALS)
+            raise ConfigurationError("AWS credentials", NO_CREDENTIALS)
+        # obstore does not survive what no header takes.
+        check_texts(frozen.access_key, frozen.secret_key, frozen.token)
         return {
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
@@ -148,47 +144,26 @@ def s3_credentials(session: "AwsSession") -> "Callable[[], S3Credential]":
             "expires_at": datetime.now(UTC) + _RENEWAL,
         }
 
-    return repeatable(credentials, _aws_may_pass)
+    return Credentials(credentials, partial(translated, "credentials", route.place))
 
 
-def _aws_may_pass(error: Exception) -> bool:
-    """Whether the service that gives the credentials did not answer, or had a fault."""
-    from botocore import exceptions  # noqa: PLC0415  # loaded already, by what raised the error
-
-    if isinstance(error, exceptions.ClientError):
-        answer: dict[str, Any] = {**error.response}
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return is_transient(status, answer.get("Error", {}).get("Code", ""))
-    unanswered = (
-        exceptions.ConnectionError,
-        exceptions.HTTPClientError,
-        exceptions.MetadataRetrievalError,
-    )
-    return isinstance(error, unanswered)
-
-
-def gcs_credentials(credentials: "GoogleCredentials") -> "Callable[[], GCSCredential]":
+def gcs_credentials(route: GcsRoute) -> "Credentials[GCSCredential]":
     """A new token at each call: obstore makes one when the last comes to an end."""
     from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415
-    from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: PLC0415
 
+    from truss_outbox.stores.gcs.errors import translated  # noqa: PLC0415
     from truss_outbox.stores.gcs.tokens import token_request  # noqa: PLC0415
 
-    if isinstance(credentials, AnonymousCredentials):
-        return lambda: {"token": "none", "expires_at": None}
     request = token_request()
 
-    def credential() -> "GCSCredential":
-        credentials.refresh(request)
+    def credentials() -> "GCSCredential":
+        identity = route.credentials
+        if isinstance(identity, AnonymousCredentials):
+            return {"token": "none", "expires_at": None}
+        identity.refresh(request)
         # google-auth's times are in UTC, and do not say so.
-        ends = credentials.expiry
+        ends = identity.expiry
         expires_at = None if ends is None else ends.replace(tzinfo=UTC)
-        return {"token": credentials.token, "expires_at": expires_at}
+        return {"token": identity.token, "expires_at": expires_at}
 
-    return repeatable(
-        credential,
-        lambda error: (
-            isinstance(error, TransportError)
-            or (isinstance(error, GoogleAuthError) and error.retryable)
-        ),
-    )
+    return Credentials(credentials, partial(translated, "credentials", route.place))

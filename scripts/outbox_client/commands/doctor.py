@@ -1,5 +1,6 @@
 """The command doctor: what is wrong with a setup, and with a deployment."""
 
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -92,7 +93,8 @@ def _all_checks(
     if _wrong_names(checks) & _NEEDED_TO_SEND:
         yield unknown("canaries", "nothing was sent: first put right what is wrong above")
     else:
-        yield from _canary_checks(read_settings(bucket, service), sending.timeout, sent)
+        settings = read_settings(bucket, service)
+        yield from _going_on("canaries", _canary_checks(settings, sending.timeout, sent))
 
 
 def _checks(
@@ -106,27 +108,41 @@ def _checks(
         return
     naming, model_version = opening.naming(settings), settings.model_version
     yield check_config(settings.root, naming=naming, model_version=model_version)
-    try:
-        with opening.service(settings) as api:
-            yield from check_service(api)
-    except ConfigurationError as error:
-        yield wrong("model", error)
+    yield from _going_on("model", _service_checks(settings))
     if settings.root:
-        yield from _bucket_checks(settings, foreign)
+        yield from _going_on("clock", _clock_checks(settings))
+        yield from _going_on("bucket", _bucket_checks(settings, foreign))
+
+
+def _going_on(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """The checks; what ends them is a finding too, so that others follow."""
+    try:
+        yield from checks
+    except OutboxError as error:
+        yield wrong(name, error)
+    except Exception as error:
+        if os.environ.get("OUTBOX_DEBUG"):
+            raise
+        yield wrong(name, f"unexpected {type(error).__name__}; OUTBOX_DEBUG=1 shows where")
+
+
+def _service_checks(settings: ClientSettings) -> Iterator[Check]:
+    with opening.service(settings) as api:
+        yield from check_service(api)
+
+
+def _clock_checks(settings: ClientSettings) -> Iterator[Check]:
+    yield check_clock(settings.require_root(), clock=SYSTEM_CLOCK, **settings.connection)
 
 
 def _bucket_checks(settings: ClientSettings, foreign: ForeignObjects) -> Iterator[Check]:
     naming, model_version = opening.naming(settings), settings.model_version
-    try:
-        yield check_clock(settings.require_root(), clock=SYSTEM_CLOCK, **settings.connection)
-        bucket = opening.bucket(settings, foreign, timeout_seconds=_BUCKET_SECONDS)
-        listing, seen = check_listing(bucket)
-        yield listing
-        yield check_reading(bucket, seen)
-        yield from check_inputs(bucket)
-        yield from check_deployed(bucket, seen, naming=naming, model_version=model_version)
-    except OutboxError as error:
-        yield wrong("bucket", error)
+    bucket = opening.bucket(settings, foreign, timeout_seconds=_BUCKET_SECONDS)
+    listing, seen = check_listing(bucket)
+    yield listing
+    yield check_reading(bucket, seen)
+    yield from check_inputs(bucket)
+    yield from check_deployed(bucket, seen, naming=naming, model_version=model_version)
 
 
 def _canary_checks(
@@ -136,22 +152,19 @@ def _canary_checks(
     if settings.chain_id is not None:
         yield unknown("canaries", "a Chain takes arguments of its own: send one of its requests")
         return
-    try:
-        with opening.service(settings) as api:
-            trial = Trial(
-                api=api,
-                bucket=opening.bucket(settings),
-                naming=opening.naming(settings),
-                ask_time=partial(bucket_time, settings.require_root(), **settings.connection),
-                timeout_seconds=timeout_seconds,
-            )
-            yield ok("canaries", f"on their way; waiting for up to {timeout_seconds:.0f} s")
-            try:
-                yield from check_by_canaries(trial, model_version=settings.model_version)
-            finally:
-                sent |= sent_document(settings, trial)
-    except OutboxError as error:
-        yield wrong("canaries", error)
+    with opening.service(settings) as api:
+        trial = Trial(
+            api=api,
+            bucket=opening.bucket(settings),
+            naming=opening.naming(settings),
+            ask_time=partial(bucket_time, settings.require_root(), **settings.connection),
+            timeout_seconds=timeout_seconds,
+        )
+        yield ok("canaries", f"on their way; waiting for up to {timeout_seconds:.0f} s")
+        try:
+            yield from check_by_canaries(trial, model_version=settings.model_version)
+        finally:
+            sent |= sent_document(settings, trial)
 
 
 def _wrong_names(checks: list[Check]) -> set[str]:

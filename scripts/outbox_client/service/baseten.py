@@ -17,13 +17,15 @@ from baseten.client.inferenceapi import (
 )
 from pydantic import BaseModel, ValidationError
 
-from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.errors import INTERRUPTIONS, ConfigurationError, OutboxError
 from truss_outbox.retrying import (
     LONGEST_WAIT_SECONDS,
     is_transient,
     patiently,
     retry_after_seconds,
 )
+from truss_outbox.stores.faults import WebPage, is_page
+from truss_outbox.stores.network import PROXY_LOGIN, Place, check_url, proxy_of
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import (
@@ -35,6 +37,7 @@ from ..errors import (
 )
 from ..threads import pause
 from .api import QueueStatus, RequestStatus, bare_id
+from .http_client import http_client
 from .limits import Pace
 
 _CALLS_PER_SECOND = 20  # status, cancel and the queue's own
@@ -55,11 +58,13 @@ class BasetenApi:
         self,
         client: InferenceClient,
         *,
+        place: Place,
         environment: str,
         is_chain: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = client.api
+        self._place = place
         self._environment = environment
         self._is_chain = is_chain
         self._secret = client.options.api_key
@@ -119,16 +124,24 @@ class BasetenApi:
     def _translated(self, request_id: str | None = None) -> Iterator[None]:
         try:
             yield
+        except (OutboxError, *INTERRUPTIONS):
+            raise
         except (ResponseErrorResponse, ResponseError) as error:
             said = self._safe(_said(error))
             raise _error(error.status_code, said, request_id) from error
+        except WebPage as error:
+            raise _from_page(error.status, self._place) from error
+        except httpx.ProxyError as error:
+            status = str(error)[:3]
+            refused = int(status) if status.isdecimal() else None
+            raise ServiceUnavailableError(self._place.answered_instead(refused)) from error
         except httpx.HTTPError as error:
-            raise ServiceUnavailableError(
-                f"the service does not answer ({type(error).__name__}):"
-                " check --base-url, --model-id or --chain-id, and the network"
-            ) from error
+            raise ServiceUnavailableError(self._place.unanswered(_cause(error))) from error
         except (ValidationError, ValueError) as error:
             raise ServiceError("the service's answer is not that of Baseten's API") from error
+        except BaseException as error:
+            problem = f"the SDK failed with an unexpected {type(error).__name__}"
+            raise ServiceError(problem) from error
 
     def _safe(self, text: str) -> str:
         # A gateway may send the request's headers back: our key must not get into a log.
@@ -142,6 +155,7 @@ def connected(
     model_id: str | None,
     chain_id: str | None = None,
     base_url: str | None,
+    base_url_setting: str = "--base-url",
     environment: str,
 ) -> Iterator[BasetenApi]:
     """The API of the model or Chain; `base_url` goes before their ids.
@@ -156,15 +170,24 @@ def connected(
             "no model is named; pass --model-id or set OUTBOX_MODEL_ID (--chain-id and"
             " OUTBOX_CHAIN_ID name a Chain, --base-url and OUTBOX_BASE_URL a stand-in)",
         )
-    if base_url and not base_url.startswith(("http://", "https://")):
-        raise ConfigurationError("base_url", "must begin with https:// or http://")
-    with httpx.Client(
-        base_url=base_url or InferenceClient.default_base_url(model_id=model_id, chain_id=chain_id),
+    url = base_url or InferenceClient.default_base_url(model_id=model_id, chain_id=chain_id)
+    setting = base_url_setting if base_url else None
+    if setting:
+        check_url(setting, url)
+    place = Place(
+        of="the service",
+        url=url,
+        setting=setting,
+        proxy_url=proxy_of(url),
+        depends_on="--model-id (--chain-id)",
+    )
+    with http_client(
+        place,
         headers={"Authorization": f"Bearer {api_key}"},
         timeout=httpx.Timeout(30, connect=5),
         # As many kept as there may be: each new one costs a handshake.
         limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
-        event_hooks={"response": [_keep_retry_after]},
+        event_hooks={"response": [_keep_retry_after, _refuse_page]},
     ) as http:
         client = InferenceClient(
             api_key=api_key,
@@ -173,7 +196,33 @@ def connected(
             chain_id=None if base_url else chain_id,
             http_client_override=http,
         )
-        yield BasetenApi(client, environment=environment, is_chain=chain_id is not None)
+        yield BasetenApi(
+            client, place=place, environment=environment, is_chain=chain_id is not None
+        )
+
+
+def _refuse_page(response: httpx.Response) -> None:
+    """Raises WebPage: who answers with one, or with a redirect, is not the service."""
+    status = response.status_code
+    is_foreign = is_page(response.headers.get("content-type")) or response.is_redirect
+    if status == PROXY_LOGIN or is_foreign:
+        raise WebPage(status)
+
+
+def _from_page(status: int, place: Place) -> ServiceError:
+    kind = ServiceUnavailableError if is_transient(status) else ServiceError
+    return kind(place.answered_instead(status), status=status)
+
+
+def _cause(error: httpx.HTTPError) -> str:
+    said = str(error)
+    known = {
+        "refused": "connection refused",
+        "Name or service not known": "its name is not known",
+        "nodename nor servname": "its name is not known",
+        "CERTIFICATE_VERIFY_FAILED": "its TLS certificate is not trusted: set SSL_CERT_FILE",
+    }
+    return next((cause for sign, cause in known.items() if sign in said), type(error).__name__)
 
 
 # Of the thread's latest answer, whose headers the SDK keeps to itself.

@@ -70,12 +70,16 @@ _TOLERATED_SECONDS = 60.0
 _POLICY = "`outbox policy --for client` prints what is needed"
 
 
+def _with_remedy(error: StoreError) -> str:
+    return f"{error}; {_POLICY}" if isinstance(error, AccessDeniedError) else str(error)
+
+
 def check_listing(bucket: Bucket) -> tuple[Check, list[StoredObject]]:
     """And the manifests seen, the latest first."""
     try:
         seen = list(islice(listed_manifests(bucket, ""), LISTED))
     except StoreError as error:
-        return wrong("list manifests/", f"{error}; {_POLICY}"), []
+        return wrong("list manifests/", _with_remedy(error)), []
     count = f"{len(seen)} or more" if len(seen) == LISTED else str(len(seen))
     seen.sort(key=lambda found: found.modified_at, reverse=True)
     return ok("list manifests/", f"{count} result(s)"), seen
@@ -106,14 +110,14 @@ def check_inputs(bucket: Bucket) -> Iterator[Check]:
     try:
         bucket.create(key, content)  # random: taken by nobody but a try whose answer was lost
     except StoreError as error:
-        yield wrong("create inputs/", f"{error}; {_POLICY}")
+        yield wrong("create inputs/", _with_remedy(error))
         return
     yield ok("create inputs/", "large documents can be sent")
     yield _check_create_only(bucket, key, content)
     try:
         bucket.delete(key)
     except StoreError as error:
-        yield wrong("delete inputs/", f"{error}; {_POLICY}; one small object stays behind")
+        yield wrong("delete inputs/", f"{_with_remedy(error)}; one small object stays behind")
     else:
         yield ok("delete inputs/", "the trial object is gone")
 
@@ -147,7 +151,7 @@ def check_clock(root: str, *, clock: Clock, **connection: Unpack[Connection]) ->
     try:
         theirs = _time_at(route)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return unknown(name, f"the bucket's host does not answer ({type(error).__name__})")
+        return unknown(name, route.place.unanswered(type(error).__name__))
     except (KeyError, ValueError):
         return unknown(name, "the bucket's host does not say what time it has")
     seconds = (datetime.fromtimestamp(clock.now(), UTC) - theirs).total_seconds()

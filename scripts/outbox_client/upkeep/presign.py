@@ -53,17 +53,14 @@ class CredentialLife:
 
 def credential_life() -> CredentialLife:
     """Of those that the bucket's links are signed with. Raises ConfigurationError."""
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  # 0.2 seconds
+    from truss_outbox.stores.s3.client import open_session  # noqa: PLC0415  # 0.2 seconds
+    from truss_outbox.stores.s3.credentials import NO_CREDENTIALS, resolving  # noqa: PLC0415
 
-    from truss_outbox.stores.s3.client import open_session  # noqa: PLC0415
-
-    try:
+    with resolving():
         credentials = open_session(S3Options()).get_credentials()
         frozen = credentials.get_frozen_credentials() if credentials else None
-    except BotoCoreError as error:
-        raise ConfigurationError("AWS credentials", f"fail: {type(error).__name__}") from error
     if credentials is None or frozen is None:
-        raise ConfigurationError("AWS credentials", "none were found; set AWS_PROFILE or a pair")
+        raise ConfigurationError("AWS credentials", NO_CREDENTIALS)
     return CredentialLife(is_session=bool(frozen.token), expires_at=_expiry(credentials))
 
 
@@ -89,11 +86,7 @@ def gcs_signer(
     from truss_outbox.stores.gcs.client import connect, credentials  # noqa: PLC0415
 
     options = options or GcsOptions()
-    try:
-        can_sign = isinstance(credentials(options), Signing)
-    except ConfigurationError:
-        can_sign = False
-    if not can_sign:
+    if not isinstance(credentials(options), Signing):
         raise ConfigurationError(
             "Google credentials",
             "cannot sign: set GOOGLE_APPLICATION_CREDENTIALS to a service account's key file",

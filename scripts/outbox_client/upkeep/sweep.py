@@ -19,9 +19,9 @@ from truss_outbox.contract.errors import (
 from truss_outbox.contract.keys import manifest_key
 from truss_outbox.contract.root import Root
 from truss_outbox.stores import S3Options
+from truss_outbox.stores.network import Place
 
 from ..bucket.bucket import Bucket, StoredObject
-from ..bucket.native import translated_boto
 from ..bucket.open_bucket import Connection
 from ..bucket.records import listed_artifacts, listed_probes, owners, read_manifest
 from ..threads import in_threads
@@ -90,7 +90,11 @@ class Uploads:
     """The multipart uploads below an `s3://` root. Nothing is sent before a method is called."""
 
     def __init__(self, client: "S3Client", root: Root) -> None:
+        from truss_outbox.stores.s3.errors import translated  # noqa: PLC0415  # loaded by now
+
         self._client = client
+        asked = Place(of="the bucket", url=client.meta.endpoint_url)
+        self._translated = partial(translated, place=asked)
         self._bucket = root.bucket
         self._prefix = root.object_name("")
 
@@ -127,14 +131,14 @@ class Uploads:
             }
 
     def _page(self, markers: dict[str, Any]) -> "ListMultipartUploadsOutputTypeDef":
-        with translated_boto(_UPLOADS):
+        with self._translated(_UPLOADS):
             return self._client.list_multipart_uploads(
                 Bucket=self._bucket, Prefix=self._prefix, **markers
             )
 
     def _aborted(self, upload: UnfinishedUpload, upload_id: str) -> Swept:
         try:
-            with translated_boto(upload.key):
+            with self._translated(upload.key):
                 self._client.abort_multipart_upload(
                     Bucket=self._bucket, Key=self._prefix + upload.key, UploadId=upload_id
                 )

@@ -91,6 +91,38 @@ def test_doctor_names_what_is_wrong_and_the_remedy(
     assert remedy in said(result)[check]
 
 
+NOWHERE = "http://127.0.0.1:9"
+OF_THE_SERVICE = {"OUTBOX_BASE_URL": "http://host:99999"}
+OF_THE_BUCKET = {"OUTBOX_ENDPOINT_URL": "http://host:99999"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"ALL_PROXY": "socks5://127.0.0.1:9"}, {"model"}),
+        ({"SSL_CERT_FILE": "/none.pem"}, {"model"}),
+        ({"SSLKEYLOGFILE": "/none/keys"}, {"model", "clock", "bucket"}),
+        ({"AWS_CA_BUNDLE": "/none.pem"}, {"clock", "bucket"}),
+        ({"AWS_PROFILE": "none"}, {"clock", "bucket"}),
+        ({"OUTBOX_ENDPOINT_URL": NOWHERE}, {"list manifests/", "read", "create inputs/"}),
+        (OF_THE_SERVICE, {"model"}),
+        (OF_THE_BUCKET, {"clock", "bucket"}),
+        (OF_THE_SERVICE | OF_THE_BUCKET, {"model", "clock", "bucket"}),
+    ],
+)
+def test_doctor_goes_on_to_its_other_checks(outbox, config, changes, wrong, capfd):
+    result = outbox("doctor", "--config", config, "--json", **changes)
+    assert result.exit_code == 1
+    found = findings(result)
+    assert {name for name, finding in found.items() if finding == "wrong"} == wrong
+    assert not [text for text in said(result).values() if "unexpected" in text]
+    if "bucket" not in wrong:
+        assert "list manifests/" in found
+    if "model" not in wrong:
+        assert found["API key"] == "ok"
+    assert "panicked" not in capfd.readouterr().err
+
+
 def test_doctor_says_which_right_is_missing(outbox, config, seaweedfs, root):
     with new_user(seaweedfs) as user:
         policy = json.loads(outbox("policy", "--for", "client").stdout)

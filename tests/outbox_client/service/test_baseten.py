@@ -190,7 +190,7 @@ def test_an_id_is_asked_for_without_what_follows_a_colon(connect, service, fault
     [
         ({"api_key": None, "base_url": "http://x"}, "BASETEN_API_KEY"),
         ({"api_key": "k", "base_url": None}, "model_id"),
-        ({"api_key": "k", "base_url": "x.example"}, "base_url"),
+        ({"api_key": "k", "base_url": "x.example"}, "--base-url"),
     ],
 )
 def test_what_is_missing_is_named(arguments, named):

@@ -42,3 +42,9 @@ def outbox_setting_values(
 def environment_name(setting: str) -> str:
     """The variable that goes before config.yaml: `OUTBOX_ROOT` for `root`."""
     return f"OUTBOX_{setting.upper()}"
+
+
+def set_by(setting: str, environ: Mapping[str, str]) -> str:
+    """For errors: where the value of a setting that is set comes from."""
+    variable = environment_name(setting)
+    return variable if environ.get(variable) else f"{setting} in config.yaml"

@@ -26,6 +26,9 @@ from typing import ClassVar
 
 from .text import printable
 
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What an adapter lets through beside these errors: somebody wants to stop, nothing has failed."""
+
 
 class OutboxError(Exception):
     """Base of every error this project raises on purpose."""
@@ -45,6 +48,7 @@ class ConfigurationError(OutboxError, ValueError):
 
     def __init__(self, setting: str, problem: str) -> None:
         self.setting = setting
+        self.problem = problem
         super().__init__(f"{setting}: {problem}")
 
 
@@ -141,6 +145,7 @@ class StoreError(OutboxError):
 
     def __init__(self, key: str, problem: str) -> None:
         self.key = key
+        self.problem = problem
         super().__init__(f"{key}: {problem}")
 
 

@@ -17,7 +17,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from ..contract import KeyTemplate
-from ..contract.config_section import environment_name, outbox_section, outbox_setting_values
+from ..contract.config_section import (
+    environment_name,
+    outbox_section,
+    outbox_setting_values,
+    set_by,
+)
 from ..contract.errors import ConfigurationError
 from ..contract.keys import DEFAULT_TEMPLATE
 from ..contract.names import check_artifact_names
@@ -146,6 +151,7 @@ def s3_options(settings: OutboxSettings, secrets: Mapping[str, str]) -> S3Option
         secret_access_key=key,
         session_token=token,
         oidc_token_file=_token_file(_TOKEN_FILE, "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        endpoint_setting=set_by("endpoint_url", os.environ),
     )
 
 
@@ -156,6 +162,7 @@ def gcs_options(settings: OutboxSettings, secrets: Mapping[str, str]) -> GcsOpti
         **_values(GcsSettings, settings),
         service_account=None if provider else _secret(secrets, "gcp_service_account"),
         oidc_token_file=_token_file(_TOKEN_FILE),
+        endpoint_setting=set_by("endpoint_url", os.environ),
     )
 
 

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..contract.errors import (
+    INTERRUPTIONS,
     AccessDeniedError,
     AlreadyExistsError,
     NotFoundError,
     NotImplementedByStoreError,
     ObjectTooLargeError,
+    OutboxError,
     StoreError,
-    StoreUnavailableError,
 )
 from ..contract.root import Root
+from .faults import from_fault
 from .streams import FileDigest, copy_hashed
 
 # What FAT, exFAT, and some of FUSE and of network mounts answer where they lack the call.
@@ -154,7 +156,7 @@ class DirectoryStore:
 def _translated(key: str) -> Iterator[None]:
     try:
         yield
-    except StoreError:
+    except (OutboxError, *INTERRUPTIONS):
         raise
     # A key below another key's file, or above one: in a bucket neither would be there.
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
@@ -165,8 +167,8 @@ def _translated(key: str) -> Iterator[None]:
         raise AccessDeniedError(key, "the directory's permissions do not allow it") from error
     except shutil.SameFileError as error:
         raise StoreError(key, str(error)) from error
-    except OSError as error:
-        raise StoreUnavailableError(key, error.strerror or type(error).__name__) from error
+    except BaseException as error:
+        raise from_fault(key, error) from error
 
 
 def _sync(file: BinaryIO) -> None:

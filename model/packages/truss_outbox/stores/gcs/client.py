@@ -2,17 +2,29 @@
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import google.auth
 from google.auth.credentials import AnonymousCredentials, Credentials
-from google.auth.exceptions import DefaultCredentialsError
 from google.auth.transport.requests import AuthorizedSession
-from requests import Response
+from requests import Response, Session
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from ...contract.errors import ConfigurationError
+from ..network import (
+    Place,
+    check_certificates,
+    check_key_log,
+    check_proxy,
+    check_url,
+    with_scheme,
+)
 from ..settings import NO_OIDC
+from .credentials import finding
+from .errors import refuse_page
 from .options import GcsOptions
 from .tokens import token_request
 
@@ -31,14 +43,16 @@ def connect(options: GcsOptions) -> "Client":
 
     # Else the SDK asks for the bucket's description behind our back, whether allowed to or not.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    identity = credentials(options)
+    place_of(options, identity)
     session = AuthorizedSession(
-        credentials(options),
+        identity,
         refresh_timeout=options.store_read_timeout_seconds,
         auth_request=token_request(),
     )
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=options.store_max_connections))
-    session.hooks["response"].append(_forget_body)
+    session.hooks["response"] += [_forget_body, refuse_page]
     return Client(
         project="<none>",  # objects are addressed by their bucket alone
         credentials=session.credentials,
@@ -58,17 +72,61 @@ def endpoint(options: GcsOptions, identity: Credentials) -> str:
     setting, url = _named_endpoint(options)
     if not url:
         return f"https://storage.{identity.universe_domain}"
-    if not url.startswith(("https://", "http://")):
-        raise ConfigurationError(setting, "is not a URL: write https://host:port")
+    universe = identity.universe_domain
+    if urlsplit(url).hostname == "storage.googleapis.com" and universe != "googleapis.com":
+        problem = f"is not in the universe_domain of the credentials, {universe}: unset it"
+        raise ConfigurationError(setting, problem)
     return url.rstrip("/")
 
 
+def place_of(options: GcsOptions, identity: Credentials) -> Place:
+    """Where a client of these options asks, as google-auth and requests resolve it.
+
+    Raises ConfigurationError where address, proxy or certificates cannot be used.
+    """
+    check_key_log()
+    url = endpoint(options, identity)
+    setting, named = _named_endpoint(options)
+    if not named and identity.universe_domain != "googleapis.com":
+        setting, named = "universe_domain of the credentials", url
+    ca_bundle(url)
+    with Session() as session:
+        proxies = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
+    proxy_url = select_proxy(url, proxies)
+    check_proxy(proxy_url)
+    return Place(
+        of="the bucket",
+        url=url,
+        setting=setting if named else None,
+        proxy_url=with_scheme(proxy_url) if proxy_url else None,
+    )
+
+
+def ca_bundle(url: str) -> Path:
+    """Whom requests trusts: a PEM file, or a directory. Raises ConfigurationError."""
+    with Session() as session:
+        trusted = session.merge_environment_settings(url, {}, None, None, None)["verify"]
+    if trusted is True:
+        return Path(DEFAULT_CA_BUNDLE_PATH)
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    setting = next((name for name in names if os.environ.get(name) == trusted), names[0])
+    check_certificates(setting, Path(trusted))
+    return Path(trusted)
+
+
 def _named_endpoint(options: GcsOptions) -> tuple[str, str | None]:
-    """The setting and its value, in the order in which Google's own client looks for one."""
+    """The setting and its value, in the order in which Google's own client looks for one.
+
+    Raises ConfigurationError where it is no address.
+    """
+    named = [(options.endpoint_setting, options.endpoint_url)]
     for variable in ("STORAGE_EMULATOR_HOST", "API_ENDPOINT_OVERRIDE"):
-        if not options.endpoint_url and (url := os.environ.get(variable)):
-            return variable, url
-    return "endpoint_url", options.endpoint_url
+        named.append((variable, os.environ.get(variable)))
+    for setting, url in named:
+        if url:
+            check_url(setting, url)
+            return setting, url
+    return options.endpoint_setting, None
 
 
 def _forget_body(response: Response, **_: object) -> None:
@@ -86,15 +144,8 @@ def credentials(options: GcsOptions) -> Credentials:
     # No token may travel in clear text; only emulators, which want none, speak http.
     if (_named_endpoint(options)[1] or "").startswith("http://"):
         return AnonymousCredentials()
-    try:
+    with finding():
         return google.auth.default(scopes=_SCOPES)[0]
-    except DefaultCredentialsError as error:
-        raise ConfigurationError(
-            "Google credentials",
-            "none were found: set the Baseten secret gcp_service_account, or"
-            " gcp_workload_identity_provider; on your own machine run gcloud auth"
-            " application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to a key's file",
-        ) from error
 
 
 def _of_key(text: str) -> Credentials:

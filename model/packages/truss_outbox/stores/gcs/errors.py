@@ -7,18 +7,24 @@ from collections.abc import Iterator
 import requests
 import urllib3
 from google.api_core.exceptions import GoogleAPICallError, RetryError
-from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.exceptions import TransportError
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from requests import Response
 
 from ...contract.errors import (
+    INTERRUPTIONS,
     AccessDeniedError,
     AlreadyExistsError,
     NotFoundError,
     NotImplementedByStoreError,
+    OutboxError,
     StoreError,
     StoreUnavailableError,
 )
 from ...retrying import is_transient, retry_after_seconds
+from ..faults import WebPage, from_fault, from_page, is_page, tunnel_status
+from ..network import PROXY_LOGIN, Place
+from .credentials import credentials_problem
 
 _ENDED_SESSION = {404, 410}  # of a resumable upload, whose parts are PUT: to be begun anew
 _UNANSWERED = (
@@ -27,7 +33,6 @@ _UNANSWERED = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
 )
-_TRANSIENT = (*_UNANSWERED, DataCorruption, RetryError)
 # Of a body that was damaged on its way, for GCS and its emulators each with words of its own.
 _DAMAGED = re.compile(r"crc32c|md5|checksum", re.IGNORECASE)
 _PERMISSION = re.compile(r"storage\.[a-z]+\.[A-Za-z]+")
@@ -41,30 +46,67 @@ _RIGHTS = {
 
 
 @contextlib.contextmanager
-def translated(key: str, *, is_conditional: bool = False) -> Iterator[None]:
-    """Turns the SDK's errors into StoreErrors about `key`.
+def translated(key: str, place: Place, *, is_conditional: bool = False) -> Iterator[None]:
+    """Turns whatever goes wrong in a call into a StoreError about `key`.
 
     Only where the call `is_conditional`, made with generation 0, can the object exist already.
     """
     try:
         yield
-    except StoreError:
+    except (OutboxError, *INTERRUPTIONS):
         raise
     except GoogleAPICallError as error:
         raise _from_answer(key, error, is_conditional=is_conditional) from error
-    except _TRANSIENT as error:
-        raise _unanswered(key, error) from error
-    except GoogleAuthError as error:
-        if error.retryable:
-            raise _unanswered(key, error) from error
-        raise AccessDeniedError(
-            key,
-            "Google gives no token for the credentials: check the secret gcp_service_account, or"
-            " gcp_workload_identity_provider and what it trusts, or gcp_service_account_email",
-        ) from error
-    except ValueError as error:
-        # The SDK's, where a part was stored by halves: a new upload begins anew.
-        raise _unanswered(key, error) from error
+    except WebPage as error:
+        raise from_page(key, error.status, place) from error
+    except BaseException as error:
+        raise _of_credentials(key, error) or _from_fault(key, error, place) from error
+
+
+def refuse_page(response: Response, **_: object) -> None:
+    """A hook of requests': who answered with this was not the store. Raises WebPage.
+
+    A header of Google's alone is enough: the store may keep pages.
+    """
+    is_own = any(name.lower().startswith(("x-goog", "x-guploader")) for name in response.headers)
+    status = response.status_code
+    if status == PROXY_LOGIN or (is_page(response.headers.get("content-type")) and not is_own):
+        response.close()
+        raise WebPage(status)
+
+
+def _of_credentials(key: str, error: BaseException) -> StoreError | None:
+    problem = credentials_problem(error)
+    if problem is None:
+        return None
+    kind = StoreUnavailableError if problem.may_pass else AccessDeniedError
+    return kind(key, f"Google credentials: {problem.said}")
+
+
+def _from_fault(key: str, error: BaseException, place: Place) -> StoreError:
+    """Of a call that got no answer."""
+    match error:
+        case requests.exceptions.ProxyError() if status := tunnel_status(error):
+            return from_page(key, status, place)
+        case requests.RequestException() | urllib3.exceptions.HTTPError() | ConnectionError():
+            return StoreUnavailableError(key, _unanswered(error, place))
+        case DataCorruption() | RetryError():
+            return StoreUnavailableError(key, f"{type(error).__name__}: not all came as it was")
+        case ValueError():
+            # The SDK's, where a part was stored by halves: a new upload begins anew.
+            return StoreUnavailableError(key, "the store's answer cannot be read")
+        case _:
+            return from_fault(key, error)
+
+
+def _unanswered(error: Exception, place: Place) -> str:
+    match error:
+        case requests.exceptions.SSLError():
+            return "the store's TLS certificate is not trusted: set REQUESTS_CA_BUNDLE"
+        case requests.Timeout():
+            return place.unanswered("it took too long")
+        case _:
+            return place.unanswered(type(error).__name__)
 
 
 def may_repeat_part(error: Exception) -> bool:
@@ -101,14 +143,6 @@ def _from_answer(key: str, error: GoogleAPICallError, *, is_conditional: bool) -
         return AccessDeniedError(key, f"{name} ({status}): {_remedy(error, method)}")
     refused = NotImplementedByStoreError if status == 501 else StoreError
     return refused(key, f"{method} was refused: {name} ({status})")
-
-
-def _unanswered(key: str, error: Exception) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        key,
-        f"{type(error).__name__}: the store did not answer; if it never does, check endpoint_url"
-        " and the network",
-    )
 
 
 def _missing(key: str, error: GoogleAPICallError, method: str) -> StoreError:

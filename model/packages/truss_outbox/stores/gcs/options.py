@@ -36,5 +36,7 @@ class GcsOptions(GcsSettings):
     service_account: str | None = field(default=None, repr=False)
     """The whole JSON of a service account's key."""
     oidc_token_file: Path | None = None
+    endpoint_setting: str = "endpoint_url"
+    """What named `endpoint_url`, for errors."""
     sts_url: str = "https://sts.googleapis.com"
     iam_credentials_url: str = "https://iamcredentials.googleapis.com"

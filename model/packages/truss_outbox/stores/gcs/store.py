@@ -14,7 +14,7 @@ from ...contract.errors import (
     StoreUnavailableError,
 )
 from ..streams import BoundedWriter, FileDigest, HashingReader
-from .client import connect
+from .client import connect, place_of
 from .errors import may_repeat_part, translated
 from .options import GcsOptions
 
@@ -33,6 +33,7 @@ class GcsStore:
         self._bucket = Bucket(client, bucket)
         self._prefix = f"{prefix}/" if prefix else ""
         self._options = options
+        self._place = place_of(options, client._credentials)  # noqa: SLF001  # it has no other name
         self._part_retry = Retry(
             predicate=may_repeat_part,
             initial=0.1,
@@ -47,7 +48,7 @@ class GcsStore:
     def put_file(self, key: str, path: Path, *, content_type: str) -> FileDigest:
         blob = self._new_blob(key)
         blob.storage_class = self._options.gcs_storage_class
-        with translated(key), path.open("rb") as file:
+        with translated(key, self._place), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             source = HashingReader(file)
             blob.upload_from_file(
@@ -75,7 +76,7 @@ class GcsStore:
         self._upload(key, data, content_type, generation=None)
 
     def _upload(self, key: str, data: bytes, content_type: str, generation: int | None) -> None:
-        with translated(key, is_conditional=generation is not None):
+        with translated(key, self._place, is_conditional=generation is not None):
             self._new_blob(key).upload_from_string(
                 data,
                 content_type=content_type,
@@ -86,34 +87,37 @@ class GcsStore:
             )
 
     def get(self, key: str) -> bytes:
-        with translated(key):
+        with translated(key, self._place):
             data: bytes = self._blob(key).download_as_bytes(
                 raw_download=True, checksum="crc32c", timeout=self._timeout, retry=None
             )  # raw: an object stored with a content encoding is not decoded on the way
             return data
 
     def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
-        with translated(key), BoundedWriter.created(path, key=key, max_bytes=max_bytes) as target:
+        with (
+            translated(key, self._place),
+            BoundedWriter.created(path, key=key, max_bytes=max_bytes) as target,
+        ):
             self._blob(key).download_to_file(
                 target, raw_download=True, checksum="crc32c", timeout=self._timeout, retry=None
             )
             return target.sha256
 
     def keys(self, prefix: str) -> set[str]:
-        with translated(prefix):
+        with translated(prefix, self._place):
             found = self._bucket.list_blobs(
                 prefix=self._prefix + prefix, timeout=self._timeout, retry=None
             )
             return {blob.name.removeprefix(self._prefix) for blob in found}
 
     def delete(self, key: str) -> None:
-        with contextlib.suppress(NotFoundError), translated(key):
+        with contextlib.suppress(NotFoundError), translated(key, self._place):
             self._blob(key).delete(timeout=self._timeout, retry=None)
 
     def _is_missing(self, key: str) -> bool:
         """False also where it cannot be known."""
         try:
-            with translated(key):
+            with translated(key, self._place):
                 self._blob(key).reload(timeout=self._timeout, retry=None)
         except NotFoundError:
             return True

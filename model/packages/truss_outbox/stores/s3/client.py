@@ -3,13 +3,16 @@
 By botocore alone: boto3 adds to it what nobody here uses, and takes as long again to load.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.credentials import (
     AssumeRoleWithWebIdentityCredentialFetcher,
     CredentialProvider,
@@ -18,9 +21,13 @@ from botocore.credentials import (
 )
 from botocore.exceptions import InvalidRegionError, NoRegionError
 from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
 
 from ...contract.errors import AccessDeniedError, ConfigurationError
+from ..network import Place, check_certificates, check_key_log, check_proxy, check_url, with_scheme
 from ..settings import NO_OIDC
+from .credentials import check_credentials, resolving
+from .errors import refuse_page
 from .options import S3Options
 
 if TYPE_CHECKING:
@@ -33,38 +40,81 @@ def connect(options: S3Options, session: botocore.session.Session | None = None)
     It repeats nothing by itself: RetryingStore does, within one deadline.
     """
     session = session or open_session(options)
-    trusted = ca_bundle(options, session)
+    with resolving():
+        client: Any = _client(options, session)
+        check_credentials(session.get_credentials())
+    # Over TLS the signed checksum header vouches for the body.
+    client.meta.config.s3["payload_signing_enabled"] = client.meta.endpoint_url.startswith("http:")
+    client.meta.events.register("before-call.s3", _follow_no_redirect)
+    client.meta.events.register("before-parse.s3", refuse_page)
+    return cast("S3Client", client)
+
+
+def _client(options: S3Options, session: botocore.session.Session) -> Any:
+    setting, url = _named_endpoint(options, session)
+    if url:
+        check_url(setting, url)
+    check_key_log()
     try:
         client: Any = session.create_client(
             "s3",
             endpoint_url=options.endpoint_url,
             # Other servers rarely look at the region, but the signature needs one.
             region_name=options.region or ("us-east-1" if options.endpoint_url else None),
-            verify=trusted,
+            verify=ca_bundle(options, session),
             config=_config(options),
         )
     except (NoRegionError, InvalidRegionError):
         raise ConfigurationError("region", "is missing or cannot be one: eu-west-1?") from None
-    except ValueError:
-        # Without its cause, which quotes the address: it may hold a password.
-        raise ConfigurationError("endpoint_url", "is not a URL: write https://host:port") from None
-    # Over TLS the signed checksum header vouches for the body.
-    client.meta.config.s3["payload_signing_enabled"] = client.meta.endpoint_url.startswith("http:")
-    client.meta.events.register("before-call.s3", _follow_no_redirect)
-    return cast("S3Client", client)
+    check_proxy(_proxy_url(client.meta.endpoint_url))
+    return client
+
+
+def place_of(options: S3Options, session: botocore.session.Session, client: "S3Client") -> Place:
+    """Where a client of these options asks."""
+    url = client.meta.endpoint_url
+    setting, named = _named_endpoint(options, session)
+    return Place(
+        of="the bucket", url=url, setting=setting if named else None, proxy_url=_proxy_url(url)
+    )
+
+
+def _named_endpoint(
+    options: S3Options, session: botocore.session.Session
+) -> tuple[str, str | None]:
+    """What names the endpoint, and the endpoint, in the order in which botocore looks for one."""
+    if options.endpoint_url:
+        return options.endpoint_setting, options.endpoint_url
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return "", None
+    profile = session.get_scoped_config()
+    url = ConfiguredEndpointProvider(session.full_config, profile, "s3").provide()
+    for variable in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        if os.environ.get(variable):
+            return variable, url
+    return f"endpoint_url of the AWS profile {session.profile or 'default'}", url
+
+
+def _proxy_url(url: str) -> str | None:
+    """That botocore takes, which knows none for all schemes."""
+    proxy_url: str | None = get_environ_proxies(url).get(urlsplit(url).scheme)
+    return with_scheme(proxy_url) if proxy_url else None
 
 
 def ca_bundle(options: S3Options, session: botocore.session.Session) -> str:
     """The file of the authorities that are trusted: the option's, else as the SDK finds it.
 
-    Raises ConfigurationError where it is missing.
+    Raises ConfigurationError where it is missing, or has no certificates.
     """
-    named = options.s3_ca_bundle or session.get_config_variable("ca_bundle")
-    file = str(named or get_cert_path(True))
-    if not Path(file).is_file():
-        setting = "s3_ca_bundle" if options.s3_ca_bundle else "AWS_CA_BUNDLE (ca_bundle)"
-        raise ConfigurationError(setting, "there is no such file")
-    return file
+    for setting, named in (
+        ("s3_ca_bundle", options.s3_ca_bundle),
+        ("AWS_CA_BUNDLE (ca_bundle)", session.get_config_variable("ca_bundle")),
+        ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
+    ):
+        if named:
+            check_certificates(setting, Path(named))
+            return str(named)
+    return str(get_cert_path(True))
 
 
 def _follow_no_redirect(context: dict[str, Any], **_: Any) -> None:

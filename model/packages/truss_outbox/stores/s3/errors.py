@@ -1,26 +1,35 @@
 """What S3 answers, in this project's errors: the cause, and the right or setting to mend."""
 
 import contextlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    NoCredentialsError,
+    ConnectTimeoutError,
     ParamValidationError,
-    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from ...contract.errors import (
+    INTERRUPTIONS,
     AccessDeniedError,
     AlreadyExistsError,
     NotFoundError,
     NotImplementedByStoreError,
+    OutboxError,
     StoreError,
     StoreUnavailableError,
 )
 from ...retrying import is_transient, retry_after_seconds
+from ..faults import WebPage, from_fault, from_page, is_page, tunnel_status
+from ..network import PROXY_LOGIN, Place
+from .credentials import credentials_problem
 
 _MISSING = {"NoSuchKey", "404"}
 _CREDENTIALS = {
@@ -46,7 +55,6 @@ _RIGHTS = {
     "GetObject": "grant s3:GetObject on the root's keys, and s3:ListBucket on the bucket, without"
     " which a missing object looks like a forbidden one (with a KMS key also kms:Decrypt)",
     "DeleteObject": "grant s3:DeleteObject on the root's keys",
-    "ListObjectsV2": "grant s3:ListBucket on the bucket",
     "AssumeRoleWithWebIdentity": "let the trust policy of aws_role_arn name this model's OIDC"
     " subject and audience for sts:AssumeRoleWithWebIdentity",
 }
@@ -65,31 +73,71 @@ _REMEDIES = {
     " takes allow_unsafe_commit, or s3_encryption, s3_tags, s3_storage_class: leave these out",
 }
 
+_PAGE = re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
+
 
 @contextlib.contextmanager
-def translated(key: str, *, is_conditional: bool = False) -> Iterator[None]:
-    """Turns boto3's errors into StoreErrors about `key`.
+def translated(key: str, place: Place, *, is_conditional: bool = False) -> Iterator[None]:
+    """Turns whatever goes wrong in a call into a StoreError about `key`.
 
     Only where the call `is_conditional`, made with If-None-Match, can the object exist already.
     """
     try:
         yield
+    except (OutboxError, *INTERRUPTIONS):
+        raise
     except ClientError as error:
         raise _from_answer(key, error, is_conditional=is_conditional) from error
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise AccessDeniedError(
-            key,
-            "no complete credentials: set the Baseten secrets, aws_role_arn, or AWS's own"
-            " environment",
-        ) from error
-    except ParamValidationError as error:
-        raise StoreError(key, "boto3 refused the call's parameters") from error
-    except SSLError as error:
-        raise StoreUnavailableError(
-            key, "the store's TLS certificate is not trusted: set s3_ca_bundle"
-        ) from error
-    except BotoCoreError as error:
-        raise _unanswered(key, error) from error
+    except WebPage as error:
+        raise from_page(key, error.status, place) from error
+    except BaseException as error:
+        raise _of_credentials(key, error) or _from_fault(key, error, place) from error
+
+
+def refuse_page(response_dict: Mapping[str, Any], **_: object) -> None:
+    """A hook of botocore's: who answered with a page was not the store. Raises WebPage.
+
+    Its type alone says too little: some servers call all that they say a page. Of an object's own
+    bytes, which may be one, nothing is read here: an object has a tag.
+    """
+    status, headers, body = (response_dict[name] for name in ("status_code", "headers", "body"))
+    is_object = not isinstance(body, bytes)
+    looks_foreign = "etag" not in headers if is_object else bool(_PAGE.match(body))
+    if status == PROXY_LOGIN or (looks_foreign and is_page(headers.get("content-type"))):
+        raise WebPage(status)
+
+
+def _of_credentials(key: str, error: BaseException) -> StoreError | None:
+    problem = credentials_problem(error)
+    if problem is None:
+        return None
+    kind = StoreUnavailableError if problem.may_pass else AccessDeniedError
+    return kind(key, f"AWS credentials: {problem.said}")
+
+
+def _from_fault(key: str, error: BaseException, place: Place) -> StoreError:
+    """Of a call that got no answer."""
+    match error:
+        case ProxyConnectionError() if status := tunnel_status(error.kwargs.get("error")):
+            return from_page(key, status, place)
+        case ParamValidationError():
+            return StoreError(key, "boto3 refused the call's parameters")
+        case BotoCoreError() | ResponseParserError():
+            return StoreUnavailableError(key, _unanswered(error, place))
+        case _:
+            return from_fault(key, error)
+
+
+def _unanswered(error: Exception, place: Place) -> str:
+    match error:
+        case SSLError():
+            return "the store's TLS certificate is not trusted: set s3_ca_bundle"
+        case ResponseParserError():
+            return f"what {place.url} answered is not S3's: check it"
+        case ConnectTimeoutError() | ReadTimeoutError():
+            return place.unanswered("it took too long")
+        case _:
+            return place.unanswered(type(error).__name__)
 
 
 def _from_answer(key: str, error: ClientError, *, is_conditional: bool) -> StoreError:
@@ -118,14 +166,6 @@ def _from_answer(key: str, error: ClientError, *, is_conditional: bool) -> Store
         )
     refused = NotImplementedByStoreError if status == 501 else StoreError
     return refused(key, f"{operation} was refused: {code} ({status}){_and(_remedy(code))}")
-
-
-def _unanswered(key: str, error: Exception) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        key,
-        f"{type(error).__name__}: the store did not answer; if it never does, check endpoint_url,"
-        " region and the network",
-    )
 
 
 def _in_another_region(code: str, status: int, error: ClientError) -> str:

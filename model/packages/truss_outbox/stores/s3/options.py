@@ -59,3 +59,5 @@ class S3Options(S3Settings):
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     oidc_token_file: Path | None = None
+    endpoint_setting: str = "endpoint_url"
+    """What named `endpoint_url`, for errors."""

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from ...contract.errors import StoreError, StoreUnavailableError
 from ...retrying import patiently
+from ..network import Place
 from ..streams import CHUNK_BYTES, FileDigest
 from .errors import translated
 from .file_sections import open_section
@@ -44,6 +45,7 @@ class PartedUpload:
 
     client: "S3Client"
     key: str
+    place: Place
     target: Mapping[str, Any]
     headers: Mapping[str, Any]
     options: S3Options
@@ -135,7 +137,7 @@ class PartedUpload:
         try:
             with (
                 contextlib.suppress(_UploadGoneError),
-                translated(self.key),
+                translated(self.key, self.place),
                 _told_when_gone(),
             ):
                 self.client.abort_multipart_upload(**upload)
@@ -146,7 +148,7 @@ class PartedUpload:
 
     def _patiently(self, operation: Callable[[], T]) -> T:
         def call() -> T:
-            with translated(self.key):
+            with translated(self.key, self.place):
                 return operation()
 
         return patiently(call, timeout_seconds=self.options.store_timeout_seconds)

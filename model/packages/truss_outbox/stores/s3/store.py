@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from ...contract.errors import ObjectTooLargeError
 from ..streams import CHUNK_BYTES, BoundedWriter, FileDigest
-from .client import connect
+from .client import connect, open_session, place_of
 from .errors import translated
 from .options import S3Options
 from .parts import PartedUpload
@@ -33,6 +33,7 @@ class S3Store:
         self._client = client
         self._prefix = f"{prefix}/" if prefix else ""
         self._options = options
+        self._place = place_of(options, open_session(options), client)
         owner = options.s3_expected_bucket_owner
         self._bucket = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
         self._headers = _object_headers(options)
@@ -41,7 +42,7 @@ class S3Store:
         storage_class = self._options.s3_storage_class
         headers = self._headers | ({"StorageClass": storage_class} if storage_class else {})
         headers["ContentType"] = content_type
-        with path.open("rb") as file:
+        with translated(key, self._place), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size >= self._options.s3_multipart_threshold_bytes:
                 return self._in_parts(key, headers).send(file)
@@ -55,13 +56,16 @@ class S3Store:
         self._put(key, data, {**self._headers, "ContentType": content_type})
 
     def get(self, key: str) -> bytes:
-        with translated(key):
+        with translated(key, self._place):
             answer = self._client.get_object(**self._target(key), ChecksumMode="ENABLED")
             with contextlib.closing(answer["Body"]) as body:
                 return body.read()
 
     def get_file(self, key: str, path: Path, *, max_bytes: int) -> str:
-        with translated(key), BoundedWriter.created(path, key=key, max_bytes=max_bytes) as target:
+        with (
+            translated(key, self._place),
+            BoundedWriter.created(path, key=key, max_bytes=max_bytes) as target,
+        ):
             answer = self._client.get_object(**self._target(key), ChecksumMode="ENABLED")
             with contextlib.closing(answer["Body"]) as body:
                 # Before anything is read; the length that is stated is all that will be read.
@@ -72,21 +76,21 @@ class S3Store:
             return target.sha256
 
     def keys(self, prefix: str) -> set[str]:
-        place: dict[str, Any] = {**self._bucket, "Prefix": self._prefix + prefix}
-        with translated(prefix):
-            pages = self._client.get_paginator("list_objects_v2").paginate(**place)
+        where: dict[str, Any] = {**self._bucket, "Prefix": self._prefix + prefix}
+        with translated(prefix, self._place):
+            pages = self._client.get_paginator("list_objects_v2").paginate(**where)
             found = (entry["Key"] for page in pages for entry in page.get("Contents", []))
             return {key.removeprefix(self._prefix) for key in found}
 
     def delete(self, key: str) -> None:
-        with translated(key):
+        with translated(key, self._place):
             self._client.delete_object(**self._target(key))
 
     def _put(self, key: str, body: bytes | BufferedReader, headers: dict[str, Any]) -> FileDigest:
         """Sends the digest along: the store refuses a body that does not match it."""
         digest = FileDigest.of(body) if isinstance(body, bytes) else _digest(body)
         checksum = base64.b64encode(bytes.fromhex(digest.sha256)).decode()
-        with translated(key, is_conditional="IfNoneMatch" in headers):
+        with translated(key, self._place, is_conditional="IfNoneMatch" in headers):
             self._client.put_object(
                 **self._target(key), **headers, Body=body, ChecksumSHA256=checksum
             )
@@ -99,6 +103,7 @@ class S3Store:
         return PartedUpload(
             client=self._client,
             key=key,
+            place=self._place,
             target=self._target(key),
             headers=headers,
             options=self._options,
