@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .contract.manifest import Outputs
     from .serving.decorator.stored import stored
     from .serving.files.reference import File
+    from .serving.isolation.running import run_isolated
     from .serving.outbox import Outbox, open_file
     from .serving.request import InferenceRequest
     from .serving.settings import settings_in
@@ -28,6 +29,7 @@ __all__ = [
     "Outputs",
     "Work",
     "open_file",
+    "run_isolated",
     "settings_in",
     "stored",
 ]
@@ -41,6 +43,7 @@ _HOMES = {
     "Outputs": "contract.manifest",
     "Work": "serving.work",
     "open_file": "serving.outbox",
+    "run_isolated": "serving.isolation.running",
     "settings_in": "serving.settings",
     "stored": "serving.decorator.stored",
 }

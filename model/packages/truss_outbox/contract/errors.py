@@ -6,6 +6,7 @@ OutboxError
 ├── OutputsError (ValueError)                what the inference returned cannot be stored
 ├── DocumentUnavailableError (ConnectionError)   its host did not deliver: a repetition may help
 ├── InferenceTimeoutError (TimeoutError)     it took longer than it may
+├── AbandonedError                          nobody waits for the inference any more
 ├── CanaryError                              an attempt that was asked to fail
 ├── KeyConflictError                         the key holds another input's result
 ├── ManifestError (ValueError)               not a manifest, or of a schema this version cannot read
@@ -96,6 +97,16 @@ class InferenceTimeoutError(OutboxError, TimeoutError):
             f"the inference took longer than {seconds:g} s (max_inference_seconds); nothing of it"
             " is stored"
         )
+
+
+class AbandonedError(OutboxError):
+    """What an inference ran isolated was ended: its caller has gone, or its time was over."""
+
+    code = "ABANDONED"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("nobody waits for the inference any more: it was ended")
 
 
 class CanaryError(OutboxError):

@@ -15,6 +15,7 @@ from fastapi import HTTPException
 
 from ..contract import Failure
 from ..contract.errors import (
+    AbandonedError,
     CanaryError,
     DocumentUnavailableError,
     InferenceTimeoutError,
@@ -124,6 +125,8 @@ def _status(error: Exception) -> int:
             return 503
         case InferenceTimeoutError():
             return 504
+        case AbandonedError():
+            return 499  # as Truss says where a caller has gone
         case _:
             return 500
 

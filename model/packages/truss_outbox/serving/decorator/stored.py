@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from ...contract import Outputs
 from ...contract.errors import ConfigurationError, OutboxError
-from ..deadlines import InThread
+from ..deadlines import InThread, while_waited_for
 from ..failures import http_error
 from ..files.reference import may_hold_files
 from ..outbox import Outbox
@@ -164,7 +164,8 @@ class StoredModel:
         if isinstance(value, Work):
             return await self._predict_work(value)
         with _answering():
-            returned = await self._steps["predict"](value, request)
+            predict = partial(self._steps["predict"], value, request)
+            returned = await while_waited_for(request, predict)
         return returned if "postprocess" in self._steps else _plain(returned)
 
     async def _predict_request(self, request: fastapi.Request) -> Any:
