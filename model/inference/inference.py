@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 from pydantic import JsonValue
 
-from truss_outbox import Outputs
+from truss_outbox import Outputs, run_isolated
 
-from .files.documents import Pages, chosen_pages, open_document
+from .files.documents import Decoded, open_pages, ready
 from .reading.engine import Engine, load_engine
 from .reading.layout import arrange
 from .reading.orientation import read_upright
@@ -52,65 +53,53 @@ class Summary:
 
 
 class DocumentInference:
-    """Safe to share between threads; neither PDFium nor the models are, so one runs at a time."""
+    """Safe to share between threads; the models are not, so one page is read at a time."""
 
     def __init__(self, engine: Engine, settings: InferenceSettings) -> None:
         self._engine = engine
         self._settings = settings
         self._lock = threading.Lock()
 
+    @classmethod
+    def load(cls, settings: Mapping[str, JsonValue], data_directory: Path) -> Self:
+        """Raises ConfigurationError."""
+        parsed = InferenceSettings.parse(settings)
+        run_isolated(ready)
+        return cls(load_engine(parsed, data_directory), parsed)
+
     def run(self, request: Request, work_directory: Path) -> Outputs:
         """Read the request's document. Raises InvalidInputError."""
-        with self._lock:
-            return self._run(request, work_directory)
-
-    def _run(self, request: Request, work_directory: Path) -> Outputs:
         directory = work_directory / "outputs"
         directory.mkdir()
         summary = Summary()
         with ExitStack() as stack:
-            pages = stack.enter_context(
-                open_document(request.document.path, request, self._settings)
-            )
-            numbers = chosen_pages(pages, request, self._settings)
-            # All before the first is read: page 99 being too large is said at once.
-            for number in numbers:
-                pages.check(number)
+            pages = stack.enter_context(open_pages(request, self._settings))
             writers = [
                 stack.enter_context(open_writer(name, directory / name))
                 for name in request.artifacts
             ]
-            for number in numbers:
-                page = self._read(pages, number, min_confidence=request.min_confidence)
+            for decoded in pages:
+                page = self._read(decoded, min_confidence=request.min_confidence)
                 summary.add(page)
                 for write in writers:
                     write(page)
         return Outputs(result=summary.result(), files=_files(request.artifacts, directory))
 
-    def _read(self, pages: Pages, number: int, *, min_confidence: float) -> Page:
+    def _read(self, decoded: Decoded, *, min_confidence: float) -> Page:
         started = time.perf_counter()
-        image = pages.page(number)
-        rendered = time.perf_counter()
-        pixels, rotation, lines = read_upright(self._engine.read, image.pixels)
+        image = decoded.image
+        with self._lock:
+            pixels, rotation, lines = read_upright(self._engine.read, image.pixels)
         # Arranged before they are left out: a faint piece may belong to a certain line.
         certain = [line for line in arrange(lines) if line.confidence >= min_confidence]
         return Page(
-            number=number,
+            number=decoded.number,
             image=image.turned(pixels, rotation),
             rotation=rotation,
             lines=certain,
-            render_seconds=rendered - started,
-            read_seconds=time.perf_counter() - rendered,
+            render_seconds=decoded.seconds,
+            read_seconds=time.perf_counter() - started,
         )
-
-
-def load(settings: Mapping[str, JsonValue], data_directory: Path) -> DocumentInference:
-    """The inference, warm. `settings` as in config.yaml, weights below `data_directory`.
-
-    Raises ConfigurationError.
-    """
-    parsed = InferenceSettings.parse(settings)
-    return DocumentInference(load_engine(parsed, data_directory), parsed)
 
 
 def _files(artifacts: Iterable[ArtifactName], directory: Path) -> dict[str, Path]:

@@ -52,8 +52,15 @@ class PageLimits(BaseModel):
 
 
 class InferenceSettings(PageLimits):
-    """`threads` is how many one page is read with; `gpu` needs onnxruntime-gpu in the image."""
+    """`max_document_seconds` are for all that is done for a document, `max_page_seconds` for
+    opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory.
 
+    `threads` is how many one page is read with; `gpu` needs onnxruntime-gpu in the image.
+    """
+
+    max_document_seconds: float = Field(default=3000, gt=0)
+    max_page_seconds: float = Field(default=30, gt=0)
+    max_decoding_bytes: int = Field(default=1536 << 20, ge=64 << 20)
     threads: int = Field(default=2, ge=1, le=64)
     gpu: bool = False
     detection: Weights | None = None

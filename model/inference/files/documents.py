@@ -1,16 +1,27 @@
-"""Opening the request's document, whatever kind it is: its content says so, never its name."""
+"""Opening the request's document, whatever kind it is: its content says so, never its name.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+`open_pages` does so in a process of its own: a document of a few kilobytes can ask for days, or for
+more memory than there is.
+"""
+
+import pickle
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+
+from truss_outbox import run_isolated
 from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import PageImage
 from ..request import Request
-from ..settings import PageLimits
+from ..settings import InferenceSettings, PageLimits
 from .images import IMAGE_FORMATS, open_image
+from .page_ranges import PageRanges
 from .pdf import open_pdf
 
 _HEAD_BYTES = 1024  # a PDF may begin anywhere in here (ISO 32000, annex H)
@@ -19,9 +30,11 @@ _HEAD_BYTES = 1024  # a PDF may begin anywhere in here (ISO 32000, annex H)
 class Pages(Protocol):
     """A document's pages, one in memory at a time."""
 
-    @property
-    def count(self) -> int:
-        """At least 1."""
+    def count(self, at_most: int) -> int:
+        """How many there are, at least 1; counted no further than `at_most`.
+
+        Raises InvalidInputError: damaged.
+        """
         ...
 
     def check(self, number: int) -> None:
@@ -36,40 +49,121 @@ class Pages(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opening:
+    """What a process needs to know to open a document."""
+
+    path: Path
+    ranges: PageRanges
+    dpi: int
+    password: str | None
+    limits: PageLimits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoded:
+    """A page, its number in the document, and how long it took."""
+
+    number: int
+    image: PageImage
+    seconds: float
+
+
 @contextmanager
-def open_document(path: Path, request: Request, limits: PageLimits) -> Iterator[Pages]:
-    """Raises InvalidInputError: not a document, damaged, encrypted."""
+def open_pages(request: Request, settings: InferenceSettings) -> Iterator[Iterator[Decoded]]:
+    """The pages that a request asks for; all of them were checked. Raises InvalidInputError, also
+    while they are taken: not a document, damaged, encrypted, too large, or too much to read."""
+    opening = Opening(
+        path=request.document.path,
+        ranges=request.page_ranges(),
+        dpi=request.dpi,
+        password=request.password.get_secret_value() if request.password else None,
+        limits=settings,
+    )
+    values = run_isolated(
+        decode,
+        opening,
+        field="document",
+        seconds=settings.max_document_seconds,
+        step_seconds=settings.max_page_seconds,
+        memory_bytes=settings.max_decoding_bytes,
+    )
+    with closing(values):
+        next(values)
+        yield _received(values)
+
+
+def ready() -> None:
+    """In the other process: it has imported all that opens documents."""
+
+
+def decode(opening: Opening) -> Generator[Any, None, None]:
+    """In the other process: first nothing, when all is checked, then each page."""
+    with _open_document(opening) as pages:
+        numbers = chosen_pages(pages, opening.ranges, opening.limits)
+        # All before the first is read: page 99 being too large is said at once.
+        for number in numbers:
+            pages.check(number)
+        yield None
+        for number in numbers:
+            page = pages.page(number)
+            yield (
+                number,
+                pickle.PickleBuffer(page.pixels.data),
+                page.pixels.shape,
+                page.size,
+                page.dpi,
+                page.dpi_source,
+            )
+
+
+def chosen_pages(pages: Pages, ranges: PageRanges, limits: PageLimits) -> list[int]:
+    """The numbers of the pages to read. Raises InvalidInputError: outside, or too many."""
+    too_many = limits.max_pages + 1
+    count = pages.count(ranges.last if 0 < ranges.total < too_many else too_many)
+    if count < min(ranges.last, too_many):
+        raise InvalidInputError(
+            "pages", f"reaches past the document's end; choose from its {count} page(s)"
+        )
+    numbers = ranges.numbers(count)
+    if len(numbers) >= too_many:
+        raise InvalidInputError(
+            "pages",
+            f"asks for more than the {limits.max_pages} pages of one request; ask for fewer, such"
+            " as 1-100, in each of several requests",
+        )
+    return numbers
+
+
+def _received(values: Iterator[Any]) -> Iterator[Decoded]:
+    while True:
+        started = time.perf_counter()
+        value = next(values, None)
+        if value is None:
+            return
+        number, content, shape, size, dpi, source = value
+        pixels = np.frombuffer(content, np.uint8).reshape(shape)
+        image = PageImage(pixels=pixels, size=size, dpi=dpi, dpi_source=source)
+        yield Decoded(number=number, image=image, seconds=time.perf_counter() - started)
+
+
+@contextmanager
+def _open_document(opening: Opening) -> Iterator[Pages]:
     # The content type that a caller states, and a file's name, are wrong too often.
-    with path.open("rb") as file:
+    with opening.path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if not head:
         raise InvalidInputError("document", "is empty; send a file that has content")
     if b"%PDF-" in head:
-        password = request.password.get_secret_value() if request.password else None
-        with open_pdf(path, dpi=request.dpi, password=password, limits=limits) as pdf:
+        with open_pdf(
+            opening.path, dpi=opening.dpi, password=opening.password, limits=opening.limits
+        ) as pdf:
             yield pdf
     elif any(matches(head) for matches in IMAGE_FORMATS.values()):
-        with open_image(path, limits=limits) as image:
+        with open_image(opening.path, limits=opening.limits) as image:
             yield image
     else:
         raise InvalidInputError(
             "document",
             "is neither PDF, PNG, JPEG, TIFF nor WebP; convert it to one of them",
         )
-
-
-def chosen_pages(pages: Pages, request: Request, limits: PageLimits) -> list[int]:
-    """The numbers of the pages to read. Raises InvalidInputError: outside, or too many."""
-    ranges = request.page_ranges()
-    if ranges.last > pages.count:
-        raise InvalidInputError(
-            "pages", f"reaches past the document's end; choose from its {pages.count} page(s)"
-        )
-    numbers = ranges.numbers(pages.count)
-    if len(numbers) > limits.max_pages:
-        raise InvalidInputError(
-            "pages",
-            f"asks for {len(numbers)} pages, more than the {limits.max_pages} of one request;"
-            " ask for fewer, such as 1-100, in each of several requests",
-        )
-    return numbers

@@ -19,6 +19,7 @@ from ..settings import PageLimits
 _ASSUMED_DPI = 150.0
 _MIN_DPI, _MAX_DPI = 50.0, 2400.0  # what an image says outside of these is a default, or wrong
 _ALMOST_SQUARE = 1.1
+_PLACES = (273, 324)  # TIFF's StripOffsets and TileOffsets
 
 IMAGE_FORMATS: Mapping[str, Callable[[bytes], bool]] = MappingProxyType(
     {
@@ -33,16 +34,41 @@ IMAGE_FORMATS: Mapping[str, Callable[[bytes], bool]] = MappingProxyType(
 class ImagePages:
     """Implements `Pages`."""
 
-    def __init__(self, image: Image.Image, *, count: int, limits: PageLimits) -> None:
+    def __init__(self, image: Image.Image, *, limits: PageLimits) -> None:
         self._image = image
         self._limits = limits
-        self.count = count
+        self._places: set[int] = set()
+
+    def count(self, at_most: int) -> int:
+        if self._image.format != "TIFF":
+            return 1  # other formats' frames are animations, or (JPEG) previews
+        # One after the other: to ask for their number walks through all that there may be.
+        for number in range(2, at_most + 1):
+            with _decoding(f"frame {number}"):
+                try:
+                    self._image.seek(number - 1)
+                except EOFError:
+                    return number - 1
+        return at_most
 
     def check(self, number: int) -> None:
         with _decoding(f"frame {number}"):
             self._image.seek(number - 1)
+            wider, higher = _factors(_stated_dpi(self._image))
+            size = (round(self._image.width * wider), round(self._image.height * higher))
             remedy = "send it in fewer pixels, or parts"
-            self._limits.check_size(number, self._image.size, remedy=remedy)
+            self._limits.check_size(number, size, remedy=remedy)
+            self._check_place(number)
+
+    def _check_place(self, number: int) -> None:
+        """A few kilobytes are thousands of pages where these share their pixels."""
+        tags = getattr(self._image, "tag_v2", {})
+        places = {place for tag in _PLACES for place in tags.get(tag, ())[:1]}
+        if places & self._places:
+            raise InvalidInputError(
+                "document", f"shows in frame {number} what another shows; send each frame once"
+            )
+        self._places |= places
 
     def page(self, number: int) -> PageImage:
         with _decoding(f"frame {number}"):
@@ -63,10 +89,7 @@ def open_image(path: Path, *, limits: PageLimits) -> Iterator[ImagePages]:
     with _decoding("the header"):
         image = Image.open(path, formats=list(IMAGE_FORMATS))
     with image:
-        with _decoding("the header"):
-            # Other formats' frames are animations, or (JPEG) previews.
-            count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-        yield ImagePages(image, count=count, limits=limits)
+        yield ImagePages(image, limits=limits)
 
 
 @contextmanager
@@ -96,17 +119,25 @@ def _stated_dpi(image: Image.Image) -> tuple[float, float]:
     return (across, down) if credible else (0.0, 0.0)
 
 
+def _factors(dpi: tuple[float, float]) -> tuple[float, float]:
+    """How far an image is stretched: a fax has half as many rows as columns."""
+    across, down = dpi
+    finer = max(across, down)
+    if finer <= min(across, down) * _ALMOST_SQUARE:
+        return 1.0, 1.0
+    return finer / across, finer / down
+
+
 def _page_image(pixels: Pixels, dpi: tuple[float, float]) -> PageImage:
     across, down = dpi if dpi[0] else (_ASSUMED_DPI, _ASSUMED_DPI)
     height, width = pixels.shape[:2]
-    finer = max(across, down)
-    if finer > min(across, down) * _ALMOST_SQUARE:  # a fax has half as many rows as columns
-        factors = {"fx": finer / across, "fy": finer / down}
-        pixels = cv2.resize(pixels, None, interpolation=cv2.INTER_LINEAR, **factors)
+    wider, higher = _factors(dpi)
+    if (wider, higher) != (1.0, 1.0):
+        pixels = cv2.resize(pixels, None, interpolation=cv2.INTER_LINEAR, fx=wider, fy=higher)
     return PageImage(
         pixels=pixels,
         size=(width * POINTS_PER_INCH / across, height * POINTS_PER_INCH / down),
-        dpi=finer,
+        dpi=max(across, down),
         dpi_source="image" if dpi[0] else "assumed",
     )
 

@@ -28,6 +28,15 @@ class PageRanges:
         """The highest page that is asked for; 0 where every page is."""
         return max((last for _, last in self.ranges), default=0)
 
+    @property
+    def total(self) -> int:
+        """How many pages are asked for, each once; 0 where every page is."""
+        total, read = 0, 0
+        for first, last in sorted(self.ranges):
+            total += max(last - max(first - 1, read), 0)
+            read = max(read, last)
+        return total
+
     def numbers(self, count: int) -> list[int]:
         """The pages of a document that has `count`: ascending, each once."""
         if not self.ranges:

@@ -26,9 +26,8 @@ class PdfPages:
         self._dpi = dpi
         self._limits = limits
 
-    @property
-    def count(self) -> int:
-        return len(self._pdf)
+    def count(self, at_most: int) -> int:
+        return min(len(self._pdf), at_most)
 
     def check(self, number: int) -> None:
         try:

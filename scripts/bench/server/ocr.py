@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from rapidocr import RapidOCR
 
 from model.inference import Request, load
-from model.inference.files.documents import open_document
+from model.inference.files.documents import open_pages
 from model.inference.reading.parameters import rapidocr_parameters
 from model.inference.reading.reading import Pixels
 from model.inference.settings import InferenceSettings
@@ -59,8 +59,8 @@ def _request(document: Path) -> Request:
 
 
 def _render(request: Request, settings: InferenceSettings) -> list[Pixels]:
-    with open_document(request.document.path, request, settings) as pages:
-        return [pages.page(number).pixels for number in range(1, pages.count + 1)]
+    with open_pages(request, settings) as pages:
+        return [page.image.pixels for page in pages]
 
 
 def _seconds(read: Callable[[int], None], place: int) -> float:

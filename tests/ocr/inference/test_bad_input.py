@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.inference import Request
-from model.inference.files.documents import open_document
+from model.inference.files.documents import open_pages
 from model.inference.settings import InferenceSettings
-from tests.ocr.inference.conftest import EXAMPLES
+from tests.ocr.inference.conftest import EXAMPLES, request_for
 from truss_outbox.contract.errors import InvalidInputError
 
 
@@ -176,10 +175,9 @@ def test_damaged_bytes_give_pages_or_an_error_of_ours(tmp_path, content, damage,
         damaged[int(place * (300 if near_the_head else len(damaged)))] = value
     path = tmp_path / "damaged"
     path.write_bytes(damaged)
-    request = Request.model_validate({"document": {"base64": "-"}, "dpi": 50})
-    with suppress(InvalidInputError), open_document(path, request, InferenceSettings()) as pages:
-        pages.check(1)
-        assert pages.page(1).pixels.ndim == 3
+    request = request_for(path, dpi=50)
+    with suppress(InvalidInputError), open_pages(request, InferenceSettings()) as pages:
+        assert next(pages).image.pixels.ndim == 3
 
 
 def test_an_inference_reads_on_after_bad_input(read):

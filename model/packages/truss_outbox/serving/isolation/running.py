@@ -116,27 +116,25 @@ def _next(worker: Worker, deadline: float, bounds: _Bounds) -> tuple[Any, ...]:
 
 
 def _check(given: tuple[Any, ...], bounds: _Bounds) -> None:
-    match given:
-        case ("end",):
+    kind, *details = given
+    match kind:
+        case "end":
             return
-        case ("refused", str(field), str(problem)):
+        case "refused":
+            field, problem = map(str, details)
             raise InvalidInputError(field, problem)
-        case ("memory",):
-            mebibytes = bounds.memory_bytes >> 20
-            problem = f"takes more than {mebibytes} MiB of memory to read"
+        case "memory":
+            problem = f"takes more than {bounds.memory_bytes >> 20} MiB of memory to read"
             raise bounds.refused(f"{problem}; send it smaller, or in parts")
-        case ("file",):
-            mebibytes = bounds.file_bytes >> 20
-            problem = f"becomes a file of more than {mebibytes} MiB when it is read"
+        case "file":
+            problem = f"becomes a file of more than {bounds.file_bytes >> 20} MiB when it is read"
             raise bounds.refused(f"{problem}; send it smaller, or in parts")
-        case ("raised", str(text)):
-            raise WorkerError(text)
         case _:
-            raise WorkerError("what a worker said is not understood")
+            raise WorkerError(*details)
 
 
 def _is_stopped(worker: Worker) -> bool:
     try:
-        return worker.tell(STOP, seconds=_STOP_SECONDS)[0] == "end"
+        return worker.tell(STOP, seconds=_STOP_SECONDS) == ("end",)
     except (TimeoutError, WorkerEndedError, WorkerError):
         return False
