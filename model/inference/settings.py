@@ -60,7 +60,7 @@ class InferenceSettings(PageLimits):
 
     max_document_seconds: float = Field(default=3000, gt=0)
     max_page_seconds: float = Field(default=30, gt=0)
-    max_decoding_bytes: int = Field(default=1536 << 20, ge=64 << 20)
+    max_decoding_bytes: int = Field(default=1 << 30, ge=64 << 20)
     threads: int = Field(default=2, ge=1, le=64)
     gpu: bool = False
     detection: Weights | None = None
