@@ -9,7 +9,7 @@ _HEAD = HEAD.replace(
     """import gc, pathlib, time
 from datetime import datetime
 from PIL import Image
-from truss_outbox import File, InvalidInputError, Outputs, open_file, stored
+from truss_outbox import File, InvalidInputError, Outputs, open_file, run_isolated, stored
 """,
 )
 
@@ -112,6 +112,32 @@ class Model:
         await asyncio.sleep(30)
 """
 
+_WAITING = """
+@stored
+class Model:
+    def predict(self, model_input):
+        pathlib.Path(model_input["begun"]).touch()
+        try:
+            run_isolated(time.sleep, model_input["seconds"], seconds=600)
+        except BaseException as error:
+            pathlib.Path(model_input["ended"]).write_text(type(error).__name__)
+            raise
+        return "done"
+"""
+
+_WAITING_ASYNC = """
+@stored
+class Model:
+    async def predict(self, model_input):
+        pathlib.Path(model_input["begun"]).touch()
+        try:
+            await asyncio.sleep(model_input["seconds"])
+        except BaseException as error:
+            pathlib.Path(model_input["ended"]).write_text(type(error).__name__)
+            raise
+        return "done"
+"""
+
 _STREAM = """
 @stored
 class Model:
@@ -130,6 +156,8 @@ OTHERS = {
     "raises": _TEXT_SECRET,
     "slow": _SLOW,
     "slow async": _SLOW_ASYNC,
+    "waiting": _WAITING,
+    "waiting async": _WAITING_ASYNC,
 }
 OTHERS = {name: _HEAD + code for name, code in OTHERS.items()}
 
