@@ -1,5 +1,6 @@
 """The OCR behind the stand-in: what is tested here is left out with another inference."""
 
+import json
 import uuid
 from collections.abc import Iterator
 
@@ -12,6 +13,9 @@ from tests.tiny_truss import PROJECT
 
 EXAMPLES = PROJECT / "data" / "examples"
 
+# More threads cost more processor time in all, which other tests wait for.
+SETTINGS = {"threads": 1, "max_page_seconds": 4, "max_decoding_bytes": 256 << 20}
+
 
 # Ended with the last test of this package: an idle server takes a hundredth of a processor.
 @pytest.fixture(scope="package")
@@ -21,8 +25,7 @@ def ocr(tmp_path_factory) -> Iterator[LocalBaseten]:
         PROJECT,
         state_directory=tmp_path_factory.mktemp("ocr-state"),
         bucket_directory=tmp_path_factory.mktemp("ocr-bucket"),
-        # More threads cost more processor time in all, which other tests wait for.
-        environment={"OUTBOX_INFERENCE": '{"threads": 1}'},
+        environment={"OUTBOX_INFERENCE": json.dumps(SETTINGS)},
     ) as running:
         yield running
 

@@ -45,7 +45,7 @@ def pictures_in_groups(count: int = 2000) -> bytes:
 
 def frames_of_one_picture(count: int, *, shift: int = 0) -> bytes:
     """A TIFF whose frames show the same bytes; each begins `shift` bytes after the one before."""
-    side = 2000
+    side = 1000
     pixels = bytes(side * side // 8 + shift * count)
     places = ((number * shift, side * side // 8) for number in range(count))
     return _tiff(pixels, places, side=side)

@@ -8,11 +8,13 @@ from typing import Any
 
 import boto3
 import httpx
+import psutil
 import pypdfium2
 import pytest
 
 from tests.end_to_end.asking import final_status
 from tests.end_to_end.reading import Bucket
+from tests.ocr import hostile
 from tests.tiny_truss import PROJECT
 from truss_outbox.contract import Failure
 
@@ -83,7 +85,15 @@ def huge_image() -> bytes:
     )
 
 
+HOSTILE = {
+    "image stretched 48 times": hostile.stretched_tiff(),
+    "PDF that takes memory": hostile.nested_forms(),
+    "PDF that takes time": hostile.pictures_in_groups(),
+    "frames of one picture": hostile.frames_of_one_picture(200),
+}
+
 BAD = {
+    **{name: (document(content), "document") for name, content in HOSTILE.items()},
     "empty file": (document(b""), "document.base64"),
     "not a document": (document(b"Dear Sir or Madam"), "document"),
     "truncated PDF": (document((EXAMPLES / "minutes.pdf").read_bytes()[:20_000]), "document"),
@@ -120,6 +130,23 @@ def test_bad_input_fails_once_names_its_field_and_stores_nothing(api, bucket, jo
     assert failure.message.startswith(f"{field}: ")
     assert (failure.request_id, failure.retryable) == (status["request_id"], False)
     assert bucket.keys(f"artifacts/job={job}/") == bucket.keys(f"manifests/job={job}/") == []
+
+
+def server_mebibytes(local: Any) -> float:
+    """Of the Truss server and the processes that open its documents."""
+    server = psutil.Process(local.processes().truss_server)
+    return sum(process.memory_info().rss for process in [server, *server.children()]) / (1 << 20)
+
+
+def test_a_hostile_document_leaves_the_server_as_it_was(ocr, api):
+    good = minutes(pages="1")
+    assert api.post("/production/predict", json=good).status_code == 200
+    idle = server_mebibytes(ocr)
+    for content in (hostile.nested_forms(), hostile.stretched_tiff()):
+        answer = api.post("/production/predict", json=document(content))
+        assert (answer.status_code, "INVALID_INPUT" in answer.text) == (422, True)
+        assert api.post("/production/predict", json=good).status_code == 200
+    assert server_mebibytes(ocr) < idle + 300
 
 
 @pytest.mark.parametrize(
