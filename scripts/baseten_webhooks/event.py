@@ -1,11 +1,15 @@
 """The content of a webhook that was verified."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from .errors import MalformedPayloadError
+
+# It becomes a file's name, or a row's key. The service's have 32 or 37 letters and digits.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._:-]{0,127}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +46,8 @@ class Event:
             raise MalformedPayloadError("not a JSON object")
         if not (request_id := _text(fields, "request_id")):
             raise MalformedPayloadError("request_id is missing")
+        if not _REQUEST_ID.fullmatch(request_id):
+            raise MalformedPayloadError("request_id is none of the service's")
         return cls(
             request_id=request_id,
             model_id=_text(fields, "model_id"),

@@ -1,6 +1,7 @@
 """Whether a webhook was sent by Baseten, and lately. Pure: no clock, no memory."""
 
 import hmac
+import math
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -37,13 +38,15 @@ def verify(
     The same event may come twice within the tolerance, repeated by the service or replayed: to
     act once, remember `request_id`. The request id in the headers is not signed, and ignored.
 
-    Raises NoSecretError, MalformedSecretError, and WebhookError: MissingSignatureError,
-    WrongSignatureError, MalformedPayloadError, StaleEventError.
+    Raises ValueError where one of the numbers is not finite, NoSecretError,
+    MalformedSecretError, and WebhookError: MissingSignatureError, WrongSignatureError,
+    MalformedPayloadError, StaleEventError.
     """
+    check_tolerance(tolerance_seconds)
+    if not math.isfinite(now):
+        raise ValueError("now must be a finite number of seconds since 1970")
     check_secrets(secrets)
-    sent = signatures(_header(headers, SIGNATURE))
-    if not sent:
-        raise MissingSignatureError
+    sent = sent_signatures(headers)
     if not _any_fits(sent, [signature(body, secret) for secret in secrets]):
         raise WrongSignatureError(signatures=len(sent), secrets=len(secrets))
     event = Event.parse(body)
@@ -51,6 +54,20 @@ def verify(
     if abs(age_seconds) > tolerance_seconds:
         raise StaleEventError(age_seconds=age_seconds, tolerance_seconds=tolerance_seconds)
     return event
+
+
+def check_tolerance(tolerance_seconds: float) -> None:
+    """Raises ValueError: against NaN or infinity no event is ever too old."""
+    if not (math.isfinite(tolerance_seconds) and tolerance_seconds >= 0):
+        raise ValueError("tolerance_seconds must be a finite number, 0 or more")
+
+
+def sent_signatures(headers: Headers) -> list[str]:
+    """Of the body that is still to come. Raises MissingSignatureError."""
+    sent = signatures(_header(headers, SIGNATURE))
+    if not sent:
+        raise MissingSignatureError
+    return sent
 
 
 def check_secrets(secrets: Sequence[str]) -> None:

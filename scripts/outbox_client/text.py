@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
 
 def duration_text(milliseconds: float) -> str:
     """`0 ms`, `340 ms`, `2.5 s`, `4.1 min`, `3.0 h`"""
@@ -41,8 +43,16 @@ def time_text(moment: datetime) -> str:
 
 
 def in_utc(moment: datetime) -> datetime:
-    """So that two can be compared; one without a time zone is taken as UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    """So that two can be compared; one without a time zone is taken as UTC.
+
+    One that UTC has in no year from 1 to 9999 becomes the nearest that it has.
+    """
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _FIRST if moment.year == _FIRST.year else _LAST
 
 
 def _rounded(number: float, unit: str) -> str:

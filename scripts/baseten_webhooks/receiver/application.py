@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -19,10 +19,13 @@ from starlette.routing import Route
 
 from ..errors import NoSecretError, WebhookError
 from ..event import Event
-from ..verifying import TOLERANCE_SECONDS, verify
+from ..verifying import TOLERANCE_SECONDS, check_tolerance, sent_signatures, verify
+from .header_deadline import HEADER_SECONDS, set_header_deadline
 from .inbox import Inbox
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_BODIES_BYTES = 4 * MAX_BODY_BYTES
+"""Of all bodies that are being received or stored at once."""
 BODY_SECONDS = 10.0
 """How long the sender may take for the body; the service itself gives up after as long."""
 
@@ -50,12 +53,19 @@ class ReceivedDelivery:
     problem: str = ""
 
 
+@dataclass(slots=True)
+class _Bodies:
+    """All that are being received, verified or stored."""
+
+    size_bytes: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receiver:
     """Takes deliveries into the inbox, each request's event once.
 
     `secrets` is asked at every delivery, so that a new one counts at once; `on_delivery` is told
-    what was answered.
+    what was answered. Raises ValueError: `tolerance_seconds` is not finite.
     """
 
     inbox: Inbox
@@ -63,8 +73,14 @@ class Receiver:
     on_delivery: Callable[[ReceivedDelivery], None]
     tolerance_seconds: float = TOLERANCE_SECONDS
     max_body_bytes: int = MAX_BODY_BYTES
+    max_bodies_bytes: int = MAX_BODIES_BYTES
+    header_seconds: float = HEADER_SECONDS
     body_seconds: float = BODY_SECONDS
     clock: Callable[[], float] = time.time
+    _bodies: _Bodies = field(init=False, repr=False, default_factory=_Bodies)
+
+    def __post_init__(self) -> None:
+        check_tolerance(self.tolerance_seconds)
 
     def application(self) -> Starlette:
         """Takes POST on every path, as ASGI; GET and HEAD, which say that it runs, are 200."""
@@ -84,19 +100,18 @@ class Receiver:
         with contextlib.closing(socket.create_server((host, port), family=family)) as listener:
             name = f"[{host}]" if family is socket.AF_INET6 else host
             on_ready(f"http://{name}:{listener.getsockname()[1]}")
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    self.application(),
-                    lifespan="off",
-                    ws="none",
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    timeout_graceful_shutdown=_STOP_SECONDS,
-                )
+            config = uvicorn.Config(
+                self.application(),
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_STOP_SECONDS,
             )
+            set_header_deadline(config, self.header_seconds)
             with contextlib.suppress(KeyboardInterrupt):
-                server.run(sockets=[listener])
+                uvicorn.Server(config).run(sockets=[listener])
 
     async def _answer(self, request: Request) -> Response:
         delivery = await self._receive(request)
@@ -105,12 +120,39 @@ class Receiver:
 
     async def _receive(self, request: Request) -> ReceivedDelivery:
         try:
-            async with asyncio.timeout(self.body_seconds):
-                body = await self._read(request)
+            # Nothing of a body is read that could not be taken whatever it holds.
+            sent_signatures(request.headers)
+            self._check_size(int(request.headers.get("content-length", 0)))
+            async with self._body(request) as body:
+                return await self._take(request, body)
+        except WebhookError as error:
+            return self._refused(error.status, str(error))
+        except _RefusedError as error:
+            return self._refused(error.status, str(error))
         except (TimeoutError, ClientDisconnect):
             return self._refused(408, "the body did not come in time")
-        if body is None:
-            return self._refused(413, f"the body is larger than {self.max_body_bytes} bytes")
+
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes > self.max_body_bytes:
+            raise _RefusedError(413, f"the body is larger than {self.max_body_bytes} bytes")
+
+    @contextlib.asynccontextmanager
+    async def _body(self, request: Request) -> AsyncIterator[bytes]:
+        """Counts as one of those that are here until the block ends."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                async for chunk in request.stream():
+                    body += chunk
+                    self._bodies.size_bytes += len(chunk)
+                    self._check_size(len(body))
+                    if self._bodies.size_bytes > self.max_bodies_bytes:
+                        raise _RefusedError(503, "too many bodies at once")
+            yield bytes(body)
+        finally:
+            self._bodies.size_bytes -= len(body)
+
+    async def _take(self, request: Request, body: bytes) -> ReceivedDelivery:
         try:
             event = self._verify(request, body)
         except WebhookError as error:
@@ -118,15 +160,6 @@ class Receiver:
         except (NoSecretError, OSError) as error:
             return self._refused(503, f"cannot verify: {_reason(error)}", size_bytes=len(body))
         return await self._store(event, body)
-
-    async def _read(self, request: Request) -> bytes | None:
-        """None where it is too much."""
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self.max_body_bytes:
-                return None
-        return bytes(body)
 
     def _verify(self, request: Request, body: bytes) -> Event:
         return verify(
@@ -159,6 +192,12 @@ class Receiver:
 
 async def _say_that_it_runs(_: Request) -> Response:
     return Response()
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, problem: str) -> None:
+        self.status = status
+        super().__init__(problem)
 
 
 def _reason(error: Exception) -> str:

@@ -63,6 +63,8 @@ def listen(
         receiver.listen(host=host, port=port, on_ready=ready)
     except OSError as error:
         raise ConfigurationError("webhook listen", str(error)) from error
+    except ValueError as error:
+        raise ConfigurationError("--tolerance", str(error)) from error
 
 
 def _secrets(path: Path | None) -> Callable[[], list[str]]:
