@@ -140,7 +140,9 @@ def _counted(local: LocalBaseten, requests: int) -> tuple[int, int]:
 
 def _metric(local: LocalBaseten, name: str) -> int:
     """A counter of the model's own `/metrics`."""
-    page = httpx.get(f"{local.processes().model_url}/metrics", follow_redirects=True).text
+    running = local.processes()
+    url = f"{running.model_url}/metrics"
+    page = httpx.get(url, headers=running.model_headers, follow_redirects=True).text
     return int(
         sum(float(line.split()[1]) for line in page.splitlines() if line.startswith(f"{name} "))
     )

@@ -1,6 +1,6 @@
 """`python -m local_baseten SOURCE --state-directory DIRECTORY`: `serve` as a process.
 
-The API key is the environment's BASETEN_API_KEY; without one every key is accepted.
+The API key is the environment's BASETEN_API_KEY; without one there is a new one at every start.
 """
 
 import argparse

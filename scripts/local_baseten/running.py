@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from .errors import NotRunningError
-from .settings import ANY_KEY, ServiceSettings
+from .settings import ServiceSettings
 from .state_directory import MovableClock, Processes, StateDirectory
 
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _FAILED_STARTS = 3
-_LOG = "stand-in.log"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,26 +72,26 @@ def running_locally(
     Raises NotRunningError.
     """
     settings = ServiceSettings(**options)
-    state_directory = state_directory.resolve()
-    state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = StateDirectory(state_directory.resolve())
+    state.make()
     command = [
         *(sys.executable, "-m", "local_baseten", str(source.resolve())),
-        *("--end-with-stdin", f"--state-directory={state_directory}", f"--port={port}"),
+        *("--end-with-stdin", f"--state-directory={state.path}", f"--port={port}"),
         f"--settings={json.dumps(asdict(settings))}",
         *([f"--bucket={bucket_directory.resolve()}"] if bucket_directory else []),
     ]
     # The child takes its key from there; the caller's own must not become one by accident.
     variables = {**os.environ, **(environment or {}), "BASETEN_API_KEY": api_key or ""}
-    log = state_directory / _LOG
     stop_seconds = settings.finish_seconds + _STOP_SECONDS
-    with _process(command, variables, log, stop_seconds=stop_seconds) as process:
-        processes = _wait_until_ready(process, StateDirectory(state_directory), log)
+    with _process(command, variables, state.log, stop_seconds=stop_seconds) as process:
+        processes = _wait_until_ready(process, state)
+        for_companion = state.read_environment()
         yield LocalBaseten(
             base_url=processes.base_url,
-            api_key=api_key or ANY_KEY,
-            environment=StateDirectory(state_directory).read_environment(),
-            state_directory=state_directory,
-            log=log,
+            api_key=for_companion["BASETEN_API_KEY"],
+            environment=for_companion,
+            state_directory=state.path,
+            log=state.log,
         )
 
 
@@ -153,9 +152,7 @@ def signals_held_back() -> Iterator[None]:
             signal.raise_signal(held[0])
 
 
-def _wait_until_ready(
-    process: subprocess.Popen[bytes], state: StateDirectory, log: Path
-) -> Processes:
+def _wait_until_ready(process: subprocess.Popen[bytes], state: StateDirectory) -> Processes:
     deadline = time.monotonic() + _READY_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         processes = state.read_processes()
@@ -165,5 +162,5 @@ def _wait_until_ready(
             if processes.failed_starts >= _FAILED_STARTS:
                 break
         time.sleep(_POLL_SECONDS)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+    tail = "\n".join(state.log.read_text(errors="replace").splitlines()[-20:])
     raise NotRunningError(f"the stand-in does not come up; its log ends:\n{tail}")

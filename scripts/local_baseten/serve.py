@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import secrets
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,13 +14,14 @@ import uvloop
 from .buckets.s3 import BucketServer, running_bucket
 from .faults.faults import Faults
 from .logs import log_to_stderr
-from .settings import ANY_KEY, SERVED_ID, ServiceSettings
+from .settings import SERVED_ID, ServiceSettings
 from .stand_in import StandIn
-from .state_directory import StateDirectory
+from .state_directory import StateDirectory, private_files
 from .trusses.chain_layout import ServiceLayout, lay_out
 
 logger = logging.getLogger(__name__)
 
+_KEY_BYTES = 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -37,16 +39,23 @@ def serve(
 
     `source` is a Truss's directory, or the Python file with a Chain's entrypoint. Prints the base
     URL and the environment a companion needs, which is also written to `environment` in the state
-    directory. `port` 0 takes a free one. Call it in the main thread. Raises a LocalBasetenError,
-    and OSError: the port is taken.
+    directory. `port` 0 takes a free one. Without an `api_key` there is a new one at every start.
+    Call it in the main thread. Raises a LocalBasetenError, and OSError: the port is taken.
     """
+    api_key = api_key or secrets.token_hex(_KEY_BYTES)
     log_to_stderr()
     faults = Faults(settings.faults, seed=settings.fault_seed)
     state = StateDirectory(state_directory.resolve())
-    with _signals(), state.locked(), _bind(host, port) as listener, contextlib.ExitStack() as stack:
+    with (
+        _signals(),
+        private_files(),
+        state.locked(),
+        _bind(host, port) as listener,
+        contextlib.ExitStack() as stack,
+    ):
         layout, bucket = _prepare(source, state.path / "truss", bucket_directory, stack)
         base_url = _base_url(host, listener.getsockname()[1])
-        for_model, for_companion = _environments(base_url, api_key or ANY_KEY, layout, bucket)
+        for_model, for_companion = _environments(base_url, api_key, layout, bucket)
         _announce(state, for_companion, faults)
         stand_in = StandIn(
             layout=layout,
@@ -130,7 +139,7 @@ def _announce(state: StateDirectory, environment: dict[str, str], faults: Faults
     lines = "".join(f"  export {line}\n" for line in path.read_text().splitlines())
     print(  # noqa: T201  # what this command says
         f"A stand-in for Baseten's async service, for development: {environment['OUTBOX_BASE_URL']}"
-        "\nIn a browser, the same address shows what it does."
+        "\nIn a browser, the same address shows what it does to those who have the API key."
         f"\nIn another terminal:\n{lines}or: set -a; . {path}; set +a",
         flush=True,
     )

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 SERVED_ID = "local"
 """The id of the one model, or chain, that is served."""
 
-ANY_KEY = "local"
-"""What the environment names as API key where none is asked for: every key is accepted."""
-
 RUN_SECONDS = 3_600.0
 """How long the model may take for one request."""
 

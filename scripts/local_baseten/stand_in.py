@@ -29,6 +29,7 @@ from .settings import ServiceSettings
 from .state_directory import MovableClock, Processes, StateDirectory
 from .trusses.chain_layout import ServiceLayout
 from .trusses.client import ModelCaller, ModelClient
+from .trusses.launcher import SECRET_HEADER
 from .trusses.scaling import TrussServers
 from .webhooks.attempt import DeliveryPolicy, webhook_client
 from .webhooks.deliverer import WebhookDeliverer
@@ -63,7 +64,7 @@ class StandIn:
     listener: socket.socket
     base_url: str
     bucket_pid: int | None
-    api_key: str | None = field(repr=False)
+    api_key: str = field(repr=False)
     settings: ServiceSettings
     faults: Faults
 
@@ -72,7 +73,7 @@ class StandIn:
         self.layout.connect(self.base_url)
         clock = MovableClock.open(self.state.clock)
         metrics = Metrics(model_name=self.layout.trusses[0].model_name)
-        with contextlib.closing(Database.open(self.state.path / "queue.sqlite3")) as database:
+        with contextlib.closing(Database.open(self.state.queue)) as database:
             async with (
                 GroupCommit(database) as commits,
                 ModelClient(is_chain=self.layout.is_chain) as model,
@@ -166,7 +167,6 @@ class StandIn:
             results=Results(lambda: open_model_bucket(config, environment)),
             observer=opened.observer,
             model_name=entrypoint.model_name,
-            wants_key=self.api_key is not None,
         )
 
     def _deliverer(self, opened: _Opened) -> WebhookDeliverer:
@@ -194,6 +194,7 @@ class StandIn:
                     stand_in=os.getpid(),
                     bucket=self.bucket_pid,
                     servers=servers,
+                    model_headers={SECRET_HEADER: model.secret},
                 )
             )
 

@@ -8,7 +8,7 @@ import shlex
 import struct
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,15 @@ from . import tether
 from .errors import StateDirectoryInUseError
 
 _OFFSET = struct.Struct("d")
+
+QUEUE = "queue.sqlite3"
+LOG = "stand-in.log"
+"""Of a stand-in that was started in the background."""
+_FILES = (
+    *(f"{QUEUE}{suffix}" for suffix in ("", "-wal", "-shm")),
+    *(LOG, "lock", "clock", "environment", "processes.json"),
+    *("webhook-secrets.json", "webhook-secrets.lock"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +46,8 @@ class Processes:
     stand_in: int
     bucket: int | None
     servers: tuple[ServerProcess, ...]
+    model_headers: Mapping[str, str] = field(repr=False)
+    """What the models' servers want to see in a request."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -70,6 +81,14 @@ class StateDirectory:
     path: Path
 
     @property
+    def queue(self) -> Path:
+        return self.path / QUEUE
+
+    @property
+    def log(self) -> Path:
+        return self.path / LOG
+
+    @property
     def clock(self) -> Path:
         return self.path / "clock"
 
@@ -77,10 +96,14 @@ class StateDirectory:
     def webhook_secrets(self) -> Path:
         return self.path / "webhook-secrets.json"
 
+    def make(self) -> None:
+        """For its owner alone, also where it was there before. Raises OSError."""
+        make_private(self.path, *_FILES)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the directory, for its owner alone. Raises StateDirectoryInUseError."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Nobody else can read what it holds. Raises StateDirectoryInUseError, and OSError."""
+        self.make()
         with (self.path / "lock").open("ab") as lock:
             if not tether.acquire(lock, seconds=2):
                 raise StateDirectoryInUseError(self.path)
@@ -104,6 +127,29 @@ class StateDirectory:
     def read_environment(self) -> dict[str, str]:
         words = shlex.split((self.path / "environment").read_text())
         return dict(word.split("=", 1) for word in words)
+
+
+def make_private(directory: Path, *names: str) -> None:
+    """Make the directory for its owner alone, whatever the umask is.
+
+    What is there already, the directory and the files of these names in it, is taken from all
+    others. Raises OSError: somebody else owns it.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            (directory / name).chmod(0o600)
+
+
+@contextlib.contextmanager
+def private_files() -> Iterator[None]:
+    """What this process and its children make meanwhile is for their owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def write_private(path: Path, text: str, *, sync: bool = False) -> Path:

@@ -47,8 +47,10 @@ def tethered(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run it in `directory`, whose `lock` it holds; it ends with the block or with this process.
 
-    Yields the guard, this module as a program; its exit code is IN_USE where the lock is held.
+    What it writes is for its owner alone. Yields the guard, this module as a program; its exit code
+    is IN_USE where the lock is held.
     """
+    log.touch(mode=0o600)
     with log.open("wb") as output:
         guard = subprocess.Popen(
             [sys.executable, "-IS", __file__, "lock", *command],
@@ -58,6 +60,7 @@ def tethered(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for its parent, which still needs the program
+            umask=0o077,
         )
     try:
         yield guard

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from local_baseten.running import LocalBaseten
 from tests.waiting import until
 
 FINAL = {"SUCCEEDED", "FAILED", "EXPIRED", "CANCELED"}
@@ -31,9 +32,16 @@ def final_status(api: httpx.Client, request_id: str, *, seconds: float = 60) -> 
     return until(look, "the request's end", seconds=seconds, every=0.1)
 
 
-def metric(local_url: str, name: str) -> float:
-    """One sample of the Truss server's own /metrics."""
-    lines = httpx.get(f"{local_url}/metrics", follow_redirects=True).text.splitlines()
+def model_metrics(local: LocalBaseten) -> str:
+    """The first Truss server's own page."""
+    running = local.processes()
+    url = f"{running.model_url}/metrics"
+    return httpx.get(url, headers=running.model_headers, follow_redirects=True).text
+
+
+def metric(local: LocalBaseten, name: str) -> float:
+    """One sample of `model_metrics`."""
+    lines = model_metrics(local).splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.split(" ")[0] == name)
 
 

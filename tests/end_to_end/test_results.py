@@ -6,10 +6,16 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
-from tests.end_to_end.asking import entered, final_status, metric, model_input, submit
+from tests.end_to_end.asking import (
+    entered,
+    final_status,
+    metric,
+    model_input,
+    model_metrics,
+    submit,
+)
 from tests.waiting import until
 from truss_outbox.contract import Failure, KeyFields, KeyTemplate, RequestMetadata
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE
@@ -40,13 +46,12 @@ def test_the_same_job_again_runs_no_inference_and_changes_no_byte(local, api, bu
         assert final_status(api, request_id)["status"] == "SUCCEEDED"
     keys = bucket.keys(f"manifests/job={job}/")
     before = {key: bucket.get(key) for key in keys}
-    model_url = local.processes().model_url
-    skipped = metric(model_url, "outbox_inferences_skipped_total")
-    stored = metric(model_url, "outbox_results_stored_total")
+    skipped = metric(local, "outbox_inferences_skipped_total")
+    stored = metric(local, "outbox_results_stored_total")
     for request_id in [submit(api, job, item) for item in items]:
         assert final_status(api, request_id)["status"] == "SUCCEEDED"
-    assert metric(model_url, "outbox_inferences_skipped_total") == skipped + 5
-    assert metric(model_url, "outbox_results_stored_total") == stored
+    assert metric(local, "outbox_inferences_skipped_total") == skipped + 5
+    assert metric(local, "outbox_results_stored_total") == stored
     assert {key: bucket.get(key) for key in bucket.keys(f"manifests/job={job}/")} == before
     assert len(bucket.keys(f"artifacts/job={job}/")) == 2 * len(items)
 
@@ -79,10 +84,14 @@ def test_a_caller_who_hangs_up_during_predict_finds_the_result_all_the_same(
     local, bucket, job, gate
 ):
     body = json.dumps(model_input(job, "a", gate=str(gate))).encode()
-    host, port = local.processes().model_url.removeprefix("http://").split(":")
+    running = local.processes()
+    host, port = running.model_url.removeprefix("http://").split(":")
+    secret = "".join(f"{name}: {value}" for name, value in running.model_headers.items())
     with socket.create_connection((host, int(port))) as caller:
         head = f"POST /v1/models/model:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
-        caller.sendall(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
+        caller.sendall(
+            f"{head}\r\n{secret}\r\nContent-Type: application/json\r\n\r\n".encode() + body
+        )
         until(lambda: entered(gate), "predict")
     (gate / "open").touch()
     (manifest,) = until(lambda: bucket.manifests(job), "the commit")
@@ -142,7 +151,7 @@ def test_a_bucket_that_is_away_too_long_is_503_and_nothing_is_said_to_have_succe
     assert bucket.manifests(job) == []
     assert [f.code for f in failures(bucket, job)] == ["STORE_UNAVAILABLE"]
     assert predict(api, job, "a").status_code == 200
-    assert metric(local.processes().model_url, "outbox_store_retries_total") > 0
+    assert metric(local, "outbox_store_retries_total") > 0
 
 
 @pytest.mark.parametrize(
@@ -152,5 +161,4 @@ def test_a_bucket_that_is_away_too_long_is_503_and_nothing_is_said_to_have_succe
 )  # fmt: skip
 def test_the_servers_own_metrics_page_shows_the_storing_side(local, api, job, name):
     predict(api, job, "a")
-    page = httpx.get(f"{local.processes().model_url}/metrics", follow_redirects=True).text
-    assert f"\n{name} " in page
+    assert f"\n{name} " in model_metrics(local)

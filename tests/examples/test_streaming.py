@@ -25,8 +25,9 @@ def test_what_is_streamed_is_kept_as_one_file(streaming, job):
 
 
 def test_without_metadata_it_is_streamed_as_before(streaming):
-    url = f"{streaming.local.processes().model_url}/v1/models/model:predict"
-    with httpx.stream("POST", url, json=TEXT) as answer:
+    running = streaming.local.processes()
+    url = f"{running.model_url}/v1/models/model:predict"
+    with httpx.stream("POST", url, json=TEXT, headers=running.model_headers) as answer:
         assert answer.headers["transfer-encoding"] == "chunked"
         assert answer.read() == b"to\nbe\nor\nnot\n"
 

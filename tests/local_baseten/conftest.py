@@ -121,7 +121,7 @@ class Bare:
 
     store: ObjectStore = field(default_factory=lambda: MemoryStore("memory://results"))
 
-    def page(self, commits: GroupCommit, key: str | None) -> StatusPage:
+    def page(self, commits: GroupCommit) -> StatusPage:
         metrics = Metrics(model_name="bare")
         return StatusPage(
             queue=self.queue,
@@ -129,11 +129,10 @@ class Bare:
             results=Results(lambda: self.store),
             observer=Observer(metrics=metrics, history=History(), clock=self.clock),
             model_name="bare",
-            wants_key=key is not None,
         )
 
     @contextlib.asynccontextmanager
-    async def client(self, *, key: str | None = None, **limits: float) -> AsyncIterator:
+    async def client(self, *, key: str = "any", **limits: float) -> AsyncIterator:
         async with GroupCommit(self.database) as commits, ModelClient() as model:
             api = AsyncEndpoints(
                 queue=self.queue,
@@ -147,7 +146,7 @@ class Bare:
             application = create_application(
                 api,
                 sync.answer,
-                self.page(commits, key),
+                self.page(commits),
                 api_key=key,
                 hosts=["stand-in"],
                 chainlets={},

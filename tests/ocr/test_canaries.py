@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.canaries import found, said, seed
+from tests.end_to_end.asking import model_metrics
 from tests.tiny_truss import PROJECT
 
 PASSWORD = seed("password of a document")
@@ -29,8 +30,7 @@ def test_the_ocr_model_tells_nobody_what_it_reads(ocr, job):
             answer = api.post("/production/predict", json=model_input | {"metadata": {"job": job}})
             assert answer.status_code == 422
             places[name] = answer.text
-    page = httpx.get(f"{ocr.processes().model_url}/metrics", follow_redirects=True)
-    places |= {"the log": said(ocr.log), "the metrics": page.text}
+    places |= {"the log": said(ocr.log), "the metrics": model_metrics(ocr)}
     assert "the request failed" in places["the log"]
     assert found(places) == []
     payload = good["document"]["base64"]

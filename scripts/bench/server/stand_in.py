@@ -58,9 +58,14 @@ def measure() -> str:
 
 async def _drive(local: LocalBaseten) -> list[tuple[float, float]]:
     """Requests per second directly and through the queue, by round; then idle requests."""
-    headers = {"authorization": f"Api-Key {local.api_key}", "content-type": "application/json"}
+    running = local.processes()
+    headers = {
+        "authorization": f"Api-Key {local.api_key}",
+        "content-type": "application/json",
+        **running.model_headers,
+    }
     async with aiohttp.ClientSession(headers=headers) as client:
-        model_url = f"{local.processes().model_url}/v1/models/model:predict"
+        model_url = f"{running.model_url}/v1/models/model:predict"
         await _send(client, model_url, b"{}", REQUESTS // 10)
         await _through_queue(client, local, REQUESTS // 10)
         rates = []

@@ -6,6 +6,7 @@ Two real Truss servers are asked in turn by one client, over one connection each
 import asyncio
 import contextlib
 import http.client
+import secrets
 import statistics
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import truss_outbox
+from local_baseten.trusses.launcher import SECRET_HEADER
 from local_baseten.trusses.layout import lay_out_truss
 from local_baseten.trusses.process import running_truss
 
@@ -42,7 +44,8 @@ _MODELS = {
 }
 """By what predict takes."""
 _BODY = b'{"text": "a request as small as they come"}'
-_HEADERS = {"content-type": "application/json"}
+_SECRET = secrets.token_urlsafe()
+_HEADERS = {"content-type": "application/json", SECRET_HEADER: _SECRET}
 _READY_SECONDS = 60
 
 
@@ -91,7 +94,7 @@ async def _serving(directory: Path, source: str) -> AsyncIterator[http.client.HT
     layout = lay_out_truss(truss, directory / "app")
     root = {"OUTBOX_ROOT": (directory / "bucket").as_uri()}
     async with running_truss(
-        layout, environment=root, state_directory=directory / "state"
+        layout, environment=root, state_directory=directory / "state", secret=_SECRET
     ) as running:
         # Unread, it would fill up, and the server would wait.
         log = asyncio.create_task(running.log.read())

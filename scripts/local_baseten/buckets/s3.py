@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .. import tether
 from ..errors import BucketError
-from ..state_directory import write_private
+from ..state_directory import make_private, write_private
 from .seaweedfs import LOG, free_ports, running_seaweedfs
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def running_bucket(directory: Path) -> Iterator[BucketServer]:
     Raises BucketError: the directory is in use, no `weed` program, or the server fails.
     """
     directory = directory.resolve()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(directory, _CREDENTIALS, LOG)
     pair = _credentials(directory / _CREDENTIALS)
     for remaining in reversed(range(_START_ATTEMPTS)):
         ports = _ports(directory / _PORT)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import BucketError
 from ..tether import tethered
+from .closed_ports import close_ports
 
 LOG = "weed.log"
 """The server's log of its latest start, in its directory."""
@@ -38,16 +39,20 @@ def running_seaweedfs(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start it on `directory`/data; it ends with the block or with this process.
 
-    `ports` are from `free_ports()`, the first is S3's. Yields the guard (see `tethered`).
-    `credentials_file` is relative to the directory, as all paths are: a socket's may only have
-    some 100 bytes.
+    `ports` are from `free_ports()`, the first is S3's, which alone anybody else can use.
+    Yields the guard (see `tethered`). `credentials_file` is relative to the directory, as all paths
+    are: a socket's may only have some 100 bytes.
     """
     (directory / "data").mkdir(exist_ok=True)
+    close_ports(directory)
     options = [
         *("-logtostderr=true", "mini", "-dir=data", f"-s3.config={credentials_file}"),
         *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={bucket}", "-master.telemetry=false"),
         *("-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
         "-s3.iam.readOnly=false",  # so that policies can be tried out by its owner
+        # Its parts speak gRPC with each other. The volumes' HTTP stays: they are read by it.
+        "-disableHttp=true",
+        "-s3.allowedOrigins=",  # no page of a browser
         *("-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock", "-volume.preStopSeconds=0"),
         *(f"-{option}={port}" for option, port in zip(_PORT_OPTIONS, ports, strict=True)),
     ]

@@ -16,6 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from baseten_webhooks.receiver.header_deadline import HEADER_SECONDS, set_header_deadline
+
 from ..page.page import StatusPage
 from . import answers
 from .answers import ApiError, error_answer
@@ -47,15 +49,15 @@ class HostCheck:
             await refusal(scope, receive, send)
 
 
-def authorize(request: Request, api_key: str | None) -> None:
-    """Raises ApiError 401. Without a configured key every key will do, but there must be one."""
+def authorize(request: Request, api_key: str) -> None:
+    """Raises ApiError 401 for every key but this one."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() not in {"api-key", "bearer"} or not key:
         raise ApiError(
             401, "unauthorized", "Send the header `Authorization: Api-Key KEY` (or `Bearer KEY`)."
         )
-    if api_key is not None and not hmac.compare_digest(key.encode(), api_key.encode()):
+    if not hmac.compare_digest(key.encode(), api_key.encode()):
         raise ApiError(401, "unauthorized", "The API key is not the one this service was given.")
 
 
@@ -72,13 +74,13 @@ def create_application(
     sync: Endpoint,
     page: StatusPage,
     *,
-    api_key: str | None,
+    api_key: str,
     hosts: Collection[str],
     chainlets: Mapping[str, Endpoint],
 ) -> Starlette:
-    """The API as an ASGI application, for callers who name one of `hosts`.
+    """The API as an ASGI application, for callers who name one of `hosts` and send the key.
 
-    `api_key` None accepts every key. `chainlets` are what a Chain's Chainlets call, by name.
+    `chainlets` are what a Chain's Chainlets call, by name.
     """
 
     def guarded(path: str, endpoint: Endpoint, method: str) -> Route:
@@ -98,7 +100,6 @@ def create_application(
             *(guarded(*one) for one in _other_routes(api, page)),
             Route("/openapi.json", _openapi),
             # These hold no data, and are loaded before the page has a key to send.
-            Route("/page/access", page.access),
             *(Route(path, page.file) for path in ("/", "/page.js", "/page.css")),
         ],
         # A page of another site could otherwise reach this service under a name of its own
@@ -137,7 +138,13 @@ async def _openapi(_: Request) -> Response:
 class HttpServer(uvicorn.Server):
     """`finish_seconds` bound what calls may take that are open at `finish()`."""
 
-    def __init__(self, application: ASGIApp, *, finish_seconds: float) -> None:
+    def __init__(
+        self,
+        application: ASGIApp,
+        *,
+        finish_seconds: float,
+        header_seconds: float = HEADER_SECONDS,
+    ) -> None:
         settings = uvicorn.Config(
             application,
             lifespan="off",
@@ -148,6 +155,7 @@ class HttpServer(uvicorn.Server):
             access_log=False,
             timeout_graceful_shutdown=max(1, round(finish_seconds)),
         )
+        set_header_deadline(settings, header_seconds)
         super().__init__(settings)
 
     async def run_on(self, listener: socket.socket) -> None:

@@ -89,7 +89,6 @@ class StatusPage:
     results: "Results"
     observer: Observer
     model_name: str
-    wants_key: bool
     # Not asyncio's shared threads: a slow bucket would use them up for everything else.
     _readers: ThreadPoolExecutor = field(
         init=False, default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="results")
@@ -99,10 +98,6 @@ class StatusPage:
         name = call.url.path.lstrip("/") or "page.html"
         content = files(__package__).joinpath("assets", name).read_bytes()
         return Response(content, media_type=_TYPES[name], headers=_PAGE_HEADERS)
-
-    async def access(self, _: Request) -> Response:
-        """Whether the service was given a key: then the page asks for it before its first call."""
-        return JSONResponse({"key": "needed" if self.wants_key else "any"})
 
     async def metrics(self, _: Request) -> Response:
         await self.observer.count(self.queue, self.commits)

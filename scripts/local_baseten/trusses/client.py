@@ -1,9 +1,12 @@
 """Calls of the model's server, over connections that are kept."""
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 import aiohttp
+
+from .launcher import SECRET_HEADER
 
 # Shorter than the five seconds after which the server closes an idle connection: a request sent
 # on one that is just being closed would cost an attempt.
@@ -49,16 +52,19 @@ class ModelCaller(Protocol):
 class ModelClient:
     """Over HTTP, to servers on this machine, without a proxy. Use `async with`.
 
-    A Chainlet is also sent the request's id as that of the Chain's request.
+    A Chainlet is also sent the request's id as that of the Chain's request. The servers answer
+    who knows the `secret`.
     """
 
     is_chain: bool = False
+    secret: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(32))
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers={SECRET_HEADER: self.secret},
         )
         return self
 

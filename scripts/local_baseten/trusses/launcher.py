@@ -1,25 +1,35 @@
 """Run a laid-out Truss's server on a socket it is given: `python launcher.py DESCRIPTOR`.
 
+It answers the stand-in alone, which sends in each request a secret that stands in the first line
+of standard input: a Truss's own server, which knows no key, takes requests from anybody.
+
 What Truss starts in its image is `main.py`, which listens on 0.0.0.0. Here it serves the
 inherited socket (on loopback, chosen by the parent) instead, and ends with its parent. As in the
 image, only the Truss itself and installed packages can be imported. Runs in the Truss's folder.
 """
 
+import hmac
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import Any
+
+SECRET_HEADER = "x-stand-in-secret"  # noqa: S105  # its name
 
 
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
+    secret = sys.stdin.buffer.readline().strip()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.path[:] = _import_path()
     sys.meta_path.insert(0, BundledLibrary)
-    _serve(listener)
+    _serve(listener, secret)
 
 
 def _end_with_parent() -> None:
@@ -55,13 +65,38 @@ class BundledLibrary:
         return PathFinder.find_spec(name, [str(Path.cwd()), str(Path.cwd() / "packages")])
 
 
-def _serve(listener: socket.socket) -> None:
+@dataclass(frozen=True, slots=True)
+class ForStandIn:
+    """ASGI middleware: 401 for who does not send the secret. The model does not see it."""
+
+    app: Callable[..., Awaitable[None]]
+    secret: bytes
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan" or self._admits(scope["headers"]):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await send({"type": "http.response.start", "status": 401, "headers": []})
+            await send({"type": "http.response.body", "body": b"For the stand-in alone."})
+
+    def _admits(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Takes the secret out of the headers."""
+        name = SECRET_HEADER.encode()
+        sent = b"".join(value for key, value in headers if key == name)
+        headers[:] = [header for header in headers if header[0] != name]
+        return hmac.compare_digest(sent, self.secret)
+
+
+def _serve(listener: socket.socket, secret: bytes) -> None:
     _mount(Path.cwd() / "dynamic_config")
     import uvicorn  # noqa: PLC0415  # found on the import path made above
     from truss_server import TrussServer  # noqa: PLC0415
 
     class Server(uvicorn.Server):
         async def serve(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+            self.config.app = ForStandIn(self.config.app, secret)  # type: ignore[arg-type]
             await super().serve([listener])
 
     uvicorn.Server = Server  # type: ignore[misc]  # where truss_server looks it up

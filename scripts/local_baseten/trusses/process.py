@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import launcher
+from .launcher import SECRET_HEADER
 from .layout import TrussLayout
 
 _STOP_SECONDS = 3.0
@@ -28,9 +30,10 @@ _PASSED_ON_PREFIXES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrussProcess:
-    """A started process, whose server answers at `url` once it is up."""
+    """A started process, whose server answers at `url` once it is up, who sends the `headers`."""
 
     url: str
+    headers: Mapping[str, str] = field(repr=False)
     process: asyncio.subprocess.Process
 
     @property
@@ -41,12 +44,18 @@ class TrussProcess:
 
 @contextlib.asynccontextmanager
 async def running_truss(
-    layout: TrussLayout, *, environment: Mapping[str, str], state_directory: Path
+    layout: TrussLayout,
+    *,
+    environment: Mapping[str, str],
+    state_directory: Path,
+    secret: str | None = None,
 ) -> AsyncIterator[TrussProcess]:
     """Start the server; end it, and all it has started, with the block or with this process.
 
-    Its HOME and TMPDIR lie in `state_directory`; the latter is emptied first.
+    It answers requests that show the `secret` alone, by default a new one. Its HOME and TMPDIR lie
+    in `state_directory`; the latter is emptied first.
     """
+    secret = secret or secrets.token_urlsafe()
     home, temporary = state_directory / "home", state_directory / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     for directory in (home, temporary):
@@ -61,7 +70,9 @@ async def running_truss(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = await _start(layout.directory, variables, listener.fileno())
     try:
-        yield TrussProcess(url=url, process=process)
+        assert process.stdin is not None
+        process.stdin.write(f"{secret}\n".encode())
+        yield TrussProcess(url=url, headers={SECRET_HEADER: secret}, process=process)
     finally:
         await _end(process)
 
@@ -73,7 +84,7 @@ async def _start(
         *(sys.executable, launcher.__file__, str(descriptor)),
         cwd=directory,
         env=environment,
-        stdin=asyncio.subprocess.PIPE,  # never written: the launcher ends at its end of file
+        stdin=asyncio.subprocess.PIPE,  # kept open: the launcher ends at its end of file
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         pass_fds=[descriptor],

@@ -59,7 +59,10 @@ class TrussServer:
         self._last_error, self._was_ready = "its server said nothing", False
         try:
             async with running_truss(
-                self.layout, environment=self.environment, state_directory=self.state_directory
+                self.layout,
+                environment=self.environment,
+                secret=self.client.secret,
+                state_directory=self.state_directory,
             ) as truss:
                 self.pid, self.url = truss.process.pid, truss.url
                 self.on_change()

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ..errors import TooManySecretsError, UnknownSecretError
-from ..state_directory import write_private
+from ..state_directory import make_private, private_files, write_private
 
 ROTATION_SECONDS = 24 * 3_600.0
 """How long the former secret still signs, beside the new one."""
@@ -79,8 +79,8 @@ class WebhookSecrets:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("ab") as lock:
+        make_private(self.path.parent)
+        with private_files(), self.path.with_suffix(".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

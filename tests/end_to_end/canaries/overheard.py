@@ -38,7 +38,9 @@ async def serving(
             running_truss(layout, environment=environment, state_directory=directory)
         )
         reader = asyncio.create_task(truss.log.read())
-        async with httpx.AsyncClient(base_url=truss.url, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=truss.url, headers=truss.headers, timeout=30
+        ) as client:
             yield client
             output.metrics = (await client.get("/metrics", follow_redirects=True)).text
         await stack.aclose()

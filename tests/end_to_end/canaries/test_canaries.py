@@ -14,7 +14,7 @@ from local_baseten.running import running_locally
 from local_baseten.trusses.layout import TrussLayout, lay_out_truss
 from local_baseten.trusses.process import running_truss
 from tests.canaries import found, said, seed
-from tests.end_to_end.asking import entered, final_status
+from tests.end_to_end.asking import entered, final_status, model_metrics
 from tests.end_to_end.canaries.overheard import Output, ready, serving
 from tests.end_to_end.canaries.quoting_bucket import running_quoting_bucket
 from tests.end_to_end.reading import Bucket
@@ -241,8 +241,7 @@ def test_the_stand_in_says_none_of_it(truss, environment, records, tmp_path):
                 status = final_status(api, answer.json()["request_id"])
                 places[name] = answer.text + str(status)
         places["the log"] = said(local.log)
-        page = httpx.get(f"{local.processes().model_url}/metrics", follow_redirects=True)
-        places["the metrics"] = page.text
+        places["the metrics"] = model_metrics(local)
     assert "status=FAILED" in places["the log"]
     assert found(places) == []
     assert len(records.keys("failures/job=canaries-async/")) == 3

@@ -116,12 +116,11 @@ def test_the_companion_is_called_as_the_examples_page_says(
 def test_the_same_request_again_runs_neither_chainlet(chain, submit, api, bucket, job):
     assert final_status(api, submit("a", ENCODED))["status"] == "SUCCEEDED"
     (manifest,) = bucket.manifests(job)
-    entrypoint = chain.processes().model_url
-    skipped = metric(entrypoint, "outbox_inferences_skipped_total")
+    skipped = metric(chain, "outbox_inferences_skipped_total")
     again = submit("a", ENCODED)
     assert final_status(api, again)["status"] == "SUCCEEDED"
     assert bucket.manifests(job) == [manifest]
-    assert metric(entrypoint, "outbox_inferences_skipped_total") == skipped + 1
+    assert metric(chain, "outbox_inferences_skipped_total") == skipped + 1
     assert until(lambda: handled(chain, again), "the log") == 1
 
 

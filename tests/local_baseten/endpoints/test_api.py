@@ -18,7 +18,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 def call(bare):
     """One call, on an application of its own."""
 
-    def call(method: str, path: str, *, key: str | None = None, limits=None, **values):
+    def call(method: str, path: str, *, key: str = "any", limits=None, **values):
         async def scenario():
             async with bare.client(key=key, **(limits or {})) as client:
                 return await client.request(method, path, **values)

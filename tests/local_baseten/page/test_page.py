@@ -20,7 +20,7 @@ DATA_PATHS = ["/metrics", "/page/state", "/page/requests/a", "/page/requests/a/a
 
 @pytest.fixture
 def get(bare):
-    def get(path: str, *, configured: str | None = None, **values):
+    def get(path: str, *, configured: str = "any", **values):
         async def scenario():
             async with bare.client(key=configured) as client:
                 return await client.get(path, **values)
@@ -64,7 +64,7 @@ def commit(bare, add, queue, tmp_path):
     return commit
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/page/access"])
+@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/openapi.json"])
 def test_the_pages_files_are_for_everybody(get, path):
     answer = get(path, configured=KEY, headers={"authorization": ""})
 
@@ -90,11 +90,6 @@ def test_the_data_are_for_callers_with_the_key(get, path, header):
 
     assert answer.status_code == 401
     assert KEY not in answer.text
-
-
-@pytest.mark.parametrize(("configured", "told"), [(None, "any"), (KEY, "needed")])
-def test_the_page_is_told_whether_to_ask_for_a_key(get, configured, told):
-    assert get("/page/access", configured=configured).json() == {"key": told}
 
 
 @pytest.mark.parametrize("path", ["/", *DATA_PATHS])

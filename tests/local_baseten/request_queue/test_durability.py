@@ -19,7 +19,8 @@ from local_baseten.running import LocalBaseten, running_locally
 from tests.local_baseten.conftest import TRUSSES
 from tests.waiting import until
 
-HEADERS = {"authorization": "Api-Key any"}
+API_KEY = "a key"
+HEADERS = {"authorization": f"Api-Key {API_KEY}"}
 
 
 @contextlib.contextmanager
@@ -62,6 +63,7 @@ def test_every_accepted_request_ends_in_one_success(tmp_path: Path, rounds):
         with running_locally(
             TRUSSES / "echo",
             state_directory=tmp_path,
+            api_key=API_KEY,
             concurrency_target=4,
             submits_per_second=10_000,
         ) as local:
@@ -70,7 +72,9 @@ def test_every_accepted_request_ends_in_one_success(tmp_path: Path, rounds):
                 until(lambda enough=enough: len(accepted) >= enough, "enough load", seconds=60)
                 os.kill(local.processes().stand_in, signal.SIGKILL)
 
-    with running_locally(TRUSSES / "echo", state_directory=tmp_path, concurrency_target=4) as local:
+    with running_locally(
+        TRUSSES / "echo", state_directory=tmp_path, api_key=API_KEY, concurrency_target=4
+    ) as local:
         until(lambda: is_done(local), "the end of all requests", seconds=180)
 
     with contextlib.closing(Database.open(tmp_path / "queue.sqlite3")) as database:

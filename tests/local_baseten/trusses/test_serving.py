@@ -190,9 +190,10 @@ def test_a_server_killed_from_outside_comes_back(caller: Caller, obedient: Local
 
 
 def test_the_servers_own_metrics_are_in_reach(obedient: LocalBaseten):
-    url = obedient.processes().model_url
+    running = obedient.processes()
+    url = f"{running.model_url}/metrics/"
 
-    assert httpx.get(f"{url}/metrics/").status_code == 200
+    assert httpx.get(url, headers=running.model_headers).status_code == 200
 
 
 def test_nothing_listens_beyond_this_machine(obedient: LocalBaseten):

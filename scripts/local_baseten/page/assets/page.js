@@ -56,7 +56,7 @@ const count = (number) => (number ?? 0).toLocaleString("en");
 // --- Asking the service
 
 async function ask(path) {
-  const key = sessionStorage.getItem(KEY) ?? "any";
+  const key = sessionStorage.getItem(KEY) ?? "";
   const answer = await fetch(path, { headers: { authorization: `Bearer ${key}` }, cache: "no-store" });
   if (answer.status === 401) {
     sessionStorage.removeItem(KEY);
@@ -559,6 +559,5 @@ byId("entry").addEventListener("submit", (event) => {
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && byId("entry").hidden) look(); });
 
-const access = await (await fetch("page/access")).json();
-if (access.key === "needed" && !sessionStorage.getItem(KEY)) wantKey();
-else look();
+if (sessionStorage.getItem(KEY)) look();
+else wantKey();
