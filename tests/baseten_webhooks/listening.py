@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import uvicorn
 
 from baseten_webhooks.receiver.application import DeliveryOutcome, ReceivedDelivery, Receiver
 from baseten_webhooks.receiver.inbox import Inbox
@@ -27,23 +26,33 @@ class Listening:
     def post(self, body: bytes, *secrets: str) -> httpx.Response:
         return self.http.post("/", content=body, headers=headers_of(body, *secrets))
 
+    @contextlib.contextmanager
+    def connected(self, *sent: bytes) -> Iterator[socket.socket]:
+        """A connection on which this was sent, and nothing else yet."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(b"".join(sent))
+            yield connection
+
     def outcomes(self) -> list[DeliveryOutcome]:
         return [delivery.outcome for delivery in self.deliveries]
 
 
 @contextlib.contextmanager
-def listening_in(directory: Path, *, secrets: list[str], now: float) -> Iterator[Listening]:
+def listening_in(
+    directory: Path, *, secrets: list[str], now: float, http: str = "auto"
+) -> Iterator[Listening]:
     inbox, clock, deliveries = Inbox.open(directory), [now], []
     receiver = Receiver(
         inbox=inbox,
         secrets=lambda: secrets,
         on_delivery=deliveries.append,
         max_body_bytes=10_000,
+        max_bodies_bytes=15_000,
+        header_seconds=0.5,
         body_seconds=0.5,
         clock=lambda: clock[0],
     )
-    settings = uvicorn.Config(receiver.application(), lifespan="off", ws="none", log_config=None)
-    server = uvicorn.Server(settings)
+    server = receiver.server(http=http)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=server.run, args=[[listener]])

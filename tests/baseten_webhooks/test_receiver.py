@@ -4,13 +4,14 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,30 @@ from truss_outbox.contract.keys import escape
 BODY = body_of()
 STORED, DUPLICATE = DeliveryOutcome.STORED, DeliveryOutcome.DUPLICATE
 REQUEST_ID = "9876543210abcdef1234567890fedcba"
+SIGNED = "x-baseten-signature: v1=ab"
+
+
+def head(length: int, header: str = SIGNED) -> bytes:
+    return f"POST / HTTP/1.1\r\nhost: h\r\n{header}\r\ncontent-length: {length}\r\n\r\n".encode()
+
+
+def _signature(body: bytes) -> str:
+    return f"x-baseten-signature: {headers_of(body, NEW)['X-BASETEN-SIGNATURE']}"
 
 
 @pytest.fixture
 def listening(tmp_path) -> Iterator[Listening]:
     with listening_in(tmp_path / "inbox", secrets=[NEW], now=NOW) as running:
         yield running
+
+
+@pytest.fixture
+def listening_by(tmp_path) -> Iterator[Callable[[str], Listening]]:
+    """By the protocol of that name, which is uvicorn's choice else."""
+    with contextlib.ExitStack() as stack:
+        yield lambda http: stack.enter_context(
+            listening_in(tmp_path / "inbox", secrets=[NEW], now=NOW, http=http)
+        )
 
 
 def test_an_event_is_stored_byte_for_byte_and_acknowledged(listening):
@@ -148,26 +167,99 @@ def test_a_body_that_is_too_large_is_413(listening):
 
 
 def test_a_sender_that_stalls_does_not_hold_the_receiver(listening):
-    with socket.create_connection(("127.0.0.1", listening.port), timeout=30) as slow:
-        slow.sendall(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n{")
+    with listening.connected(head(100), b"{") as slow:
         assert listening.post(BODY, NEW).status_code == 200
         assert b" 408 " in slow.recv(1_000)
 
 
 def test_a_sender_that_hangs_up_leaves_nothing(listening):
-    with socket.create_connection(("127.0.0.1", listening.port)) as gone:
-        gone.sendall(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n{")
+    with listening.connected(head(100), b"{"):
+        pass
 
     until(lambda: listening.outcomes() == [DeliveryOutcome.REFUSED], "the hang-up is seen")
 
 
-@pytest.mark.parametrize("request_id", ["../../x", "/etc/x", "a\nb", ".", "..", ".hidden", "e\x00"])
-def test_no_request_id_leaves_the_inbox(listening, tmp_path, request_id):
-    listening.post(body_of(request_id=request_id), NEW)
+@pytest.mark.parametrize(
+    ("length", "header", "status"),
+    [
+        (100, "x: y", 401),
+        (100, "x-baseten-signature: v2=a", 401),
+        (10_001, SIGNED, 413),
+        (10**18, SIGNED, 413),
+    ],
+)
+def test_what_its_headers_say_is_refused_before_a_byte_of_the_body(
+    listening, length, header, status
+):
+    with listening.connected(head(length, header)) as sender:
+        assert f" {status} ".encode() in sender.recv(1_000)
+    assert listening.outcomes() == [DeliveryOutcome.REFUSED]
 
-    (stored,) = (tmp_path / "inbox").iterdir()
-    assert stored == listening.inbox.path(request_id)
-    assert not stored.name.startswith(".")
+
+def test_a_body_without_a_length_is_refused_where_it_becomes_too_large(listening):
+    chunked = f"POST / HTTP/1.1\r\nhost: h\r\n{SIGNED}\r\ntransfer-encoding: chunked\r\n\r\n"
+    with listening.connected(chunked.encode(), b"2711\r\n", b"x" * 10_001) as sender:
+        assert b" 413 " in sender.recv(1_000)
+
+
+def test_all_bodies_at_once_have_a_bound_that_is_free_again_after_them(listening):
+    with (
+        listening.connected(head(9_000), b"x" * 8_000) as one,
+        listening.connected(head(9_000), b"x" * 8_000) as other,
+    ):
+        answers = {sender.recv(1_000).split()[1] for sender in (one, other)}
+    assert answers == {b"503", b"408"}  # too many bytes at once; and what never came in full
+
+    assert listening.post(body_of(data="x" * 9_000), NEW).status_code == 200
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("sent", [b"", b"POST / HT", head(1)[:-2]], ids=["nothing", "line", "head"])
+def test_a_connection_on_which_no_request_comes_is_ended(listening_by, http, sent):
+    with listening_by(http).connected(sent) as half_open:
+        assert half_open.recv(1_000) == b""
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+def test_a_body_that_goes_on_after_its_refusal_is_ended_too(listening_by, http):
+    with (
+        listening_by(http).connected(head(10**18), b"x") as sender,
+        contextlib.suppress(ConnectionError),
+    ):
+        assert b" 413 " in sender.recv(1_000)
+        bounded = itertools.islice(itertools.repeat(b"x"), 30)
+        until(lambda: _ended(sender, next(bounded)), "the end of the connection")
+
+
+def _ended(sender: socket.socket, dripped: bytes) -> bool:
+    sender.sendall(dripped)
+    return bool(select.select([sender], [], [], 0.1)[0]) and not sender.recv(1_000)
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+def test_a_connection_takes_one_request_after_the_other(listening_by, http):
+    listening = listening_by(http)
+    request = head(len(BODY), _signature(BODY)) + BODY
+    with listening.connected(request) as sender:
+        assert b" 200 " in sender.recv(1_000)
+        sender.sendall(request[:20])
+        sender.sendall(request[20:])
+        assert b" 200 " in sender.recv(1_000)
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        *("../../x", "/etc/x", "a\\b", "a\nb", "a\n", ".", "..", ".hidden", " a"),
+        *("e\x00", "\x1b[2J", "é", "\ud800", "a" * 129, "a" * 9_000),
+    ],
+)
+def test_an_id_that_the_service_never_gives_is_400_and_stores_nothing(
+    listening, tmp_path, request_id
+):
+    assert listening.post(body_of(request_id=request_id), NEW).status_code == 400
+
+    assert list((tmp_path / "inbox").iterdir()) == []
 
 
 def test_the_bytes_are_on_disk_before_the_name_and_the_name_before_the_answer(tmp_path):
@@ -228,11 +320,11 @@ def now_body(**changes) -> bytes:
 
 
 def test_the_command_prints_a_line_per_event_and_never_its_data(tmp_path):
-    failed = [{"code": "MODEL_PREDICT_ERROR", "message": "a private message"}]
+    failed = [{"code": "MODEL_\x1b[2JERROR", "message": "a private message"}]
     with command("--to", tmp_path, OUTBOX_WEBHOOK_SECRETS=f"{OLD} {NEW}") as listen:
         assert listen.post(now_body(request_id="a"), NEW) == 200
         assert listen.post(now_body(request_id="a"), OLD) == 200
-        assert listen.post(now_body(request_id="b\x1b[2J", data=None, errors=failed), NEW) == 200
+        assert listen.post(now_body(request_id="b:1", data=None, errors=failed), NEW) == 200
         assert listen.post(now_body(), "whsec_wrong") == 401
         lines = [listen.line() for _ in range(4)]
         listen.process.send_signal(signal.SIGINT)
@@ -244,7 +336,7 @@ def test_the_command_prints_a_line_per_event_and_never_its_data(tmp_path):
         ["stored", "a", "succeeded"],
         ["duplicate", "a", "succeeded"],
     ]
-    assert lines[2].split("  ")[1:4] == ["stored", "b\\x1b[2J", "MODEL_PREDICT_ERROR"]
+    assert lines[2].split("  ")[1:4] == ["stored", "b:1", "MODEL_\\x1b[2JERROR"]
     assert lines[3].split("  ")[1:3] == ["refused", "401"]
     assert not any("private" in line or "whsec" in line for line in lines)
 

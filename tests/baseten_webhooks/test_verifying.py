@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 import shutil
 import subprocess
 import sys
@@ -300,3 +301,20 @@ def test_white_space_in_a_secret_is_named_and_never_stripped(around):
         verify(headers_of(BODY, OLD), BODY, secrets=secrets, now=NOW)
     assert caught.value.number == 2
     assert NEW not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["now", "tolerance_seconds"])
+def test_a_number_that_is_not_finite_accepts_nothing(name, number):
+    numbers = {"now": NOW, "tolerance_seconds": 300.0} | {name: number}
+
+    with pytest.raises(ValueError, match=f"^{name} must be a finite"):
+        verify(headers_of(BODY, NEW), BODY, secrets=[NEW], **numbers)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_an_event_from_the_ends_of_time_is_stale(time):
+    body = body_of(time=time)
+
+    with pytest.raises(StaleEventError):
+        verify(headers_of(body, NEW), body, secrets=[NEW], now=NOW)

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.config import HTTPProtocolType
 
 from ..errors import NoSecretError, WebhookError
 from ..event import Event
@@ -91,6 +92,21 @@ class Receiver:
             ]
         )
 
+    def server(self, *, http: HTTPProtocolType = "auto") -> uvicorn.Server:
+        """`http` is uvicorn's: the one of its protocols that parses requests."""
+        config = uvicorn.Config(
+            self.application(),
+            http=http,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        set_header_deadline(config, self.header_seconds)
+        return uvicorn.Server(config)
+
     def listen(self, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
         """Serve until SIGINT or SIGTERM; what was being stored then is stored and answered.
 
@@ -100,18 +116,8 @@ class Receiver:
         with contextlib.closing(socket.create_server((host, port), family=family)) as listener:
             name = f"[{host}]" if family is socket.AF_INET6 else host
             on_ready(f"http://{name}:{listener.getsockname()[1]}")
-            config = uvicorn.Config(
-                self.application(),
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_STOP_SECONDS,
-            )
-            set_header_deadline(config, self.header_seconds)
             with contextlib.suppress(KeyboardInterrupt):
-                uvicorn.Server(config).run(sockets=[listener])
+                self.server().run(sockets=[listener])
 
     async def _answer(self, request: Request) -> Response:
         delivery = await self._receive(request)

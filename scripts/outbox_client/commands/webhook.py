@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,6 +54,8 @@ def listen(
     def ready(base_url: str) -> None:
         say(f"Listening on {base_url}; events go to {printable(str(to))}", err=True)
 
+    if not math.isfinite(tolerance):
+        raise ConfigurationError("--tolerance", "must be a finite number of seconds")
     try:
         receiver = Receiver(
             inbox=Inbox.open(to),
@@ -63,8 +66,6 @@ def listen(
         receiver.listen(host=host, port=port, on_ready=ready)
     except OSError as error:
         raise ConfigurationError("webhook listen", str(error)) from error
-    except ValueError as error:
-        raise ConfigurationError("--tolerance", str(error)) from error
 
 
 def _secrets(path: Path | None) -> Callable[[], list[str]]:

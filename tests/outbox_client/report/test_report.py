@@ -84,7 +84,16 @@ def commit(bucket, item, *, pages=(), job="march", predict=1000.0, **changes) ->
     bucket.create_new(manifest_key(key), manifest.model_copy(update=changes).to_bytes())
 
 
-def fail(bucket, item, code="INVALID_INPUT", message="pages: none", *, seconds=1, retryable=False):
+def fail(
+    bucket,
+    item,
+    code="INVALID_INPUT",
+    message="pages: none",
+    *,
+    seconds=1,
+    retryable=False,
+    created_at=None,
+):
     key = f"job=march/{escape(item)}"
     record = Failure(
         key=key,
@@ -94,7 +103,7 @@ def fail(bucket, item, code="INVALID_INPUT", message="pages: none", *, seconds=1
         message=message,
         retryable=retryable,
         model=MODEL,
-        created_at=NOW + datetime.timedelta(seconds=seconds),
+        created_at=created_at or NOW + datetime.timedelta(seconds=seconds),
     )
     bucket.create_new(failure_key(key, record.attempt), record.to_bytes())
 
@@ -135,6 +144,24 @@ def test_odd_records_do_no_harm(bucket, survey, page):
     seen = survey()
     assert (seen.first, seen.last, seen.failed) == (NOW, NOW, 150)
     assert len(page()) < 200_000
+
+
+@pytest.mark.parametrize("hours", [-14, 0, 14, 23])
+def test_times_at_the_ends_of_time_are_shown_all_the_same(bucket, survey, page, hours):
+    zone = datetime.timezone(datetime.timedelta(hours=hours))
+    first, last = (
+        one.replace(tzinfo=zone) for one in (datetime.datetime.min, datetime.datetime.max)
+    )
+    commit(bucket, "a.pdf", created_at=first)
+    commit(bucket, "b.pdf", created_at=last)
+    fail(bucket, "c.pdf", created_at=first)
+    fail(bucket, "d.pdf", created_at=last)
+
+    seen = survey()
+
+    assert (seen.results, seen.failed) == (2, 2)
+    assert (seen.first.year, seen.last.year) == (1, 9999)
+    assert "9999-12-31" in page()
 
 
 def test_quantiles_are_true_to_five_per_cent():
