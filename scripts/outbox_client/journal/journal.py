@@ -37,9 +37,9 @@ _BUSY_SECONDS = 10
 @contextlib.contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # names of items may be private
+        _make_private(path)
     except OSError as error:
-        raise JournalError(f"{path.parent} cannot be made: set OUTBOX_HOME") from error
+        raise JournalError(f"{path.parent} cannot be made your own: set OUTBOX_HOME") from error
     with translated(path), contextlib.closing(_connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         # With a write-ahead log, `status` reads while `run` writes.
@@ -47,6 +47,16 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
         # A power cut may take the last rows: submitting again puts them right.
         connection.execute("PRAGMA synchronous = NORMAL")
         yield connection
+
+
+def _make_private(path: Path) -> None:
+    """Names of items may be private: whatever made the files, and by whichever umask."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.chmod(0o700)
+    path.touch(mode=0o600)  # SQLite gives the files beside it the same mode
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(f"{path.name}{suffix}").chmod(0o600)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
