@@ -79,7 +79,7 @@ def running_bucket(directory: Path) -> Iterator[BucketServer]:
     Raises BucketError: the directory is in use, no `weed` program, or the server fails.
     """
     directory = directory.resolve()
-    make_private(directory, _CREDENTIALS, LOG)
+    make_private(directory, _CREDENTIALS, _PORT, LOG, "lock")
     pair = _credentials(directory / _CREDENTIALS)
     for remaining in reversed(range(_START_ATTEMPTS)):
         ports = _ports(directory / _PORT)
@@ -93,7 +93,7 @@ def running_bucket(directory: Path) -> Iterator[BucketServer]:
                 pid=process.pid,
             )
             if _becomes_ready(bucket, process):
-                (directory / _PORT).write_text(f"{ports[0]}\n")
+                write_private(directory / _PORT, f"{ports[0]}\n")
                 yield bucket
                 return
         # Another program may have taken a port since it was found free: then try others.

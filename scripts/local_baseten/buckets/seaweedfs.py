@@ -52,7 +52,7 @@ def running_seaweedfs(
         "-s3.iam.readOnly=false",  # so that policies can be tried out by its owner
         # Its parts speak gRPC with each other. The volumes' HTTP stays: they are read by it.
         "-disableHttp=true",
-        "-s3.allowedOrigins=",  # no page of a browser
+        "-s3.allowedOrigins=null.invalid",  # none: by itself, the page of any site
         *("-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock", "-volume.preStopSeconds=0"),
         *(f"-{option}={port}" for option, port in zip(_PORT_OPTIONS, ports, strict=True)),
     ]

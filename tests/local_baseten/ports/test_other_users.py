@@ -74,15 +74,18 @@ def test_the_buckets_sockets_are_its_owners(seaweedfs):
     assert open_to_others(*sockets) == []
 
 
-@pytest.mark.slow
-def test_no_port_gives_or_takes_anything(local):
-    bucket = BucketServer(
+def bucket_of(local: LocalBaseten) -> BucketServer:
+    return BucketServer(
         endpoint_url=local.environment["OUTBOX_ENDPOINT_URL"],
         access_key_id=local.environment["AWS_ACCESS_KEY_ID"],
         secret_access_key=local.environment["AWS_SECRET_ACCESS_KEY"],
         pid=local.processes().bucket,
     )
-    with bucket.client() as client:
+
+
+@pytest.mark.slow
+def test_no_port_gives_or_takes_anything(local):
+    with bucket_of(local).client() as client:
         client.put_object(Bucket="outbox", Key=KEPT, Body=CONTENT)
         answers = ask_all(ports_of(local), QUESTIONS)
         assert client.get_object(Bucket="outbox", Key=KEPT)["Body"].read() == CONTENT
