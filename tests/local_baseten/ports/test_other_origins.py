@@ -1,5 +1,6 @@
 """As a page of another site, in Chromium."""
 
+import contextlib
 import shutil
 import threading
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def page() -> Iterator[sync_api.Page]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page()
+            page = browser.new_context().new_page()
             page.goto(f"http://127.0.0.1:{server.server_port}/")
             yield page
             browser.close()
@@ -134,11 +135,15 @@ def test_no_port_takes_a_web_socket_or_gives_a_script(page, ports):
 
 def test_a_name_that_leads_here_opens_no_port(page, ports):
     """DNS rebinding: to the browser, the port is of the other page's own site."""
+    rebound = page.context.new_page()
+    statuses = {}
     for port in ports:
-        try:
-            answer = page.request.get(f"http://{REBOUND}:{port.number}/")
-            status = answer.status
-        except sync_api.Error:
-            status = None
-        show(port, f"GET / of {REBOUND}", str(status))
-        assert status is None or status >= 400
+        url = f"http://{REBOUND}:{port.number}/"
+        with contextlib.suppress(sync_api.Error):
+            answer = rebound.goto(url)
+            statuses[port.owner] = answer and answer.status
+        show(port, f"GET / of {REBOUND}", str(statuses.get(port.owner, "no answer")))
+    assert statuses["the stand-in"] == 400
+    assert statuses["the model's server"] == 401
+    assert statuses[S3] == 403
+    assert {status for status in statuses.values() if status < 400} == set()
