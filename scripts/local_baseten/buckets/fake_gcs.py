@@ -25,7 +25,8 @@ _POLL_SECONDS = 0.02
 def running_fake_gcs(directory: Path) -> Iterator[str]:
     """Its URL; it has the bucket `outbox` and ends with the block or with this process.
 
-    The tests that use it name where it differs from the service. Raises BucketError.
+    For tests alone, which name where it differs from the service: it knows no keys, so that anybody
+    on this machine, and a page of any site, reads and writes what it holds. Raises BucketError.
     """
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"

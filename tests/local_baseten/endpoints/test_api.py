@@ -390,6 +390,15 @@ def test_without_the_right_key_every_call_is_401(call, method, path, header):
     assert "right" not in answer.text
 
 
+@pytest.mark.parametrize("header", ["Api-Key ", "Api-Key any", "Api-Key local", "Bearer x", ""])
+def test_a_key_that_is_missing_is_not_any_key(call, header):
+    headers = {"authorization": header}
+
+    answer = call("GET", "/production/async_queue_status", key="", headers=headers)
+
+    assert answer.status_code == 401
+
+
 @pytest.mark.parametrize("header", ["Api-Key right", "Bearer right", "bearer right"])
 def test_the_right_key_is_accepted_in_both_spellings(call, header):
     path = "/production/async_queue_status"

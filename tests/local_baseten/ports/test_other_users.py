@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_baseten.buckets.s3 import BucketServer
@@ -93,6 +94,13 @@ def test_no_port_gives_or_takes_anything(local):
     assert given == FOR_EVERYBODY
     assert len({one.port for one in answers}) == 12
     assert not any(CONTENT.decode() in one.text for one in answers)
+
+
+@pytest.mark.slow
+def test_the_key_is_new_and_only_where_its_owner_reads(local):
+    assert len(local.api_key) == 40
+    assert local.environment["BASETEN_API_KEY"] == local.api_key
+    assert local.api_key not in " ".join(psutil.Process(local.processes().stand_in).cmdline())
 
 
 @pytest.mark.slow

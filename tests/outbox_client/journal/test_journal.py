@@ -9,7 +9,7 @@ from outbox_client import Batch, Item, Journal, State
 from outbox_client.errors import JournalError, UnknownJobError
 from outbox_client.journal.belonging import JobPlace, endpoint_identity, journal_path
 from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement, StoredResult
-from outbox_client.journal.journal import list_jobs
+from outbox_client.journal.journal import connected, list_jobs
 
 
 def plan(journal, names, **batch):
@@ -21,6 +21,21 @@ def begin(journal, name, digest="1"):
     return journal.begin_submits(
         [Begun(item=name, key=f"k/{name}", digest=digest, size=1, submitted_at=5.0)]
     )
+
+
+def test_whatever_made_a_journal_its_owner_alone_reads_it_from_then_on(journal, tmp_path):
+    plan(journal, "a")
+    jobs = tmp_path / "home" / "jobs"
+    jobs.chmod(0o755)
+    for path in jobs.iterdir():
+        path.chmod(0o644)
+    assert len(list(jobs.iterdir())) == 3  # SQLite's own beside it
+
+    (path,) = jobs.glob("*.sqlite3")
+    with connected(path):
+        modes = {path.stat().st_mode & 0o777 for path in jobs.iterdir()}
+
+    assert (jobs.stat().st_mode & 0o777, modes) == (0o700, {0o600})
 
 
 def test_entries_come_in_pages_each_once_whatever_their_names(journal):
