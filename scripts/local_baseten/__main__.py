@@ -1,6 +1,7 @@
 """`python -m local_baseten SOURCE --state-directory DIRECTORY`: `serve` as a process.
 
-The API key is the environment's BASETEN_API_KEY; without one there is a new one at every start.
+The API key is the environment's BASETEN_API_KEY; without one it is that of the
+state directory.
 """
 
 import argparse

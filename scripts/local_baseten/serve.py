@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import secrets
 import signal
 import socket
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from .trusses.chain_layout import ServiceLayout, lay_out
 
 logger = logging.getLogger(__name__)
 
-_KEY_BYTES = 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -39,10 +37,9 @@ def serve(
 
     `source` is a Truss's directory, or the Python file with a Chain's entrypoint. Prints the base
     URL and the environment a companion needs, which is also written to `environment` in the state
-    directory. `port` 0 takes a free one. Without an `api_key` there is a new one at every start.
-    Call it in the main thread. Raises a LocalBasetenError, and OSError: the port is taken.
+    directory. `port` 0 takes a free one. Without an `api_key` it is one that the state directory
+    keeps. Call it in the main thread. Raises a LocalBasetenError, and OSError: the port is taken.
     """
-    api_key = api_key or secrets.token_hex(_KEY_BYTES)
     log_to_stderr()
     faults = Faults(settings.faults, seed=settings.fault_seed)
     state = StateDirectory(state_directory.resolve())
@@ -53,6 +50,7 @@ def serve(
         _bind(host, port) as listener,
         contextlib.ExitStack() as stack,
     ):
+        api_key = api_key or state.api_key()
         layout, bucket = _prepare(source, state.path / "truss", bucket_directory, stack)
         base_url = _base_url(host, listener.getsockname()[1])
         for_model, for_companion = _environments(base_url, api_key, layout, bucket)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import mmap
 import os
+import secrets
 import shlex
 import struct
 import time
@@ -17,12 +18,14 @@ from .errors import StateDirectoryInUseError
 
 _OFFSET = struct.Struct("d")
 
+KEY = "api-key"
 QUEUE = "queue.sqlite3"
 LOG = "stand-in.log"
 """Of a stand-in that was started in the background."""
+_KEY_BYTES = 20
 _FILES = (
     *(f"{QUEUE}{suffix}" for suffix in ("", "-wal", "-shm")),
-    *(LOG, "lock", "clock", "environment", "processes.json"),
+    *(KEY, LOG, "lock", "clock", "environment", "processes.json"),
     *("webhook-secrets.json", "webhook-secrets.lock"),
 )
 
@@ -108,6 +111,13 @@ class StateDirectory:
             if not tether.acquire(lock, seconds=2):
                 raise StateDirectoryInUseError(self.path)
             yield
+
+    def api_key(self) -> str:
+        """Made at the first start: who follows a job needs no other after the next."""
+        path = self.path / KEY
+        if not path.exists():
+            write_private(path, secrets.token_hex(_KEY_BYTES))
+        return path.read_text()
 
     def write_processes(self, processes: Processes) -> None:
         write_private(self.path / "processes.json", json.dumps(asdict(processes)) + "\n")

@@ -12,7 +12,6 @@ from tests.end_to_end.conftest import PREFIX
 from tests.end_to_end.reading import Bucket
 from tests.local_baseten.conftest import TRUSSES
 
-KEY = "a-secret-key-of-doctors"
 CANARY_CHECKS = [
     *("async canary", "request id", "retry canary", "retry id"),
     *("sync canary", "model told", "clean up"),
@@ -29,10 +28,10 @@ def doctor(seaweedfs, tmp_path, monkeypatch):
             **seaweedfs.environment,
             "OUTBOX_BASE_URL": local.base_url,
             "OUTBOX_ROOT": f"s3://outbox/{PREFIX}",
-            "BASETEN_API_KEY": KEY,
+            "BASETEN_API_KEY": local.api_key,
         }
         result = CliRunner().invoke(app, ["doctor", "--send", "--json", *options], env=environment)
-        for secret in (KEY, seaweedfs.access_key_id, seaweedfs.secret_access_key):
+        for secret in (local.api_key, seaweedfs.access_key_id, seaweedfs.secret_access_key):
             assert secret not in result.output
         document = json.loads(result.stdout)
         found = {check["finding"] for check in document["checks"]}

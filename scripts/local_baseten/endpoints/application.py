@@ -127,7 +127,7 @@ def _other_routes(api: AsyncEndpoints, page: StatusPage) -> list[_Guarded]:
         ("/metrics", page.metrics, "GET"),
         ("/page/state", page.state, "GET"),
         ("/page/requests/{request_id}", page.request, "GET"),
-        ("/page/requests/{request_id}/artifacts/{number:int}", page.artifact, "GET"),
+        ("/page/requests/{request_id}/artifacts/{number}", page.artifact, "GET"),
     ]
 
 

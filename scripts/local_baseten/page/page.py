@@ -1,6 +1,7 @@
 """The page at `/`: its three files, and the data they show."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ def statuses_of(names: list[str]) -> list[Status]:
 T = TypeVar("T")
 
 _ROWS = 50
+_NUMBER = re.compile(r"[0-9]{1,6}")
 _PIECE_BYTES = 1 << 16
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -131,8 +133,9 @@ class StatusPage:
     async def artifact(self, call: Request) -> Response:
         """One of the files the manifest names, by its number there."""
         manifest = await self._manifest(await self._find(call))
-        number: int = call.path_params["number"]
-        if manifest is None or number >= len(manifest.artifacts):
+        text: str = call.path_params["number"]
+        number = int(text) if _NUMBER.fullmatch(text) else -1
+        if manifest is None or not 0 <= number < len(manifest.artifacts):
             raise ApiError(404, "client_error", "No such artifact.")
         artifact = manifest.artifacts[number]
         content = await self._read(self.results.open_artifact, manifest, number)

@@ -390,6 +390,25 @@ def test_without_the_right_key_every_call_is_401(call, method, path, header):
     assert "right" not in answer.text
 
 
+@pytest.mark.parametrize("odd", ["%00", "%ff", "%0a", "%1b[2J", "%ED%A0%80", "a" * 9_000, "%25s"])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/async_request/{}", 404),
+        ("DELETE", "/async_request/{}", 404),
+        ("GET", "/page/requests/{}", 404),
+        ("GET", "/page/requests/{}/artifacts/0", 404),
+        ("GET", "/page/state?window={}", 400),
+        ("POST", "/environments/{}/async_predict", 400),
+        ("GET", "/deployment/{}/async_queue_status", 400),
+    ],
+)
+def test_an_odd_id_is_refused_and_breaks_nothing(call, method, path, status, odd):
+    answer = call(method, path.format(odd), content=b'{"model_input": {}}')
+
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize("header", ["Api-Key ", "Api-Key any", "Api-Key local", "Bearer x", ""])
 def test_a_key_that_is_missing_is_not_any_key(call, header):
     headers = {"authorization": header}

@@ -201,7 +201,7 @@ def test_an_artifact_that_was_changed_is_not_shown(get, commit, bare, tmp_path):
     assert "TEXT" not in answer.text
 
 
-@pytest.mark.parametrize("number", ["1", "-1", "x", "0/..%2f..%2fsecret"])
+@pytest.mark.parametrize("number", ["1", "-1", "x", "²", "9" * 5_000, "0/..%2f..%2fsecret"])
 def test_there_are_no_more_artifacts_than_the_manifest_names(get, commit, number):
     commit(type_="text/plain")
 

@@ -97,8 +97,8 @@ def test_no_port_gives_or_takes_anything(local):
 
 
 @pytest.mark.slow
-def test_the_key_is_new_and_only_where_its_owner_reads(local):
-    assert len(local.api_key) == 40
+def test_the_key_is_only_where_its_owner_reads(local):
+    assert local.api_key == (local.state_directory / "api-key").read_text()
     assert local.environment["BASETEN_API_KEY"] == local.api_key
     assert local.api_key not in " ".join(psutil.Process(local.processes().stand_in).cmdline())
 
@@ -121,6 +121,16 @@ def test_a_folder_that_was_there_is_taken_from_all_others(tmp_path):
     StateDirectory(place).make()
 
     assert open_to_others(place, *place.iterdir()) == []
+
+
+def test_the_key_is_made_once_for_each_state_directory_and_is_its_owners(tmp_path):
+    one, other = (StateDirectory(tmp_path / name) for name in ("one", "other"))
+    one.make()
+    other.make()
+
+    assert one.api_key() == one.api_key() != other.api_key()
+    assert len(one.api_key()) == 40
+    assert open_to_others(*one.path.iterdir()) == []
 
 
 def test_what_is_made_meanwhile_is_its_owners_and_the_umask_comes_back(tmp_path):
