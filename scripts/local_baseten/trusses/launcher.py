@@ -26,6 +26,8 @@ SECRET_HEADER = "x-stand-in-secret"  # noqa: S105  # its name
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     secret = sys.stdin.buffer.readline().strip()
+    if not secret:
+        sys.exit("no secret on standard input")  # the parent is gone
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.path[:] = _import_path()
     sys.meta_path.insert(0, BundledLibrary)

@@ -390,6 +390,16 @@ def test_without_the_right_key_every_call_is_401(call, method, path, header):
     assert "right" not in answer.text
 
 
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "POST"])
+@pytest.mark.parametrize("path", ["/", "/page/state", "/production/async_predict"])
+def test_no_page_of_another_site_is_let_in(call, method, path):
+    origin = {"origin": "https://elsewhere.example", "access-control-request-method": "POST"}
+
+    answer = call(method, path, headers=origin)
+
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
 @pytest.mark.parametrize("odd", ["%00", "%ff", "%0a", "%1b[2J", "%ED%A0%80", "a" * 9_000, "%25s"])
 @pytest.mark.parametrize(
     ("method", "path", "status"),

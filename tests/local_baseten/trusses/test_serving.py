@@ -1,5 +1,6 @@
 """The stand-in in front of the real Truss server, by plain HTTP."""
 
+import asyncio
 import itertools
 import os
 import signal
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from local_baseten.running import LocalBaseten
+from local_baseten.trusses.launcher import SECRET_HEADER, ForStandIn
 from tests.local_baseten.caller import Caller
 from tests.waiting import until
 
@@ -194,6 +196,43 @@ def test_the_servers_own_metrics_are_in_reach(obedient: LocalBaseten):
     url = f"{running.model_url}/metrics/"
 
     assert httpx.get(url, headers=running.model_headers).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {SECRET_HEADER: ""}, {SECRET_HEADER: "wrong"}])
+@pytest.mark.parametrize("path", ["/", "/v1/models/model", "/v1/models/model:predict", "/metrics/"])
+def test_the_models_server_answers_the_stand_in_alone(obedient: LocalBaseten, path, headers):
+    url = f"{obedient.processes().model_url}{path}"
+
+    assert httpx.get(url, headers=headers).status_code == 401
+    assert httpx.post(url, headers=headers, json={}).status_code == 401
+
+
+def test_the_model_does_not_see_the_secret_and_lifespans_need_none():
+    seen = []
+
+    async def application(scope, _, __) -> None:
+        seen.append(scope)
+
+    async def scenario(*scopes) -> None:
+        for scope in scopes:
+            await ForStandIn(application, b"right")(scope, None, None)
+
+    headers = [(b"a", b"b"), (SECRET_HEADER.encode(), b"right")]
+    asyncio.run(scenario({"type": "http", "headers": headers}, {"type": "lifespan"}))
+
+    assert seen == [{"type": "http", "headers": [(b"a", b"b")]}, {"type": "lifespan"}]
+
+
+def test_a_web_socket_without_the_secret_is_closed():
+    sent = []
+
+    async def send(message) -> None:
+        sent.append(message["type"])
+
+    scope = {"type": "websocket", "headers": []}
+    asyncio.run(ForStandIn(pytest.fail, b"right")(scope, None, send))
+
+    assert sent == ["websocket.close"]
 
 
 def test_nothing_listens_beyond_this_machine(obedient: LocalBaseten):
