@@ -1,12 +1,16 @@
 """From settings to what the functions of the library take."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from truss_outbox.contract.root import Root
 
 from .bucket.bucket import Bucket
 from .bucket.foreign import ForeignObjects
 from .bucket.naming import Naming
-from .bucket.open_bucket import open_bucket
+from .bucket.open_bucket import open_bucket, route_to
 from .errors import UnknownJobError
 from .following import absence
 from .journal.belonging import endpoint_identity
@@ -53,9 +57,32 @@ def bucket(
     return opened.waiting(timeout_seconds=timeout_seconds, on_wait=on_wait)
 
 
+_ENDPOINT_VARIABLES = (
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
+    *("API_ENDPOINT_OVERRIDE", "STORAGE_EMULATOR_HOST"),
+)
+
+
 def endpoint(settings: ClientSettings) -> str:
-    """Which endpoint the bucket is at, as journals tell buckets of one name apart."""
-    return endpoint_identity(settings.require_root(), settings.endpoint_url, settings.region)
+    """Which endpoint the bucket is at, as journals tell buckets of one name apart.
+
+    Raises ConfigurationError.
+    """
+    root, url = settings.require_root(), settings.endpoint_url
+    # The SDK takes 0.2 seconds to say: it is asked where something may name one.
+    if not url and _may_name_an_endpoint(os.environ):
+        route = route_to(root, **settings.connection)
+        url = route.url.removesuffix(f"/{Root.parse(root).bucket}") if route else None
+    return endpoint_identity(root, url, settings.region)
+
+
+def _may_name_an_endpoint(environ: Mapping[str, str]) -> bool:
+    profiles = Path(environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+    try:
+        text = profiles.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    return "endpoint_url" in text or any(environ.get(name) for name in _ENDPOINT_VARIABLES)
 
 
 def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
