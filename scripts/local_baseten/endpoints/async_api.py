@@ -1,7 +1,6 @@
 """Baseten's async API over HTTP, as far as it concerns one model or chain."""
 
 import logging
-import re
 import secrets
 import uuid
 from collections.abc import Callable
@@ -18,9 +17,6 @@ from ..request_queue.requests import RequestQueue
 from ..settings import SERVED_ID, ServiceSettings
 from .answers import ApiError, BrokenAnswer
 from .submit_body import parse_submit_body, read_body
-
-# What a deployment or an environment can be called.
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 logger = logging.getLogger(__name__)
 
@@ -140,13 +136,8 @@ class _RateLimit:
 
 
 def _deployment(call: Request) -> str:
-    """The name in the path: the deployment's, the environment's, production or development.
-
-    Raises ApiError 400.
-    """
+    """The name in the path: the deployment's, the environment's, production or development."""
     name = call.path_params.get("name")
-    if name and not _NAME.fullmatch(name):
-        raise ApiError(400, "client_error", "The path names no deployment and no environment.")
     first, _, rest = call.url.path[1:].partition("/")
     return str(name) if name else first if rest else "production"
 
