@@ -16,13 +16,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from outbox_client.bucket.open_bucket import Connection, open_bucket
-from outbox_client.bucket.route import s3_credentials
+from outbox_client.bucket.route import s3_credentials, s3_route
 from outbox_client.upkeep.presign import signer
 from outbox_client.upkeep.sweep import open_uploads
 from tests.every_host import Arrived, EveryHost, every_host
 from truss_outbox.contract.errors import ConfigurationError, StoreError, StoreUnavailableError
 from truss_outbox.stores import GcsOptions, S3Options, open_store
-from truss_outbox.stores.s3.client import open_session
 
 KEY = "manifests/job=j/x%20y.json"
 NOW, HOUR = datetime.now(UTC), timedelta(hours=1)
@@ -441,7 +440,6 @@ def whole_url(arrived: Arrived) -> str:
         "https://s3.example.com/base/",
         "https://s3.example.com:443",
         "https://S3.Example.com/a%20b",
-        "https://user:password@s3.example.com",
         "http://[2001:db8::1]:9000",
     ],
 )
@@ -560,6 +558,9 @@ def test_a_missing_file_of_other_programs_changes_nothing(hosts, tmp_path, monke
     both(hosts)
 
 
+CLIENTS = ("truss_outbox.stores.gcs.client", "truss_outbox.stores.s3.client")
+
+
 @pytest.mark.parametrize(
     ("root", "module", "package"),
     [
@@ -569,7 +570,7 @@ def test_a_missing_file_of_other_programs_changes_nothing(hosts, tmp_path, monke
 )
 def test_a_missing_library_says_what_to_install(root, module, package, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    for name in [name for name in sys.modules if name.startswith("truss_outbox.stores.gcs.client")]:
+    for name in [name for name in sys.modules if name.startswith(CLIENTS)]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(ConfigurationError, match=f"pip install {package}"):
         open_bucket(root)
@@ -588,8 +589,7 @@ def test_credentials_that_end_are_renewed(hosts, tmp_path, monkeypatch):
     )
     set_profile(tmp_path, f"credential_process = {sys.executable} {program} {tmp_path / 'asked'}")
     set_environment(monkeypatch, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
-    session = open_session(S3Options())
-    credentials = s3_credentials(session)
+    credentials = s3_credentials(s3_route("bucket", S3Options()))
     first, second = credentials(), credentials()
     assert first["access_key_id"] < second["access_key_id"]
     assert first["expires_at"] - datetime.now(UTC) < timedelta(minutes=10)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ...contract.errors import StoreError, StoreUnavailableError
+from ...contract.errors import OutboxError, StoreError, StoreUnavailableError
 from ...retrying import patiently
 from ..network import Place
 from ..streams import CHUNK_BYTES, FileDigest
@@ -154,7 +154,7 @@ class PartedUpload:
         return patiently(call, timeout_seconds=self.options.store_timeout_seconds)
 
 
-class _UploadGoneError(Exception):
+class _UploadGoneError(OutboxError):
     """The store does not know the upload any more: it has to begin anew, from the file."""
 
 
