@@ -144,12 +144,10 @@ def _listening(process: psutil.Process) -> Iterator[int]:
 
 
 def _option(process: psutil.Process, number: int) -> str:
-    """`filer.port.grpc`, by which SeaweedFS was given the number, or took 10,000 more."""
+    """`filer.port.grpc`, by which SeaweedFS was given the number; it chooses one itself."""
     options = [option.lstrip("-").partition("=") for option in process.cmdline()]
-    return "the bucket: " + next(
-        (name for name, _, value in options if value in (str(number), str(number - 10_000))),
-        "another port",
-    )
+    names = (name for name, _, value in options if value == str(number))
+    return f"the bucket: {next(names, 'admin.port.grpc')}"
 
 
 def ask_all(ports: Iterable[Port], questions: Iterable[Question]) -> list[Answer]:
