@@ -15,6 +15,7 @@ from truss_outbox.contract.errors import AccessDeniedError, StoreError, StoreUna
 from truss_outbox.retrying import without_pauses
 from truss_outbox.stores import GcsOptions, ObjectStore, RetryingStore, S3Options, open_store
 from truss_outbox.stores.gcs.client import credentials
+from truss_outbox.stores.network import Place
 
 TRIES = 2
 TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 507, 509, *range(520, 525)]
@@ -193,15 +194,17 @@ def test_a_fault_of_googles_token_service_passes_for_readers_too(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     given = Answer(status=200, body={"access_token": "T", "expires_in": 3600})
     faults = token_faults(door, given, status)
+    place = Place(of="the bucket", url=door.url)
+    provider = gcs_credentials(credentials(GcsOptions()), place)
     store = GCSStore(
         "bucket",
         config={"base_url": door.url},
-        credential_provider=gcs_credentials(credentials(GcsOptions())),
+        credential_provider=provider,
         client_options={"allow_http": True},
         retry_config={"max_retries": 0},
     )
     with without_pauses(tries=3):
-        assert Bucket(store, root="gs://bucket").get("key") == b"data"
+        assert Bucket(store, root="gs://bucket", credentials=provider).get("key") == b"data"
     assert faults == []
 
 
@@ -209,11 +212,13 @@ def test_credentials_that_are_refused_are_told_at_once(door, tmp_path, monkeypat
     (tmp_path / "key.json").write_text(key_file(door.url))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     door.before = lambda _: Answer(status=400, body={"error": "invalid_grant"})
+    place = Place(of="the bucket", url=door.url)
+    provider = gcs_credentials(credentials(GcsOptions()), place)
     store = GCSStore(
         "bucket",
         config={"base_url": door.url},
-        credential_provider=gcs_credentials(credentials(GcsOptions())),
+        credential_provider=provider,
     )
     with pytest.raises(AccessDeniedError):
-        Bucket(store, root="gs://bucket").get("key")
+        Bucket(store, root="gs://bucket", credentials=provider).get("key")
     assert len(door.seen) == 1

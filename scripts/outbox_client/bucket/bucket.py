@@ -28,7 +28,7 @@ from truss_outbox.stores.faults import WebPage
 from truss_outbox.stores.network import Place
 
 from ..threads import pause
-from .errors import ABSENT, DENIED, Credentials, translated
+from .errors import Credentials, is_of_no_bucket, translated
 from .foreign import ForeignObjects
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class Bucket:
         )
         self.timeout_seconds = LONGEST_WAIT_SECONDS
         self.on_wait: Callable[[float], None] = lambda _: None
+        self._has_answered = False  # as only a bucket does
         self._away_since: float | None = None
         self._failed_at = 0.0
 
@@ -231,6 +232,7 @@ class Bucket:
 
         for page in self._resumed(prefix, begin):
             fresh = page
+            self._has_answered = True
             if self.lists_in_order:
                 last = page[-1]["path"]
             else:  # It begins anew, without those.
@@ -243,7 +245,7 @@ class Bucket:
                     )
                     for meta in fresh
                 ]
-        if last is None and isinstance(self._store, S3Store | GCSStore):
+        if last == after and not self._has_answered:
             self._call(prefix, lambda: self._check_answers(prefix))
 
     def _check_answers(self, prefix: str) -> None:
@@ -251,8 +253,13 @@ class Bucket:
 
         obstore does not show a listing's headers.
         """
-        with contextlib.suppress(*ABSENT, *DENIED):
-            self._check_is_object(obstore.head(self._store, f"{prefix}none"))
+        if isinstance(self._store, S3Store | GCSStore):
+            try:
+                self._check_is_object(obstore.head(self._store, f"{prefix}none"))
+            except (OSError, exceptions.BaseError) as error:
+                # Whatever else it answers, it is no page.
+                if is_of_no_bucket(error):
+                    raise
 
     def _check_is_object(self, meta: "ObjectMeta") -> None:
         """Raises WebPage for what S3 never has: an object without a tag and a time.
@@ -404,6 +411,8 @@ class Bucket:
     def _call(self, key: str, call: Callable[[], T], *, is_conditional: bool = False) -> T:
         def translated_call() -> T:
             with self._translated(key, is_conditional=is_conditional):
-                return call()
+                answer = call()
+                self._has_answered = True
+                return answer
 
         return self.patiently(translated_call)

@@ -38,9 +38,9 @@ _NO_BUCKETS = {
     "InvalidPutResponse": 200,
 }
 """What obstore's account of an error says of an answer that no bucket gives."""
-ABSENT = (FileNotFoundError, exceptions.NotFoundError)
+_ABSENT = (FileNotFoundError, exceptions.NotFoundError)
 _EXISTS = (FileExistsError, exceptions.AlreadyExistsError, exceptions.PreconditionError)
-DENIED = (
+_DENIED = (
     PermissionError,
     exceptions.PermissionDeniedError,
     exceptions.UnauthenticatedError,
@@ -120,6 +120,11 @@ def _of_credentials(key: str, failure: OutboxError) -> OutboxError:
             return AccessDeniedError(key, str(failure))
 
 
+def is_of_no_bucket(error: Exception) -> bool:
+    """Whether no bucket gives the answer that obstore tells of."""
+    return any(sign in str(error) for sign in _NO_BUCKETS)
+
+
 def _of_page(key: str, error: BaseException, place: Place) -> StoreError | None:
     """Where something else answered in the bucket's place."""
     said = str(error)
@@ -138,9 +143,9 @@ def _of_page(key: str, error: BaseException, place: Place) -> StoreError | None:
 
 
 def _of_bucket(key: str, error: BaseException, place: Place) -> StoreError:
-    if isinstance(error, ABSENT):
+    if isinstance(error, _ABSENT):
         return _absence(key, error)
-    if isinstance(error, DENIED):
+    if isinstance(error, _DENIED):
         return _refusal(key, error)
     match error:
         case exceptions.GenericError():

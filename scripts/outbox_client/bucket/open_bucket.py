@@ -149,7 +149,7 @@ def _gcs_route(connection: Connection) -> GcsRoute:
 
 
 def _s3(place: Root, route: S3Route, foreign: ForeignObjects | None) -> Bucket:
-    credentials = s3_credentials(route)
+    credentials = s3_credentials(route.session, route.place)
 
     def make(retries: "RetryConfig") -> S3Store:
         with _made(route):
@@ -179,7 +179,7 @@ def _s3(place: Root, route: S3Route, foreign: ForeignObjects | None) -> Bucket:
 
 
 def _gcs(place: Root, route: GcsRoute, foreign: ForeignObjects | None) -> Bucket:
-    credentials = gcs_credentials(route)
+    credentials = gcs_credentials(route.credentials, route.place)
 
     def make(retries: "RetryConfig") -> GCSStore:
         with _made(route):

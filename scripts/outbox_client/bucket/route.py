@@ -125,13 +125,13 @@ def gcs_route(options: GcsOptions) -> GcsRoute:
     )
 
 
-def s3_credentials(route: S3Route) -> "Credentials[S3Credential]":
+def s3_credentials(session: "AwsSession", place: Place) -> "Credentials[S3Credential]":
     """Those of the moment: botocore renews them when they come to an end."""
     from truss_outbox.stores.s3.credentials import NO_CREDENTIALS, check_texts  # noqa: PLC0415
     from truss_outbox.stores.s3.errors import translated  # noqa: PLC0415
 
     def credentials() -> "S3Credential":
-        found = route.session.get_credentials()
+        found = session.get_credentials()
         frozen = found and found.get_frozen_credentials()
         if not (frozen and frozen.access_key and frozen.secret_key):
             raise ConfigurationError("AWS credentials", NO_CREDENTIALS)
@@ -144,10 +144,10 @@ def s3_credentials(route: S3Route) -> "Credentials[S3Credential]":
             "expires_at": datetime.now(UTC) + _RENEWAL,
         }
 
-    return Credentials(credentials, partial(translated, "credentials", route.place))
+    return Credentials(credentials, partial(translated, "credentials", place))
 
 
-def gcs_credentials(route: GcsRoute) -> "Credentials[GCSCredential]":
+def gcs_credentials(identity: "GoogleCredentials", place: Place) -> "Credentials[GCSCredential]":
     """A new token at each call: obstore makes one when the last comes to an end."""
     from google.auth.credentials import AnonymousCredentials  # noqa: PLC0415
 
@@ -157,7 +157,6 @@ def gcs_credentials(route: GcsRoute) -> "Credentials[GCSCredential]":
     request = token_request()
 
     def credentials() -> "GCSCredential":
-        identity = route.credentials
         if isinstance(identity, AnonymousCredentials):
             return {"token": "none", "expires_at": None}
         identity.refresh(request)
@@ -166,4 +165,4 @@ def gcs_credentials(route: GcsRoute) -> "Credentials[GCSCredential]":
         expires_at = None if ends is None else ends.replace(tzinfo=UTC)
         return {"token": identity.token, "expires_at": expires_at}
 
-    return Credentials(credentials, partial(translated, "credentials", route.place))
+    return Credentials(credentials, partial(translated, "credentials", place))

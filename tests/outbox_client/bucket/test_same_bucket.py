@@ -589,7 +589,8 @@ def test_credentials_that_end_are_renewed(hosts, tmp_path, monkeypatch):
     )
     set_profile(tmp_path, f"credential_process = {sys.executable} {program} {tmp_path / 'asked'}")
     set_environment(monkeypatch, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
-    credentials = s3_credentials(s3_route("bucket", S3Options()))
+    route = s3_route("bucket", S3Options())
+    credentials = s3_credentials(route.session, route.place)
     first, second = credentials(), credentials()
     assert first["access_key_id"] < second["access_key_id"]
     assert first["expires_at"] - datetime.now(UTC) < timedelta(minutes=10)

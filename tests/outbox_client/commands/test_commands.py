@@ -90,7 +90,7 @@ def test_what_is_not_configured_is_exit_3(outbox, documents, job):
         "BASETEN_API_KEY: is not set": {"BASETEN_API_KEY": ""},
         "model_id: no model is named": {"OUTBOX_BASE_URL": ""},
         "refuses the API key": {"BASETEN_API_KEY": "another"},
-        "the service does not answer": {"OUTBOX_BASE_URL": "http://127.0.0.1:9"},
+        "(OUTBOX_BASE_URL) does not answer": {"OUTBOX_BASE_URL": "http://127.0.0.1:9"},
         "there is no such bucket": {"OUTBOX_ROOT": "s3://no-such-bucket"},
         "root: ftp: must be s3://": {"OUTBOX_ROOT": "ftp://x"},
         "refuses these credentials": {"AWS_SECRET_ACCESS_KEY": "wrong"},

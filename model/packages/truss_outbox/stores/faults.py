@@ -1,6 +1,7 @@
 """What goes wrong in a call that the store itself did not answer, in this project's errors."""
 
 import re
+from dataclasses import dataclass
 
 from ..contract.errors import StoreError, StoreUnavailableError
 from ..retrying import is_transient
@@ -16,6 +17,14 @@ class WebPage(Exception):  # noqa: N818  # of itself it is none: an adapter make
     def __init__(self, status: int) -> None:
         self.status = status
         super().__init__(f"a web page (HTTP {status})")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CredentialsProblem:
+    """`may_pass`: who gives the credentials did not answer, or had a fault."""
+
+    said: str
+    may_pass: bool = False
 
 
 def is_page(content_type: str | None) -> bool:

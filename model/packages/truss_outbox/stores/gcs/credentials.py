@@ -4,12 +4,12 @@ import contextlib
 import os
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 
 from ...contract.errors import ConfigurationError, OutboxError
+from ..faults import CredentialsProblem
 
 _VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 _LOGIN = "run gcloud auth application-default login"
@@ -32,12 +32,6 @@ _REFUSED = {
     "google.oauth2.credentials": f"the gcloud login has ended or was revoked: {_LOGIN}",
 }
 """By the module that asked for a token; the first that is on the stack."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CredentialsProblem:
-    said: str
-    may_pass: bool = False
 
 
 def credentials_problem(error: BaseException) -> CredentialsProblem | None:

@@ -4,7 +4,6 @@ import contextlib
 import re
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from botocore import exceptions
 from botocore.credentials import Credentials
 
 from ...contract.errors import ConfigurationError, OutboxError, StoreUnavailableError
+from ..faults import CredentialsProblem
 
 NO_CREDENTIALS = (
     "none were found; for a model set the Baseten secrets aws_access_key_id and"
@@ -37,12 +37,6 @@ _SAID: dict[type[Exception], str] = {
 _JUNK = "credential_process printed no credentials in JSON: run it by hand, and look"
 _STATUS = re.compile(r"non 200 response \((\d{3})\)")
 _MODULES = {"botocore.credentials", "botocore.tokens"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CredentialsProblem:
-    said: str
-    may_pass: bool = False
 
 
 def credentials_problem(error: BaseException) -> CredentialsProblem | None:
