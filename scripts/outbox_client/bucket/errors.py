@@ -137,8 +137,9 @@ def _of_page(key: str, error: BaseException, place: Place) -> StoreError | None:
     if "TunnelUnsuccessful" in said:
         return from_page(key, None, place)
     if _REDIRECT.search(said):
-        problem = "answers with a redirect: the bucket is in another region (set region), or a"
-        return StoreError(key, f"{place.url} {problem} proxy or a login page answered in its place")
+        # S3's own lead to another region: obstore does not say whose it was.
+        problem = "(with a redirect; the bucket's own leads to another region: set region)"
+        return StoreError(key, f"{place.answered_instead()} {problem}")
     return None
 
 
