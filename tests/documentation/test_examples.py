@@ -1,12 +1,14 @@
 """The pages' examples that need no particular model, run as they are."""
 
 import asyncio
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.requests import Request as HttpRequest
@@ -90,6 +92,14 @@ def test_the_explicit_form_is_three_steps(tmp_path):
     pointer = asyncio.run(answer())
     assert (pointer["key"], pointer["result"]) == ("job=adhoc/r", {"bytes": 3})
     assert model.is_healthy()
+
+
+def test_a_function_is_run_isolated(tmp_path, monkeypatch):
+    (tmp_path / "words_of_a_document.py").write_text(block("python", "def count_words(path)"))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "document").write_text("one two")
+    example = importlib.import_module("words_of_a_document")
+    assert example.words_of(SimpleNamespace(path=tmp_path / "document")) == 2
 
 
 def test_ones_own_model_takes_two_names(tmp_path):

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -98,32 +97,22 @@ def processor_seconds() -> dict[int, float]:
     return {child.pid: child.cpu_times().user for child in psutil.Process().children()}
 
 
-def test_a_process_that_is_killed_in_the_middle_of_a_page_is_one_refusal(opened):
+def test_a_process_that_is_killed_in_the_middle_of_a_page_is_one_refusal_and_others_go_on(opened):
     read = opened(max_page_seconds=60)
     before = processor_seconds()
 
     def busy():
         now = processor_seconds()
-        return [pid for pid in now if now[pid] > before.get(pid, 0) + 0.5]
+        return [pid for pid in now if now[pid] > before.get(pid, 0) + 0.3]
 
-    def kill():
-        (pid,) = until(busy, "a page")
-        os.kill(pid, signal.SIGKILL)
-
-    killing = threading.Thread(target=kill)
-    killing.start()
-    assert "SIGKILL" in refusal(read, hostile.pictures_in_groups())
-    killing.join()
-    assert len(read(hostile.many_frames(2)).pages()) == 2
-
-
-def test_of_two_at_once_the_good_one_is_read_while_the_other_takes_its_time(opened):
-    read = opened(max_page_seconds=2)
     with ThreadPoolExecutor(1) as pool:
         bad = pool.submit(refusal, read, hostile.pictures_in_groups())
+        (pid,) = until(busy, "a page")
         assert len(read(hostile.many_frames(2)).pages()) == 2
         assert not bad.done()
-        assert "longer than 2 s" in bad.result()
+        os.kill(pid, signal.SIGKILL)
+        assert "SIGKILL" in bad.result()
+    assert len(read(hostile.many_frames(2)).pages()) == 2
 
 
 def assert_survived(read, documents) -> Counter[str]:

@@ -21,12 +21,16 @@ NEXT, STOP = b"next", b"stop"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """A function and its arguments, pickled: to read them imports the function's module."""
+    """A function and its arguments, pickled: to read them imports the function's module, which
+    `path` leads to."""
 
     pickled: bytes
+    path: tuple[str, ...]
     step_seconds: float
     memory_bytes: int
     file_bytes: int
+    is_made: bool = True
+    """Else its module is imported, and nothing answered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from ...contract.errors import AbandonedError, InvalidInputError
 from ..deadlines import current_abandonment
 from .messages import NEXT, STOP, Call
-from .workers import WORKERS, Worker, WorkerEndedError, WorkerError
+from .workers import WORKERS, WorkerProcess, WorkerEndedError, WorkerError, import_path
 
 _STOP_SECONDS = 5.0
 
@@ -70,6 +70,7 @@ def _values(
 ) -> Generator[Any, None, None]:
     call = Call(
         pickled=pickle.dumps((function, arguments)),
+        path=import_path(),
         step_seconds=bounds.step_seconds,
         memory_bytes=bounds.memory_bytes,
         file_bytes=bounds.file_bytes,
@@ -79,9 +80,7 @@ def _values(
     try:
         deadline = time.monotonic() + bounds.seconds
         while (given := _next(worker, deadline, bounds))[0] == "value":
-            is_sound = True  # as long as whoever takes the values closes this
             yield given[1]
-            is_sound = False
         is_sound = given[0] in {"end", "refused", "raised"}
         _check(given, bounds)
     except GeneratorExit:
@@ -91,10 +90,10 @@ def _values(
         if is_sound:
             WORKERS.give_back(worker)
         else:
-            WORKERS.replace(worker, function)
+            WORKERS.replace(worker, call)
 
 
-def _next(worker: Worker, deadline: float, bounds: _Bounds) -> tuple[Any, ...]:
+def _next(worker: WorkerProcess, deadline: float, bounds: _Bounds) -> tuple[Any, ...]:
     abandonment = current_abandonment()
     left = deadline - time.monotonic()
     try:
@@ -133,7 +132,7 @@ def _check(given: tuple[Any, ...], bounds: _Bounds) -> None:
             raise WorkerError(*details)
 
 
-def _is_stopped(worker: Worker) -> bool:
+def _is_stopped(worker: WorkerProcess) -> bool:
     try:
         return worker.tell(STOP, seconds=_STOP_SECONDS) == ("end",)
     except (TimeoutError, WorkerEndedError, WorkerError):

@@ -6,7 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from inspect import isgenerator
 from multiprocessing.connection import Connection
 from typing import Any
@@ -19,7 +19,7 @@ _GRACE_SECONDS = 5
 """The server ends a worker whose time is over; one without a server ends so much later."""
 
 
-class Worker:
+class CallServer:
     """Makes one call after the other, until the server closes the connection."""
 
     def __init__(self, channel: Channel) -> None:
@@ -28,19 +28,20 @@ class Worker:
 
     def serve(self) -> None:
         while True:
-            message = pickle.loads(self._receive())  # noqa: S301 - the server is trusted
-            if isinstance(message, Call):
-                self._send(*self._make(message))
-            else:
-                with suppress(Exception):  # the call that comes will say it
-                    pickle.loads(message)  # noqa: S301
+            call: Call = pickle.loads(self._receive())  # noqa: S301 - the server is trusted
+            answer = self._make(call)
+            if call.is_made:
+                self._send(*answer)
 
     def _make(self, call: Call) -> tuple[Any, ...]:
         """Sends what the function yields, or returns; returns the last that is to be sent."""
+        sys.path[:] = call.path
         try:
             function, arguments = pickle.loads(call.pickled)  # noqa: S301
-        except Exception:  # noqa: BLE001 - an author's module may raise anything
-            return "raised", traceback.format_exc()
+        except Exception as error:  # noqa: BLE001 - an author's module may raise anything
+            return _told(error)
+        if not call.is_made:
+            return ()
         # Up to here the input was not looked at: a worker that dies before this is no fault of it.
         self._send("ready")
         if self._receive() != NEXT:
@@ -104,4 +105,4 @@ def _values(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Generat
 if __name__ == "__main__":
     connection, file, parent = map(int, sys.argv[1:])
     confine(parent)
-    Worker(Channel(connection=Connection(connection), file=file)).serve()
+    CallServer(Channel(connection=Connection(connection), file=file)).serve()

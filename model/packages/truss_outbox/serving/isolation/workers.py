@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import Pipe
 from typing import Any, Self
 
@@ -36,7 +37,7 @@ class WorkerEndedError(Exception):
         super().__init__(how)
 
 
-class Worker:
+class WorkerProcess:
     """One process, seen from the server's side."""
 
     def __init__(self) -> None:
@@ -51,10 +52,10 @@ class Worker:
             raise
 
     @classmethod
-    def prepared(cls, function: Callable[..., Any]) -> Self:
-        """Which imports what the function needs, before it is needed."""
+    def prepared(cls, call: Call) -> Self:
+        """Which imports what such a call needs, before one comes."""
         worker = cls()
-        worker._channel.connection.send_bytes(pickle.dumps(pickle.dumps(function)))
+        worker._channel.connection.send_bytes(pickle.dumps(replace(call, is_made=False)))
         return worker
 
     def can_call(self, function: Callable[..., Any]) -> bool:
@@ -96,10 +97,10 @@ class Workers:
     """Those that are idle, for whoever needs one next."""
 
     def __init__(self) -> None:
-        self._idle: list[Worker] = []
+        self._idle: list[WorkerProcess] = []
         self._lock = threading.Lock()
 
-    def take(self, function: Callable[..., Any], call: Call) -> Worker:
+    def take(self, function: Callable[..., Any], call: Call) -> WorkerProcess:
         """One that has imported the function and waits to be told to go on. Raises WorkerError."""
         how = ""
         for _ in range(_TRIES):
@@ -117,30 +118,30 @@ class Workers:
                 raise WorkerError(*details)
         raise WorkerError(f"a process to run {function.__qualname__} in does not start ({how})")
 
-    def give_back(self, worker: Worker) -> None:
+    def give_back(self, worker: WorkerProcess) -> None:
         with self._lock:
             if len(self._idle) < _MAX_IDLE:
                 self._idle.append(worker)
                 return
         worker.close()
 
-    def replace(self, worker: Worker, function: Callable[..., Any]) -> None:
+    def replace(self, worker: WorkerProcess, call: Call) -> None:
         """End it, and have another ready for the next request."""
         worker.close()
         with suppress(OSError):  # else the next request starts one
-            self.give_back(Worker.prepared(function))
+            self.give_back(WorkerProcess.prepared(call))
 
     def close(self) -> None:
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
 
-    def _take(self, function: Callable[..., Any]) -> Worker:
+    def _take(self, function: Callable[..., Any]) -> WorkerProcess:
         while True:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
             if worker is None:
-                worker = Worker()
+                worker = WorkerProcess()
             if worker.can_call(function):
                 return worker
             worker.close()
@@ -150,13 +151,16 @@ class Workers:
 _starting = ThreadPoolExecutor(1, thread_name_prefix="outbox-workers")
 
 
+def import_path() -> tuple[str, ...]:
+    return tuple(part or os.getcwd() for part in sys.path)  # noqa: PTH109
+
+
 def _start(connection: int, file: int) -> "subprocess.Popen[bytes]":
     environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    path = os.pathsep.join(part or os.getcwd() for part in sys.path)  # noqa: PTH109
     arguments = [f"{__package__}.worker", str(connection), str(file), str(os.getpid())]
     return subprocess.Popen(  # never a fork of the server, which has threads
         [sys.executable, "-P", "-m", *arguments],
-        env=environment | _ONE_THREAD | {"PYTHONPATH": path},
+        env=environment | _ONE_THREAD | {"PYTHONPATH": os.pathsep.join(import_path())},
         # Decoders' complaints quote what they decode.
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
