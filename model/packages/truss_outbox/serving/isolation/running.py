@@ -11,7 +11,7 @@ from typing import Any
 from ...contract.errors import AbandonedError, InvalidInputError
 from ..deadlines import current_abandonment
 from .messages import NEXT, STOP, Call
-from .workers import WORKERS, WorkerProcess, WorkerEndedError, WorkerError, import_path
+from .workers import WORKERS, WorkerEndedError, WorkerError, WorkerProcess, import_path
 
 _STOP_SECONDS = 5.0
 
