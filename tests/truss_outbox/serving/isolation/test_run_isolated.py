@@ -1,6 +1,7 @@
 """A function that reads what anybody may send: what it gives, and what it cannot do."""
 
 import asyncio
+import importlib
 import os
 import secrets
 import signal
@@ -159,6 +160,18 @@ def test_a_process_that_is_killed_while_it_waits_is_nobodys_fault():
     pid = run_isolated(functions.process)
     os.kill(pid, signal.SIGKILL)
     assert run_isolated(functions.process) != pid
+
+
+def test_a_function_whose_code_was_reloaded_runs_as_it_is_now(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    said = []
+    for word in ("before", "after"):
+        (tmp_path / "reloaded_code.py").write_text(f"def said():\n    return {word!r}\n")
+        sys.modules.pop("reloaded_code", None)
+        importlib.invalidate_caches()
+        said.append(run_isolated(importlib.import_module("reloaded_code").said))
+    assert said == ["before", "after"]
 
 
 def test_a_module_that_cannot_be_imported_is_none_of_the_callers_fault():

@@ -90,7 +90,7 @@ def _values(
         if is_sound:
             WORKERS.give_back(worker)
         else:
-            WORKERS.replace(worker, call)
+            WORKERS.replace(worker, function, call)
 
 
 def _next(worker: WorkerProcess, deadline: float, bounds: _Bounds) -> tuple[Any, ...]:

@@ -40,10 +40,10 @@ class WorkerEndedError(Exception):
 class WorkerProcess:
     """One process, seen from the server's side."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         own, its = Pipe()
         self._channel = Channel(connection=own, file=unnamed_file())
-        self._seen: dict[str, Callable[..., Any]] = {}
+        self._seen = {_name(function): function}
         try:
             with its:
                 self._process = _starting.submit(_start, its.fileno(), self._channel.file).result()
@@ -52,16 +52,16 @@ class WorkerProcess:
             raise
 
     @classmethod
-    def prepared(cls, call: Call) -> Self:
+    def prepared(cls, function: Callable[..., Any], call: Call) -> Self:
         """Which imports what such a call needs, before one comes."""
-        worker = cls()
+        worker = cls(function)
         worker._channel.connection.send_bytes(pickle.dumps(replace(call, is_made=False)))
         return worker
 
     def can_call(self, function: Callable[..., Any]) -> bool:
         """Whether it is there, and knows the function as it is: a hot reload changes it."""
-        name = f"{function.__module__}.{function.__qualname__}"
-        return self._seen.setdefault(name, function) is function and self._process.poll() is None
+        known = self._seen.setdefault(_name(function), function)
+        return known is function and self._process.poll() is None
 
     def tell(self, message: bytes, *, seconds: float) -> tuple[Any, ...]:
         """What it answers. Raises WorkerEndedError, TimeoutError and WorkerError."""
@@ -125,11 +125,11 @@ class Workers:
                 return
         worker.close()
 
-    def replace(self, worker: WorkerProcess, call: Call) -> None:
+    def replace(self, worker: WorkerProcess, function: Callable[..., Any], call: Call) -> None:
         """End it, and have another ready for the next request."""
         worker.close()
         with suppress(OSError):  # else the next request starts one
-            self.give_back(WorkerProcess.prepared(call))
+            self.give_back(WorkerProcess.prepared(function, call))
 
     def close(self) -> None:
         with self._lock:
@@ -141,7 +141,7 @@ class Workers:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
             if worker is None:
-                worker = WorkerProcess()
+                return WorkerProcess(function)
             if worker.can_call(function):
                 return worker
             worker.close()
@@ -149,6 +149,10 @@ class Workers:
 
 # A system ends the children of the thread that started them: this one lasts.
 _starting = ThreadPoolExecutor(1, thread_name_prefix="outbox-workers")
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def import_path() -> tuple[str, ...]:
