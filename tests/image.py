@@ -16,6 +16,8 @@ from tests.tiny_truss import PROJECT
 from tests.waiting import until
 
 LAUNCHER = PROJECT / "scripts" / "local_baseten" / "trusses" / "launcher.py"
+ASKING = {"x-stand-in-secret": "tests"}
+"""The headers of every request to the server."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +94,8 @@ def serving(python: Path, app: Path, directory: Path, **variables: str) -> Itera
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
+        process.stdin.write(ASKING["x-stand-in-secret"].encode() + b"\n")
+        process.stdin.flush()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         until(lambda: _is_ready(url, process), "the model", every=0.2)
@@ -104,5 +108,5 @@ def serving(python: Path, app: Path, directory: Path, **variables: str) -> Itera
 def _is_ready(url: str, process: subprocess.Popen[bytes]) -> bool:
     assert process.poll() is None, "the server ended before it was ready"
     with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{url}/v1/models/model", timeout=5).is_success
+        return httpx.get(f"{url}/v1/models/model", headers=ASKING, timeout=5).is_success
     return False

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from local_baseten.trusses.layout import lay_out_truss
-from tests.image import Dependencies, dependencies, install, serving
+from tests.image import ASKING, Dependencies, dependencies, install, serving
 from tests.interpreters import find_python
 from tests.linking import linked_environment
 from tests.tiny_truss import PROJECT
@@ -74,7 +74,9 @@ def test_the_upload_runs_in_an_environment_of_its_own_requirements(
     model_input = {"document": {"base64": document}, "metadata": {"job": "J", "item": "I"}}
     # More threads cost more processor time in all, which other tests wait for.
     with serving(python, app, tmp_path, OUTBOX_INFERENCE='{"threads": 1}') as url:
-        answer = httpx.post(f"{url}/v1/models/model:predict", json=model_input, timeout=60)
+        answer = httpx.post(
+            f"{url}/v1/models/model:predict", json=model_input, headers=ASKING, timeout=60
+        )
     assert answer.status_code == 200, answer.text
     manifest = json.loads((tmp_path / "bucket" / "manifests" / "job=J" / "I.json").read_text())
     assert [artifact["name"] for artifact in manifest["artifacts"]] == ["document.json", "text.txt"]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from local_baseten.trusses.layout import lay_out_truss
 from outbox_client.commands.app import app as outbox
-from tests.image import Dependencies, dependencies, install, read_requirements, serving, uv
+from tests.image import ASKING, Dependencies, dependencies, install, read_requirements, serving, uv
 from tests.interpreters import find_python
 from truss_outbox.contract import Manifest
 
@@ -80,11 +80,11 @@ def versions_beyond(needed: Dependencies, installed: dict[str, str]) -> list[str
 def ask_plainly_and_to_be_stored(url: str, version: str) -> dict[str, Any]:
     """The answers are alike but for the pointer; this is the first."""
     url = f"{url}/v1/models/model:predict"
-    plain = httpx.post(url, json={"values": [1, 2, 4.5]}, timeout=60).json()
+    plain = httpx.post(url, json={"values": [1, 2, 4.5]}, headers=ASKING, timeout=60).json()
     assert plain["mean"] == 2.5
     assert plain["python"].startswith(f"{version}.")
     stored = {"values": [1, 2, 4.5], "metadata": {"job": "J", "item": "I"}}
-    answer = httpx.post(url, json=stored, timeout=60)
+    answer = httpx.post(url, json=stored, headers=ASKING, timeout=60)
     assert answer.status_code == 200, answer.text
     assert answer.json()["result"] == plain
     return plain

@@ -158,7 +158,7 @@ def test_bad_input_is_recorded_and_not_tried_again(submit, api, bucket, job):
     assert status["status"] == "FAILED"
     (error,) = status["errors"]
     assert error["code"] == "MODEL_INVALID_INPUT"
-    assert "document.colour" in error["message"]
+    assert "document: has an unknown field" in error["message"]
     assert VALUE not in error["message"]
     (key,) = bucket.keys(f"failures/job={job}/")
     assert Failure.from_bytes(bucket.get(key)).code == "INVALID_INPUT"

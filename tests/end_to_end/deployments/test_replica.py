@@ -45,9 +45,10 @@ FORMS = [
 class Caller:
     """A request to the Truss server itself, whose connection can be closed."""
 
-    def __init__(self, url, body, *, path=PATH):
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    def __init__(self, server, body, *, path=PATH):
+        self._connection = http.client.HTTPConnection(urlsplit(server.model_url).netloc, timeout=60)
         headers = {"content-type": "application/json", "x-baseten-request-id": "r1"}
+        headers |= server.model_headers
         self._connection.request("POST", path, json.dumps(body), headers)
 
     def hang_up(self):
@@ -60,7 +61,10 @@ class Caller:
 
 @pytest.fixture(scope="module", params=FORMS)
 def server(request, tmp_path_factory, model_environment) -> Iterator:
-    """Gives the server that is up, as (pid, url); it is started again when it has ended."""
+    """Gives the server that is up, as its pid and how it is asked.
+
+    It is started again when it has ended.
+    """
     directory = tmp_path_factory.mktemp("terminated")
     truss = make_tiny_truss(directory / "truss", is_decorated=request.param)
     with running_locally(
@@ -68,8 +72,9 @@ def server(request, tmp_path_factory, model_environment) -> Iterator:
     ) as local:
 
         def ready():
-            (server,) = local.processes().servers
-            return (server.pid, server.url) if server.pid and server.is_ready else None
+            running = local.processes()
+            (server,) = running.servers
+            return (server.pid, running) if server.pid and server.is_ready else None
 
         yield lambda: until(ready, "the Truss server")
 
@@ -108,13 +113,13 @@ def test_a_server_that_is_told_to_stop_while_it_uses_the_bucket(
     server, bucket, job, proxy, moment, is_there
 ):
     method, place, answered = MOMENTS[moment]
-    pid, url = server()
+    pid, running = server()
     document = f"inputs/{hashlib.sha256(job.encode()).hexdigest()}"
     bucket.put(document, job.encode())
     where = document if place == "inputs" else f"{place}/job%3D{job}/"
     path = f"/outbox/{bucket.prefix}/{where}"
     with watching(bucket, job), proxy.holding(method, path, answered=answered) as hold:
-        caller = Caller(url, model_input(job, "a", document={"input": document}))
+        caller = Caller(running, model_input(job, "a", document={"input": document}))
         assert hold.reached.wait(30)
         if not is_there:
             caller.hang_up()
@@ -132,10 +137,10 @@ def test_a_server_that_is_told_to_stop_while_it_uses_the_bucket(
 def test_a_caller_who_hangs_up_during_predict_does_not_end_the_upload(
     server, bucket, job, proxy, gate
 ):
-    pid, url = server()
+    pid, running = server()
     path = f"/outbox/{bucket.prefix}/artifacts/job%3D{job}/"
     with watching(bucket, job), proxy.holding("PUT", path, answered=False) as hold:
-        caller = Caller(url, model_input(job, "a", gate=str(gate)))
+        caller = Caller(running, model_input(job, "a", gate=str(gate)))
         until(lambda: entered(gate), "predict")
         caller.hang_up()
         os.kill(pid, signal.SIGTERM)
@@ -151,9 +156,9 @@ def test_a_caller_who_hangs_up_during_predict_does_not_end_the_upload(
 @pytest.mark.parametrize("is_there", [True, False], ids=["caller there", "caller gone"])
 @pytest.mark.parametrize("error", [None, "inference"], ids=["succeeds", "fails"])
 def test_a_server_that_is_told_to_stop_during_predict(server, bucket, job, gate, error, is_there):
-    pid, url = server()
+    pid, running = server()
     with watching(bucket, job):
-        caller = Caller(url, model_input(job, "a", gate=str(gate), error=error))
+        caller = Caller(running, model_input(job, "a", gate=str(gate), error=error))
         until(lambda: entered(gate), "predict")
         if not is_there:
             caller.hang_up()
@@ -179,19 +184,19 @@ RELOADED = {
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the server's folder in /proc")
 def test_a_hot_reload_takes_the_new_code_and_goes_on_storing(server, bucket, job):
-    pid, url = server()
+    pid, running = server()
     code = Path(f"/proc/{pid}/cwd").readlink() / "model" / "model.py"
     changed = before = code.read_text()
     for old, new in RELOADED.items():
         changed = changed.replace(old, new)
-    assert Caller(url, model_input(job, "a")).answer()[1]["result"] == {"words": 2}
+    assert Caller(running, model_input(job, "a")).answer()[1]["result"] == {"words": 2}
     code.write_text(changed)
     try:
         for _ in range(2):
-            reloaded = Caller(url, {}, path="/hot-reload").answer()
+            reloaded = Caller(running, {}, path="/hot-reload").answer()
             assert reloaded == (200, {"msg": "Hot reload complete"})
-        answers = [Caller(url, model_input(job, item)).answer() for item in ("b", "a")]
-        refused = Caller(url, model_input(job, "c", error="input")).answer()
+        answers = [Caller(running, model_input(job, item)).answer() for item in ("b", "a")]
+        refused = Caller(running, model_input(job, "c", error="input")).answer()
     finally:
         code.write_text(before)
         os.kill(pid, signal.SIGTERM)
