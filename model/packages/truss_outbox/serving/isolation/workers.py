@@ -66,9 +66,11 @@ class WorkerProcess:
     def tell(self, message: bytes, *, seconds: float) -> tuple[Any, ...]:
         """What it answers. Raises WorkerEndedError, TimeoutError and WorkerError."""
         connection = self._channel.connection
+        if seconds <= 0:  # it might answer all the same
+            raise TimeoutError
         try:
             connection.send_bytes(message)
-            if connection.poll(max(seconds, 0)):
+            if connection.poll(seconds):
                 return self._channel.receive_values()
         except (EOFError, OSError):
             raise WorkerEndedError(self._how_it_ended()) from None
