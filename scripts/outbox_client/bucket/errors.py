@@ -45,6 +45,7 @@ _DENIED = (
     exceptions.PermissionDeniedError,
     exceptions.UnauthenticatedError,
 )
+_WHOLE_OBJECT = "non-partial response"
 _REDIRECT = re.compile(r"BareRedirect|status code: 3\d\d")
 _CAUSES = {
     "ConnectionRefused": "connection refused",
@@ -184,6 +185,8 @@ def _from_generic(key: str, error: Exception, place: Place) -> StoreError:
         return _refusal(key, error)
     if status == 404:
         return StoreError(key, "there is no such bucket: check root and endpoint_url")
+    if _WHOLE_OBJECT in str(error):  # it answered, and always will
+        return StoreError(key, "this server ignores ranges, which fetching needs: use another")
     if status is None:
         causes = (cause for sign, cause in _CAUSES.items() if sign in str(error))
         return StoreUnavailableError(key, place.unanswered(next(causes, first_line(error))))

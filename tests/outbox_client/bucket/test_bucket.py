@@ -11,6 +11,7 @@ from obstore.store import HTTPStore
 
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
+from tests.web_pages import web_pages
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     ConfigurationError,
@@ -159,3 +160,14 @@ def test_only_the_page_of_an_odd_object_is_listed_by_the_sdk(bucket, root):
     assert list(counted.keys("manifests/job=J/")) == sorted(keys + odd)
 
     assert native.listings == 2
+
+
+def test_a_server_that_ignores_ranges_is_told_at_once(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    with web_pages() as server:
+        server.body, server.content_type = b"the whole object", "application/octet-stream"
+        bucket = open_bucket("s3://b/p", endpoint_url=server.url)
+        with pytest.raises(StoreError, match="this server ignores ranges"):
+            bucket.get_range("file", start=4, length=5)
+        assert len(server.asked) == 1
