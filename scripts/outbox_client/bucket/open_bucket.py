@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,11 @@ from obstore.store import GCSStore, LocalStore, S3Store
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
 from truss_outbox.stores import GcsOptions, S3Options
+from truss_outbox.stores.network import Place
 from truss_outbox.stores.open_store import not_installed
 
-from .bucket import Bucket
-from .errors import first_line
+from .bucket import Bucket, NativeBucket
+from .errors import Credentials, first_line
 from .foreign import ForeignObjects
 from .native import DirectoryBucket, GcsBucket, S3Bucket
 from .route import (
@@ -33,7 +34,7 @@ from .route import (
 )
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Config
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
 
     from truss_outbox.stores.s3.options import AddressingStyle
 
@@ -167,15 +168,8 @@ def _s3(place: Root, route: S3Route, foreign: ForeignObjects | None) -> Bucket:
                 retry_config=retries,
             )
 
-    return Bucket(
-        make(_RETRIES),
-        stepwise=functools.cache(partial(make, _STEP_RETRIES)),
-        root=str(place),
-        native=S3Bucket(route.client, place, asked=route.place),
-        foreign=foreign,
-        place=route.place,
-        credentials=credentials,
-    )
+    native = S3Bucket(route.client, place, asked=route.place)
+    return _opened(place, make, native, foreign, asked=route.place, credentials=credentials)
 
 
 def _gcs(place: Root, route: GcsRoute, foreign: ForeignObjects | None) -> Bucket:
@@ -193,13 +187,27 @@ def _gcs(place: Root, route: GcsRoute, foreign: ForeignObjects | None) -> Bucket
                 retry_config=retries,
             )
 
+    native = GcsBucket(route.credentials, place, asked=route.place)
+    return _opened(place, make, native, foreign, asked=route.place, credentials=credentials)
+
+
+def _opened(
+    root: Root,
+    make: "Callable[[RetryConfig], ObjectStore]",
+    native: NativeBucket,
+    foreign: ForeignObjects | None,
+    *,
+    asked: Place,
+    credentials: Credentials[object],
+) -> Bucket:
     return Bucket(
         make(_RETRIES),
+        # Made where it is needed, and once.
         stepwise=functools.cache(partial(make, _STEP_RETRIES)),
-        root=str(place),
-        native=GcsBucket(route.credentials, place, asked=route.place),
+        root=str(root),
+        native=native,
         foreign=foreign,
-        place=route.place,
+        place=asked,
         credentials=credentials,
     )
 

@@ -77,13 +77,8 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
     """Submit, wait and fetch, all at the same time."""
     settings, batch = read_settings(bucket, service), submission.batch()
     told = told_once(as_json=as_json)
-    reading = submission.reading(
-        settings,
-        sys.stdin,
-        skip=partial(told_note, as_json=as_json),
-        foreign=foreign,
-        on_wait=told,
-    )
+    skip = partial(told_note, as_json=as_json)
+    reading = submission.reading(settings, sys.stdin, skip=skip, foreign=foreign, on_wait=told)
     items = find_items(sources, reading)
     with (
         planned(items, batch, naming=opening.naming(settings)) as plan,
@@ -123,13 +118,8 @@ def submit(
     """Send documents. Sending a job again is harmless: each result is made once."""
     settings, batch = read_settings(bucket, service), submission.batch()
     told = told_once(as_json=as_json)
-    reading = submission.reading(
-        settings,
-        sys.stdin,
-        skip=partial(told_note, as_json=as_json),
-        foreign=foreign,
-        on_wait=told,
-    )
+    skip = partial(told_note, as_json=as_json)
+    reading = submission.reading(settings, sys.stdin, skip=skip, foreign=foreign, on_wait=told)
     items = find_items(sources, reading)
     with planned(items, batch, naming=opening.naming(settings)) as plan:
         if dry_run:
