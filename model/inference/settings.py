@@ -53,7 +53,8 @@ class PageLimits(BaseModel):
 
 class InferenceSettings(PageLimits):
     """`max_document_seconds` are for all that is done for a document, `max_page_seconds` for
-    opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory.
+    opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory,
+    for a PDF a quarter of it.
 
     `threads` is how many one page is read with; `gpu` needs onnxruntime-gpu in the image.
     """

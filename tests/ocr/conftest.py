@@ -14,7 +14,7 @@ from tests.tiny_truss import PROJECT
 EXAMPLES = PROJECT / "data" / "examples"
 
 # More threads cost more processor time in all, which other tests wait for.
-SETTINGS = {"threads": 1, "max_page_seconds": 4, "max_decoding_bytes": 256 << 20}
+SETTINGS = {"threads": 1, "max_page_seconds": 4, "max_decoding_bytes": 1 << 30}
 
 
 # Ended with the last test of this package: an idle server takes a hundredth of a processor.
