@@ -123,12 +123,11 @@ class _Crew(Generic[T, R]):
             result: R | _Raised
             try:
                 result = self._function(*item)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # the caller's thread raises it
                 result = _Raised(error)
             self._done.append(result)
             if self._has_enough():
                 self._enough.set()
-
 
     def _next(self) -> tuple[T] | None:
         # Who leaves the results in the middle, and then the process, may never have closed them.
@@ -155,7 +154,7 @@ class _Size:
 
     def look(self, ended: int) -> int:
         """How many too many there are, by how many calls have ended."""
-        if ended - self._ended < 2 * self.now or self._most < 2 * self.now and not self._is_trial:
+        if ended - self._ended < 2 * self.now or (self._most < 2 * self.now and not self._is_trial):
             return 0
         now = time.monotonic()
         if now - self._since < _LOOK_SECONDS:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -34,12 +34,11 @@ _NO_TIME = "the bucket does not say what time it is: the age of its objects cann
 
 
 class S3Bucket:
-    def __init__(self, client: "S3Client", root: Root, *, asked: Place) -> None:
-        from truss_outbox.stores.s3.errors import translated  # noqa: PLC0415  # loaded by now
-
-        self._client = client
+    def __init__(self, connect: "Callable[[], S3Client]", root: Root, *, asked: Place) -> None:
+        """`connect` is called where a call is made: making a client takes 0.3 seconds."""
+        self._connect = connect
         self._root = root
-        self._translated = partial(translated, place=asked)
+        self._place = asked
 
     def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
         own = self._root.object_name("")
@@ -47,7 +46,7 @@ class S3Bucket:
         if after is not None:
             place["StartAfter"] = own + after
         with self._translated(prefix):
-            for page in self._client.get_paginator("list_objects_v2").paginate(**place):
+            for page in self._connect().get_paginator("list_objects_v2").paginate(**place):
                 for entry in page.get("Contents", []):
                     yield StoredObject(
                         key=entry["Key"].removeprefix(own),
@@ -58,10 +57,15 @@ class S3Bucket:
     def time(self) -> datetime:
         prefix = self._root.object_name("artifacts/")
         with self._translated("artifacts/"):
-            answer = self._client.list_objects_v2(
+            answer = self._connect().list_objects_v2(
                 Bucket=self._root.bucket, Prefix=prefix, MaxKeys=1
             )
         return _date(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
+
+    def _translated(self, key: str) -> contextlib.AbstractContextManager[None]:
+        from truss_outbox.stores.s3.errors import translated  # noqa: PLC0415  # with botocore
+
+        return translated(key, self._place)
 
 
 class GcsBucket:

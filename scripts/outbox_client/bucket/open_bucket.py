@@ -29,7 +29,6 @@ from .route import (
     S3Route,
     gcs_credentials,
     gcs_route,
-    s3_credentials,
     s3_route,
 )
 
@@ -150,8 +149,6 @@ def _gcs_route(connection: Connection) -> GcsRoute:
 
 
 def _s3(place: Root, route: S3Route, foreign: ForeignObjects | None) -> Bucket:
-    credentials = s3_credentials(route.session, route.place)
-
     def make(retries: "RetryConfig") -> S3Store:
         with _made(route):
             return S3Store(
@@ -163,13 +160,13 @@ def _s3(place: Root, route: S3Route, foreign: ForeignObjects | None) -> Bucket:
                 virtual_hosted_style_request=True,
                 endpoint=route.url,
                 aws_endpoint_url_s3=route.url,
-                credential_provider=credentials,
+                credential_provider=route.credentials,
                 client_options=_client_options(route),
                 retry_config=retries,
             )
 
-    native = S3Bucket(route.client, place, asked=route.place)
-    return _opened(place, make, native, foreign, asked=route.place, credentials=credentials)
+    native = S3Bucket(route.connect, place, asked=route.place)
+    return _opened(place, make, native, foreign, asked=route.place, credentials=route.credentials)
 
 
 def _gcs(place: Root, route: GcsRoute, foreign: ForeignObjects | None) -> Bucket:

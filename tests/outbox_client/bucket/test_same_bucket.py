@@ -10,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from outbox_client.bucket import route as routes
 from outbox_client.bucket.open_bucket import Connection, open_bucket
-from outbox_client.bucket.route import s3_credentials, s3_route
+from outbox_client.bucket.route import s3_route
 from outbox_client.upkeep.presign import signer
 from outbox_client.upkeep.sweep import open_uploads
 from tests.every_host import Arrived, EveryHost, every_host
@@ -576,6 +578,79 @@ def test_a_missing_library_says_what_to_install(root, module, package, monkeypat
         open_bucket(root)
 
 
+PAIR = {"AWS_ACCESS_KEY_ID": "KEY", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.fixture
+def plain_home(tmp_path, monkeypatch):
+    """Of somebody without profiles, who has a pair of keys."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "REQUESTS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    set_environment(monkeypatch, PAIR)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9000", "http://minio/", "http://a.b-c.test:8080"]
+)
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"AWS_SESSION_TOKEN": "token"},
+        {"AWS_DEFAULT_REGION": "eu-west-1"},
+        {"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true"},
+        {"AWS_CA_BUNDLE": str(Path(botocore.__file__).with_name("cacert.pem"))},
+    ],
+)
+def test_what_is_plain_is_resolved_as_the_sdk_does_it(url, environment, plain_home, monkeypatch):
+    set_environment(monkeypatch, environment)
+    options = S3Options(endpoint_url=url)
+    plain = routes._plain_s3_route("bucket", options, os.environ)
+    resolved = routes._resolved_s3_route("bucket", options)
+    for what in ("url", "region", "proxy_url"):
+        assert getattr(plain, what) == getattr(resolved, what)
+    assert plain.place.setting == resolved.place.setting
+    assert plain.place.url.rstrip("/") == resolved.place.url.rstrip("/")
+    forever = {"expires_at": None}
+    assert plain.credentials() == resolved.credentials() | forever
+    assert plain.connect().meta.endpoint_url == resolved.connect().meta.endpoint_url
+
+
+NOT_PLAIN = {
+    "no endpoint": ({"endpoint_url": None}, {}),
+    "TLS": ({"endpoint_url": "https://127.0.0.1:9000"}, {}),
+    "a path": ({"endpoint_url": "http://127.0.0.1:9000/s3"}, {}),
+    "a style": ({"s3_addressing_style": "virtual"}, {}),
+    "a region": ({"region": "eu-west-1"}, {}),
+    "another endpoint": ({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9001"}),
+    "a profile": ({}, {"AWS_PROFILE": "other"}),
+    "FIPS": ({}, {"AWS_USE_FIPS_ENDPOINT": "true"}),
+    "no key": ({}, {"AWS_ACCESS_KEY_ID": ""}),
+    "half a key": ({}, {"AWS_SECRET_ACCESS_KEY": "a b"}),
+    "a proxy": ({}, {"http_proxy": "http://127.0.0.1:3128"}),
+    "certificates that are not there": ({}, {"AWS_CA_BUNDLE": "/none.pem"}),
+    "a file of TLS keys": ({}, {"SSLKEYLOGFILE": "keys.log"}),
+}
+
+
+@pytest.mark.parametrize(("options", "environment"), NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_what_is_not_plain_is_for_the_sdk_to_say(options, environment, plain_home, monkeypatch):
+    set_environment(monkeypatch, environment)
+    some = S3Options(**{"endpoint_url": "http://127.0.0.1:9000"} | options)
+    assert routes._plain_s3_route("bucket", some, os.environ) is None
+
+
+@pytest.mark.parametrize("name", ["config", "credentials"])
+def test_a_profile_is_for_the_sdk_to_read(name, plain_home):
+    options = S3Options(endpoint_url="http://127.0.0.1:9000")
+    assert routes._plain_s3_route("bucket", options, os.environ)
+    (plain_home / ".aws").mkdir()
+    (plain_home / ".aws" / name).touch()
+    assert routes._plain_s3_route("bucket", options, os.environ) is None
+
+
 def test_credentials_that_end_are_renewed(hosts, tmp_path, monkeypatch):
     """A program's: its second answer differs from the first."""
     program = tmp_path / "program.py"
@@ -590,8 +665,7 @@ def test_credentials_that_end_are_renewed(hosts, tmp_path, monkeypatch):
     set_profile(tmp_path, f"credential_process = {sys.executable} {program} {tmp_path / 'asked'}")
     set_environment(monkeypatch, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
     route = s3_route("bucket", S3Options())
-    credentials = s3_credentials(route.session, route.place)
-    first, second = credentials(), credentials()
+    first, second = route.credentials(), route.credentials()
     assert first["access_key_id"] < second["access_key_id"]
     assert first["expires_at"] - datetime.now(UTC) < timedelta(minutes=10)
 
