@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import opening as opening
     from .bucket.naming import Naming as Naming
-    from .fetching.fetch import FetchReport as FetchReport
     from .fetching.fetch import fetch as fetch
     from .fetching.layout import Selection as Selection
     from .fetching.one_result import Fetched as Fetched
+    from .fetching.report import FetchReport as FetchReport
     from .following.account import Account as Account
     from .following.cancel import Cancellation as Cancellation
     from .following.cancel import cancel as cancel
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "bucket.naming": ("Naming",),
-    "fetching.fetch": ("FetchReport", "fetch"),
+    "fetching.fetch": ("fetch",),
+    "fetching.report": ("FetchReport",),
     "fetching.layout": ("Selection",),
     "fetching.one_result": ("Fetched",),
     "following.account": ("Account",),

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import secrets
 from collections.abc import Iterator
@@ -66,50 +67,62 @@ def ready_directory(path: Path) -> bool:
 class Folders:
     """The directories below a root, made as they are needed. Safe to use from several threads."""
 
-    def __init__(self, root: Path) -> None:
-        self._real_root = os.path.realpath(root)
-        self._known = {root}
+    def __init__(self, root: str | Path) -> None:
+        self._root = str(root)
+        self._real_root = Path(os.path.realpath(root))
+        self._known = {self._root}  # of those that have folders in them, which are few
 
-    def make(self, path: Path) -> bool:
+    def make(self, path: str) -> bool:
         """Whether it is new, and so empty.
 
         Raises UnsafePathError where a symbolic link leads out of the root, and OSError.
         """
-        if path in self._known:
+        if path == self._root:
             return False
-        self.make(path.parent)
+        parent = path.rpartition("/")[0]
+        if parent not in self._known:
+            self.make(parent)
+            self._known.add(parent)
         try:
-            path.mkdir()
+            os.mkdir(path)  # noqa: PTH102  # once a result: a Path costs as much as the call
         except FileExistsError:
             self._check(path)
-            if not path.is_dir():
-                raise
-            self._known.add(path)
             return False
         return True
 
-    def _check(self, path: Path) -> None:
+    def _check(self, path: str) -> None:
         if not Path(os.path.realpath(path)).is_relative_to(self._real_root):
             raise UnsafePathError(f"{path} would leave the directory; remove the link on its way")
+        if not Path(path).is_dir():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
 
 
-def write_new(path: Path, data: bytes) -> None:
-    """A file that was not there, with no more system calls than it takes. Raises OSError."""
+def write_new(path: str | Path, data: bytes, *, modified_ns: int | None = None) -> None:
+    """A file that was not there, with no more system calls than it takes. Raises OSError.
+
+    `modified_ns` is when it was modified, in nanoseconds since the epoch; by default now.
+    """
     # Path.open would also stat and seek, which shows with many small files.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         left = memoryview(data)
         while left:
             left = left[os.write(descriptor, left) :]
+        if modified_ns is not None:
+            os.utime(descriptor, ns=(modified_ns, modified_ns))
     finally:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: str | Path, data: bytes, *, modified_ns: int | None = None) -> None:
     """In place of what is there, or nothing changes. Raises OSError."""
-    with temporary(path) as part:
-        write_new(part, data)
-        part.replace(path)
+    part = temporary_name(str(path))
+    try:
+        write_new(part, data, modified_ns=modified_ns)
+        os.replace(part, path)  # noqa: PTH105  # once a result: a Path costs as much as the call
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager
@@ -118,7 +131,7 @@ def temporary(target: Path) -> Iterator[Path]:
 
     On an error the file goes.
     """
-    part = _part(target, secrets.token_hex(4))
+    part = Path(temporary_name(str(target)))
     try:
         yield part
     except BaseException:
@@ -126,9 +139,14 @@ def temporary(target: Path) -> Iterator[Path]:
         raise
 
 
-def resumable_name(target: Path, sha256: str) -> Path:
+def temporary_name(target: str) -> str:
+    """A name beside the target that nobody else takes."""
+    return _part(target, f"{_PROCESS}{next(_numbers):x}")
+
+
+def resumable_name(target: str, sha256: str) -> Path:
     """The name beside the target under which bytes of that hash wait to be continued."""
-    return _part(target, sha256[:8])
+    return Path(_part(target, sha256[:8]))
 
 
 @contextlib.contextmanager
@@ -143,6 +161,11 @@ def resumable(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _part(target: Path, token: str) -> Path:
-    # Names may have 255 bytes: 55 characters are 220 at most.
-    return target.with_name(f".{target.name[:55]}.{token}.part")
+# Asked of the system once, not for every file; a fork has none of its own.
+_PROCESS, _numbers = secrets.token_hex(4), itertools.count()
+
+
+def _part(target: str, token: str) -> str:
+    folder, slash, name = target.rpartition("/")
+    # Names may have 255 bytes: 50 characters are 200 at most.
+    return f"{folder}{slash}.{name[:50]}.{token}.part"

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from truss_outbox.contract.root import Root
@@ -14,7 +14,6 @@ from .bucket.open_bucket import open_bucket, route_to
 from .errors import UnknownJobError
 from .following import absence
 from .journal.belonging import endpoint_identity
-from .journal.entries import digests
 from .journal.journal import Journal
 from .service.api import Deployment, ModelApi
 from .settings import ClientSettings
@@ -54,7 +53,9 @@ def bucket(
 ) -> Bucket:
     """`foreign` takes what is not Outbox's. Raises ConfigurationError. Nothing is sent yet."""
     opened = open_bucket(settings.require_root(), foreign=foreign, **settings.connection)
-    return opened.waiting(timeout_seconds=timeout_seconds, on_wait=on_wait)
+    return opened.waiting(
+        timeout_seconds=timeout_seconds, on_wait=on_wait, workers=settings.workers
+    )
 
 
 _ENDPOINT_VARIABLES = (
@@ -137,13 +138,19 @@ def why_no_result(settings: ClientSettings, job: str) -> str:
     )
 
 
-def known_digests(settings: ClientSettings, job: str) -> dict[str, str]:
-    """Input digests by key, of what was submitted from this machine."""
-    try:
-        with journal(settings, job) as opened:
-            return digests(opened.entries())
-    except UnknownJobError:
-        return {}
+@contextmanager
+def known_digests(settings: ClientSettings, job: str) -> Iterator[Callable[[str], str | None]]:
+    """The input's digest by key, of what was submitted from this machine."""
+    with ExitStack() as stack:
+        try:
+            known = stack.enter_context(journal(settings, job)).digest_of
+        except UnknownJobError:
+            known = _unknown
+        yield known
+
+
+def _unknown(key: str) -> str | None:  # noqa: ARG001
+    return None
 
 
 def stored_files(

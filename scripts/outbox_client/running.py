@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from truss_outbox.contract.keys import key_of_manifest, manifest_key
+from truss_outbox.contract.keys import manifest_key
 
 from .clock import SYSTEM_CLOCK, Clock
 from .errors import SendingStoppedError
-from .fetching.fetch import FetchReport, Listed, fetch
+from .fetching.fetch import Listed, fetch
+from .fetching.report import FetchReport
 from .following.account import Account, final_account
 from .following.tracker import Tracker, Watch
-from .journal.entries import State, digests
+from .journal.entries import State
 from .journal.journal import Journal
 from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
@@ -177,18 +178,18 @@ class FetchWorker:
             return some
 
     def _fetch(self, paths: Sequence[str]) -> None:
-        keys = map(key_of_manifest, paths)
+        listed = Listed.of(paths)
         report = fetch(
             self._journal.job,
             self._to,
             bucket=self._deployment.bucket,
             naming=self._deployment.naming,
-            digests=digests(self._journal.entries_of_keys(keys)),
+            digest_of=self._journal.digest_of,
             progress=self._report,
-            listed=Listed(paths=paths, is_result=self._is_result),
+            listed=replace(listed, is_result=self._is_result),
         )
         self._fetched += len(paths)
-        self.report.results.extend(report.results)
+        self.report.add_all(report)
 
     def _is_result(self, key: str) -> bool:
         """Also of what is still to come, so that a result's folder does not depend on the order."""

@@ -67,6 +67,13 @@ class BucketOverrides(RegionOverrides):
     endpoint_url: str | None = option(
         None, "Of a store that speaks S3's API; the cloud's own when absent."
     )
+    workers: int | None = option(
+        None,
+        "Calls to the bucket at a time, at most; as many as get more done when absent.",
+        min=1,
+        max=1024,
+        envvar="OUTBOX_WORKERS",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +113,8 @@ class ClientSettings:
     base_url: str | None
     api_key: str | None = field(repr=False)
     home: Path
+    workers: int | None = None
+    """Calls to the bucket at a time, at most."""
     chain_id: str | None = None
     """Instead of `model_id`."""
     input_roots: tuple[str, ...] = ()
@@ -185,6 +194,7 @@ def read_settings(
         sets_tags=bool(section.get("s3_tags")),
         metadata_field=str(section.get("metadata_field", "metadata")),
         home=state_directory(environ),
+        workers=options.get("workers"),
     )
 
 

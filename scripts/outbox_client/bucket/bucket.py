@@ -4,7 +4,7 @@ import contextlib
 import copy
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,7 +27,7 @@ from truss_outbox.retrying import LONGEST_WAIT_SECONDS, patiently
 from truss_outbox.stores.faults import WebPage
 from truss_outbox.stores.network import Place
 
-from ..threads import pause
+from ..threads import in_threads, pause
 from .errors import Credentials, is_of_no_bucket, translated
 from .foreign import ForeignObjects
 
@@ -38,11 +38,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredObject:
-    """What a listing says of an object; `modified_at` has a time zone."""
+    """What a listing says of an object; `modified_at` has a time zone.
+
+    `e_tag` as the bucket writes it, where the listing has one.
+    """
 
     key: str
     size: int
     modified_at: datetime
+    e_tag: str | None = None
 
 
 class NativeBucket(Protocol):
@@ -55,6 +59,10 @@ class NativeBucket(Protocol):
         """By the clock that dates the objects."""
 
 
+MOST_WORKERS = 256
+"""Calls at a time, where the bucket is so far that they get more done."""
+
+_FIRST_WORKERS = 32
 _KNOWN_SECONDS = 60.0
 """After so long without a call, it is not known any more whether the bucket is away."""
 
@@ -64,6 +72,7 @@ _PAGE_KEYS = 1000
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
 """Of a file that is uploaded. S3 takes 10,000 parts: 80 GB."""
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def _is_refused_key(error: StoreError) -> bool:
@@ -116,6 +125,7 @@ class Bucket:
         )
         self.timeout_seconds = LONGEST_WAIT_SECONDS
         self.on_wait: Callable[[float], None] = lambda _: None
+        self.workers = MOST_WORKERS
         self._has_answered = False  # as only a bucket does
         self._away_since: float | None = None
         self._failed_at = 0.0
@@ -125,14 +135,29 @@ class Bucket:
         *,
         timeout_seconds: float | None = None,
         on_wait: Callable[[float], None] | None = None,
+        workers: int | None = None,
     ) -> Self:
-        """The same bucket, waited for in another way where one is given."""
+        """The same bucket, waited for in another way, or by fewer, where one is given."""
         other = copy.copy(self)
+        if workers is not None:
+            other.workers = workers
         if timeout_seconds is not None:
             other.timeout_seconds = timeout_seconds
         if on_wait is not None:
             other.on_wait = on_wait
         return other
+
+    def in_threads(
+        self,
+        function: Callable[[U], T],
+        items: Iterable[U],
+        *,
+        halt: Callable[[], None] | None = None,
+    ) -> Iterator[T]:
+        """As `threads.in_threads`, for a function that asks the bucket: as many at a time, up to
+        `workers`, as its distance makes worth while."""
+        first = min(_FIRST_WORKERS, self.workers)
+        return in_threads(function, items, workers=first, most=self.workers, halt=halt)
 
     def patiently(self, operation: Callable[[], T]) -> T:
         """The operation, repeated while it raises StoreUnavailableError."""
@@ -228,7 +253,7 @@ class Bucket:
         last, seen = after, set[str]()
 
         def begin() -> Iterator[Any]:
-            return obstore.list(self._store, prefix, offset=last)
+            return obstore.list(self._store, prefix, offset=last, chunk_size=_PAGE_KEYS)
 
         for page in self._resumed(prefix, begin):
             fresh = page
@@ -241,7 +266,10 @@ class Bucket:
             if fresh:
                 yield [
                     StoredObject(
-                        key=meta["path"], size=meta["size"], modified_at=meta["last_modified"]
+                        key=meta["path"],
+                        size=meta["size"],
+                        modified_at=meta["last_modified"],
+                        e_tag=meta["e_tag"],
                     )
                     for meta in fresh
                 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.request import getproxies
@@ -102,7 +103,8 @@ def _plain_s3_route(bucket: str, options: S3Options, environ: Mapping[str, str])
         and not any(Path(place).expanduser().exists() for place in _PROFILES)
         and not getproxies()
     )
-    if not is_plain or options.endpoint_url is None:
+    sdk = find_spec("botocore")
+    if not is_plain or options.endpoint_url is None or sdk is None or sdk.origin is None:
         return None
     endpoint, (key_id, secret, token) = options.endpoint_url.rstrip("/"), keys
     credentials: S3Credential = {
@@ -114,7 +116,7 @@ def _plain_s3_route(bucket: str, options: S3Options, environ: Mapping[str, str])
     return S3Route(
         url=f"{endpoint}/{bucket}",
         region="us-east-1",
-        ca_bundle=Path(os.devnull),
+        ca_bundle=Path(sdk.origin).with_name("cacert.pem"),  # some there must be
         place=Place(of="the bucket", url=endpoint, setting=options.endpoint_setting),
         credentials=Credentials(lambda: credentials, contextlib.nullcontext),
         connect=cache(partial(_connect, options)),

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import typer
 from truss_outbox.contract.text import printable
 
 from ..bucket.foreign import ForeignObjects
-from ..fetching.fetch import FetchReport
+from ..fetching.report import FetchReport
 from ..following.account import Account, account_document
 from ..following.cancel import Cancellation
 from ..following.status import JobStatus
@@ -44,7 +44,10 @@ def answer(
         say(printable(reason), err=True)
     document |= {"reason": reason} if reason else {}
     document |= foreign_document(foreign) if foreign is not None else {}
-    say(json_text(document) if as_json else "\n".join(lines))
+    if as_json:
+        _say_json(document)
+    else:
+        say("\n".join(lines))
     if failed:
         raise typer.Exit(exit_codes.SOME_FAILED)
 
@@ -58,6 +61,40 @@ def say(text: str, *, err: bool = False) -> None:
     """
     with contextlib.suppress(BrokenPipeError):
         typer.echo(printable(text, keep="\n\t"), err=err)
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A list of an answer whose items are made when they are printed, one after the other."""
+
+    items: Iterable[Any]
+
+
+_AT_ONCE = 200
+
+
+def _say_json(document: dict[str, Any]) -> None:
+    """As `json_text`, of a document that is larger than memory: a line for each streamed item."""
+    with contextlib.suppress(BrokenPipeError):
+        texts = _json_texts(document)
+        while some := "".join(itertools.islice(texts, _AT_ONCE)):
+            typer.echo(some, nl=False)
+        typer.echo()
+
+
+def _json_texts(document: dict[str, Any]) -> Iterator[str]:
+    before = "{"
+    for name, value in document.items():
+        yield f"{before}\n {json.dumps(name)}: "
+        before = ","
+        if isinstance(value, Streamed):
+            yield "["
+            for number, item in enumerate(value.items):
+                yield f"{',' if number else ''}\n  {json.dumps(item)}"
+            yield "\n ]"
+        else:
+            yield json.dumps(value, indent=1).replace("\n", "\n ")
+    yield "\n}" if document else "{}"
 
 
 _FOREIGN_SHOWN = 10
@@ -127,12 +164,13 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def fetch_document(report: FetchReport) -> dict[str, Any]:
+    """Its results are read from disk when it is printed."""
     names = ("item", "key", "files", "downloaded", "downloaded_bytes", "code", "problem")
-    results = [
-        {"folder": str(one.folder)} | {name: getattr(one, name) for name in names}
+    results = (
+        {"folder": one.place} | {name: getattr(one, name) for name in names}
         for one in report.results
-    ]
-    return {"job": report.job, "results": results}
+    )
+    return {"job": report.job, "results": Streamed(results)}
 
 
 def jobs_document(jobs: Iterable[JobSummary], damaged: Iterable[DamagedJournal]) -> dict[str, Any]:
@@ -160,12 +198,10 @@ def fetch_lines(report: FetchReport, *, to: str) -> list[str]:
         )
         for result in report.problems
     ]
-    whole = len(report.results) - len(problems)
-    files = sum(result.downloaded for result in report.results)
-    wrong = f", {len(problems)} wrong" if problems else ""
+    wrong = f", {report.failed} wrong" if problems else ""
     return [
         *grouped_lines(problems),
-        f"{whole} result(s) in {printable(to)}{wrong}; {files} file(s) came anew",
+        f"{report.whole} result(s) in {printable(to)}{wrong}; {report.files} file(s) came anew",
     ]
 
 

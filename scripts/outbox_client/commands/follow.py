@@ -129,14 +129,17 @@ def fetch(
 ) -> None:
     """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
     settings, selection = read_settings(where), fetching.selection()
-    with shown_progress(as_json=as_json) as progress:
+    with (
+        shown_progress(as_json=as_json) as progress,
+        opening.known_digests(settings, job) as digest_of,
+    ):
         report = fetch_results(
             job,
             to,
             bucket=opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json)),
             naming=opening.result_naming(settings),
             selection=selection,
-            digests=opening.known_digests(settings, job),
+            digest_of=digest_of,
             progress=progress,
         )
     document, lines = answers.fetch_document(report), answers.fetch_lines(report, to=str(to))

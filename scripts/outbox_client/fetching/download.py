@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
 from typing import BinaryIO
 
@@ -29,6 +28,9 @@ _LIGHT_BYTES = 256 << 10
 _MOST_IN_MEMORY = 6
 """At most so many files at a time that are neither light nor large: each is in memory whole."""
 
+_SIDE_BY_SIDE = 64
+"""Small files of results with several of them; a result's first is brought by who asks for it."""
+
 _BLOCK_BYTES = 2 << 20
 """Hashed at a time: on a busy machine every return to the interpreter may have to wait."""
 
@@ -39,7 +41,7 @@ class Download:
 
     artifact: Artifact
     key: str
-    target: Path
+    target: str
 
     @property
     def is_large(self) -> bool:
@@ -56,32 +58,37 @@ class ArtifactDownloader:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
         self._slots = BoundedSemaphore(_MOST_IN_MEMORY)
-        self._pool = ThreadPoolExecutor(_MOST_IN_MEMORY)
+        self._parts = ThreadPoolExecutor(_MOST_IN_MEMORY)
+        self._files = ThreadPoolExecutor(_SIDE_BY_SIDE)
         self._stopped = Event()
         self._writing = Lock()
 
     def stop(self) -> None:
         """Large files under way end with StoppedError, and no other file begins."""
         self._stopped.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._parts, self._files):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def small(self, downloads: Mapping[Path, Download]) -> None:
+    def small(self, downloads: Mapping[str, Download]) -> None:
         """Each into a new file at its path. Raises CorruptArtifactError, StoreError, OSError."""
         if not downloads:
             return
         (path, first), *rest = downloads.items()
-        # The pool's threads bound what is in memory there, slots what is here.
-        coming = [self._pool.submit(self._small, one, path) for path, one in rest]
+        coming = [self._files.submit(self._small, one, path) for path, one in rest]
         try:
-            is_light = first.artifact.size <= _LIGHT_BYTES
-            with contextlib.nullcontext() if is_light else self._slots:
-                self._small(first, path)
+            self._small(first, path)
         finally:
-            wait(coming)
+            if coming:
+                wait(coming)
         for future in coming:
             future.result()
 
-    def _small(self, download: Download, path: Path) -> None:
+    def _small(self, download: Download, path: str) -> None:
+        is_light = download.artifact.size <= _LIGHT_BYTES
+        with contextlib.nullcontext() if is_light else self._slots:
+            self._bring(download, path)
+
+    def _bring(self, download: Download, path: str) -> None:
         artifact = download.artifact
         # The manifest bounds what is read: a larger object is wrong, whatever it holds.
         try:
@@ -120,7 +127,7 @@ class ArtifactDownloader:
         try:
             for begin in range(start, size, PART_BYTES):
                 end = min(size, begin + PART_BYTES)
-                coming.append(self._pool.submit(self._part, key, file, begin, end))
+                coming.append(self._parts.submit(self._part, key, file, begin, end))
                 if len(coming) == STREAMS:
                     yield coming[0].result()
                     coming.popleft()

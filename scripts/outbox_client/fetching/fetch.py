@@ -1,53 +1,54 @@
 """Bringing a job's results here: verified, complete, never half a file under its name."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
 from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUnavailableError
 from truss_outbox.contract.keys import manifest_key
 
-from ..bucket.bucket import Bucket
+from ..bucket.bucket import Bucket, StoredObject
 from ..bucket.naming import Naming
 from ..bucket.records import listed_manifests
 from ..errors import TargetError
 from ..local_files import Folders, ready_directory
 from ..progress import Progress, ProgressEvent, silent
-from ..threads import in_threads
 from .download import ArtifactDownloader
-from .layout import EVERYTHING, Selection, TakenPaths
+from .layout import EVERYTHING, FOLDERS, Selection, TakenPaths
 from .one_result import Fetched, Fetcher
 from .places import Places
+from .report import FetchReport
 
-_WORKERS = 16
-_MOST_REFUSED = 2 * _WORKERS
+_MOST_REFUSED = 64
 """When the bucket refuses so many results in a row, it will refuse the others too."""
 
+_KNOWN_FOLDERS = 100_000
+_SHOWN_SECONDS = 0.1
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FetchReport:
-    job: str
-    results: list[Fetched] = field(default_factory=list)
-
-    @property
-    def problems(self) -> list[Fetched]:
-        return [result for result in self.results if result.problem is not None]
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listed:
     """The manifests to fetch; `is_result` says of a key whether the job has its result."""
 
-    paths: Sequence[str]
+    found: Iterable[StoredObject]
+    total: int
     is_result: Callable[[str], bool]
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> Self:
         """All of the job's."""
-        found = list(paths)
-        known = frozenset(found)
-        return cls(paths=found, is_result=lambda key: manifest_key(key) in known)
+        known = dict.fromkeys(paths)
+        return cls(
+            found=[StoredObject(key=path, size=0, modified_at=_NO_TIME) for path in known],
+            total=len(known),
+            is_result=lambda key: manifest_key(key) in known,
+        )
 
 
 def fetch(
@@ -57,23 +58,23 @@ def fetch(
     bucket: Bucket,
     naming: Naming,
     selection: Selection = EVERYTHING,
-    digests: Mapping[str, str] | None = None,
+    digest_of: Callable[[str], str | None] = lambda _: None,
     progress: Progress = silent,
     listed: Listed | None = None,
 ) -> FetchReport:
     """The job's committed results below `to`, each in a folder named by its item, or as selected.
 
-    Files that are there and whole stay as they are. By `digests` (input digests by key, from the
-    journal) a result of another input is told. Without `listed` manifests the bucket is listed, and
-    what is foreign to it is passed over. A result that does not verify is reported and leaves no
-    file. Raises StoreError where the bucket fails, TargetError where the disk does; fetching again
-    continues.
+    Files that are there and whole stay as they are. By `digest_of` (the input's digest of a key,
+    from the journal) a result of another input is told. Without `listed` manifests the bucket is
+    listed, and what is foreign to it is passed over. A result that does not verify is reported and
+    leaves no file. Raises StoreError where the bucket fails, TargetError where the disk does;
+    fetching again continues.
     """
     ignores_case = ready_directory(to)
     prefix, is_listed = naming.prefix(job), listed is None
-    # Listed to the end before the first download, so that progress knows the total.
-    listed = listed or Listed.of(found.key for found in listed_manifests(bucket, prefix))
+    listed = listed or _listed(bucket, prefix)
     downloader = ArtifactDownloader(bucket)
+    is_apart = selection.layout is FOLDERS and not ignores_case  # two keys have two folders
     fetcher = Fetcher(
         job=job,
         to=to,
@@ -84,19 +85,27 @@ def fetch(
         is_listed=is_listed,
         selection=selection,
         places=Places(to=to, prefix=prefix, template=naming.template, is_result=listed.is_result),
-        taken_paths=TakenPaths(ignores_case=ignores_case),
-        digests=digests or {},
+        taken_paths=None if is_apart else TakenPaths(ignores_case=ignores_case),
+        digest_of=digest_of,
     )
-    report, total = FetchReport(job=job), len(listed.paths)
-    results = in_threads(fetcher.fetch, listed.paths, workers=_WORKERS, halt=downloader.stop)
+    report = FetchReport(job=job)
+    results = bucket.in_threads(fetcher.fetch, listed.found, halt=downloader.stop)
     try:
-        _gather(results, report, total=total, progress=progress)
+        _gather(results, report, total=listed.total, progress=progress)
     except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
-        whole = len(report.results) - len(report.problems)
-        error.add_note(f"{whole} result(s) are here; fetch again to go on from there")
+        error.add_note(f"{report.whole} result(s) are here; fetch again to go on from there")
         raise
-    report.results.sort(key=lambda result: result.key)
     return report
+
+
+def _listed(bucket: Bucket, prefix: str) -> Listed:
+    """How many there are is not known before the last."""
+    return Listed(
+        found=listed_manifests(bucket, prefix),
+        total=0,
+        # Asked of the folders in items' names, which are few.
+        is_result=lru_cache(_KNOWN_FOLDERS)(lambda key: bucket.exists(manifest_key(key))),
+    )
 
 
 def _gather(
@@ -107,21 +116,28 @@ def _gather(
     Raises the bucket's error where it is at fault rather than they.
     """
     progress(ProgressEvent(phase="fetch", done=0, total=total))
-    not_given = 0
+    not_given, done, told_at, last = 0, 0, 0.0, None
     for done, result in enumerate(results, start=1):
-        if result is None:
-            continue
-        report.results.append(result)
-        not_given = not_given + 1 if _is_the_buckets(result.error) else 0
-        if result.error is not None and not_given >= _MOST_REFUSED:
-            raise result.error
-        progress(_event(result, done=done, total=max(total, done)))
+        if result is not None:
+            report.add(result)
+            last = result.error
+            not_given = not_given + 1 if _is_the_buckets(last) else 0
+            if last is not None and not_given >= _MOST_REFUSED:
+                raise last
+        # Not of each: an event costs as much as bringing a small file.
+        now = time.monotonic()
+        if (result and result.problem is not None) or now - told_at >= _SHOWN_SECONDS:
+            told_at = now
+            progress(_event(result, done=done, total=max(total, done) if total else 0))
+    progress(ProgressEvent(phase="fetch", done=done, total=max(total, done)))
     # A small job ends before there are as many as _MOST_REFUSED: did the bucket give anything?
-    if not_given and not_given == len(report.results):
-        raise report.results[-1].error or AssertionError
+    if last is not None and not_given == len(report.results):
+        raise last
 
 
-def _event(result: Fetched, *, done: int, total: int) -> ProgressEvent:
+def _event(result: Fetched | None, *, done: int, total: int) -> ProgressEvent:
+    if result is None:
+        return ProgressEvent(phase="fetch", done=done, total=total)
     return ProgressEvent(
         phase="fetch",
         done=done,

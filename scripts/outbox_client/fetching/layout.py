@@ -1,6 +1,7 @@
 """Where the files of a fetched result go, below the directory that was asked for."""
 
 import hashlib
+import sqlite3
 import string
 import threading
 from collections.abc import Iterator, Sequence
@@ -103,31 +104,48 @@ FLAT = Layout.parse("{item}.{artifact}", flat=True)
 class TakenPaths:
     """Keeps two results from taking one path, and one from lying in the folder of another.
 
-    Safe to use from several threads.
+    Any number of them, on disk, in a file that SQLite removes. Safe to use from several threads.
     """
 
     def __init__(self, *, ignores_case: bool) -> None:
         self._ignores_case = ignores_case
-        self._owners: dict[str, str] = {}
-        self._lying_in: dict[str, str] = {}  # the first key in a folder that is no result's
         self._lock = threading.Lock()
+        self._paths = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._paths.execute("PRAGMA journal_mode = OFF")
+        # A folder that is no result's is taken by the first key in it.
+        self._paths.execute(
+            "CREATE TABLE taken (path TEXT PRIMARY KEY, key TEXT, is_folder INTEGER) WITHOUT ROWID"
+        )
 
     def take(self, path: str, *, key: str) -> None:
         """Raises UnsafePathError where another key has taken it, a folder of it or a part."""
         place = path.casefold() if self._ignores_case else path
-        ends = [end for end, char in enumerate(place) if char == "/"]
-        folders = [place[:end] for end in ends]
+        folders = [place[:end] for end, char in enumerate(place) if char == "/"]
         with self._lock:
-            owners = [self._lying_in.get(place), *map(self._owners.get, [place, *folders])]
-            other = next((owner for owner in owners if owner not in {None, key}), None)
+            other = self._other(place, folders, key)
             if other is None:
-                self._owners[place] = key
+                self._paths.execute("INSERT OR REPLACE INTO taken VALUES (?, ?, 0)", (place, key))
                 for folder in folders:
-                    self._lying_in.setdefault(folder, key)
+                    self._paths.execute(
+                        "INSERT OR IGNORE INTO taken VALUES (?, ?, 1)", (folder, key)
+                    )
                 return
         raise UnsafePathError(
             f"{path} is the place of {other} already; fetch with another {_OPTION}"
         )
+
+    def _other(self, place: str, folders: Sequence[str], key: str) -> str | None:
+        for path in (place, *folders):
+            found = self._paths.execute(
+                "SELECT key FROM taken WHERE path = ? AND key != ? AND (path = ? OR NOT is_folder)",
+                (path, key, place),
+            ).fetchone()
+            if found is not None:
+                return str(found[0])
+        return None
+
+    def close(self) -> None:
+        self._paths.close()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

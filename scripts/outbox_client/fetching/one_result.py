@@ -1,11 +1,12 @@
 """One result at a time: from its manifest's key to verified files on this machine."""
 
-import contextlib
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from truss_outbox.contract import Manifest, fingerprint
@@ -19,25 +20,65 @@ from truss_outbox.contract.errors import (
 )
 from truss_outbox.contract.keys import artifact_key, is_key, key_of_manifest
 
-from ..bucket.bucket import Bucket
+from ..bucket.bucket import Bucket, StoredObject
 from ..bucket.records import read_manifest
 from ..errors import LocalFileError, TargetError, UnsafePathError
-from ..local_files import Folders, local_files, resumable, resumable_name, temporary, write_whole
+from ..local_files import (
+    Folders,
+    local_files,
+    resumable,
+    resumable_name,
+    temporary_name,
+    write_whole,
+)
 from .download import ArtifactDownloader, Download
 from .layout import FOLDERS, MANIFEST, Selection, TakenPaths
 from .places import Places
 
+_MD5 = re.compile(r'"?([0-9a-f]{32})"?')
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def modified_ns(found: StoredObject) -> int | None:
+    """Nanoseconds since the epoch; None where it is not known."""
+    return (found.modified_at - _EPOCH) // _MICROSECOND * 1000 or None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Last:
+    """A result's manifest, which is written when all else is there; dated as in the bucket."""
+
+    path: str
+    data: bytes
+    modified_ns: int | None
+
+    @property
+    def is_there(self) -> bool:
+        path = Path(self.path)
+        return not path.is_symlink() and path.is_file() and path.read_bytes() == self.data
+
+    def write(self) -> None:
+        write_whole(self.path, self.data, modified_ns=self.modified_ns)
+
+    def date(self) -> None:
+        """That the next fetch knows it by its date and need not read it from the bucket."""
+        if self.modified_ns is not None:
+            os.utime(self.path, ns=(self.modified_ns, self.modified_ns))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Installation:
-    """A result's files; `last` (path and content) is written when all others are there."""
+    """A result's files; `last` is written when all others are there."""
 
     downloads: Sequence[Download]
-    last: tuple[Path, bytes] | None
+    last: Last | None
 
-    def parents(self) -> set[Path]:
-        parents = {one.target.parent for one in self.downloads}
-        return parents | {self.last[0].parent} if self.last else parents
+    def parents(self) -> set[str]:
+        targets = [one.target for one in self.downloads]
+        if self.last:
+            targets.append(self.last.path)
+        return {target.rpartition("/")[0] for target in targets}
 
 
 def install(
@@ -48,41 +89,51 @@ def install(
     Raises CorruptArtifactError, StoreError, UnsafePathError, LocalFileError; then no file has
     changed, and `last` is gone where others are missing.
     """
-    with local_files(), contextlib.ExitStack() as stack:
+    last = installation.last
+    with local_files():
         # A new folder is empty: there is no need to look for each of its files.
         new = {parent for parent in installation.parents() if folders.make(parent)}
         missing = [
-            one for one in installation.downloads if one.target.parent in new or not _is_there(one)
+            one
+            for one in installation.downloads
+            if one.target.rpartition("/")[0] in new or not _is_there(one)
         ]
+        is_new = last is None or last.path.rpartition("/")[0] in new
         # Its presence says that all the others are there: it goes while some are replaced.
-        if missing and installation.last and installation.last[0].parent not in new:
-            installation.last[0].unlink(missing_ok=True)
-        small = [one for one in missing if not one.is_large]
-        parts = {stack.enter_context(temporary(one.target)): one for one in small}
-        downloader.small(parts)
-        parts |= {_bring_large(one, downloader): one for one in missing if one.is_large}
-        # All are verified: only now does any get its name.
-        for part, one in parts.items():
-            part.replace(one.target)
-        if installation.last and (missing or not _holds(*installation.last)):
-            write_whole(*installation.last)
+        if missing and last and not is_new:
+            Path(last.path).unlink(missing_ok=True)
+        _bring(missing, downloader)
+        if last and (missing or is_new or not last.is_there):
+            last.write()
+        elif last:
+            last.date()
     return missing
 
 
-def _is_there(download: Download) -> bool:
-    target, artifact = download.target, download.artifact
+def _bring(missing: Sequence[Download], downloader: ArtifactDownloader) -> None:
+    """All are verified before any gets its name."""
+    parts = {temporary_name(one.target): one for one in missing if not one.is_large}
     try:
-        status = target.lstat()
+        downloader.small(parts)
+        large = {str(_bring_large(one, downloader)): one for one in missing if one.is_large}
+        for part, one in (parts | large).items():
+            os.replace(part, one.target)  # noqa: PTH105  # once a file: a Path costs as much
+    except BaseException:
+        for part in parts:
+            Path(part).unlink(missing_ok=True)
+        raise
+
+
+def _is_there(download: Download) -> bool:
+    artifact = download.artifact
+    try:
+        status = os.lstat(download.target)
     except FileNotFoundError:
         return False
     if not stat.S_ISREG(status.st_mode) or status.st_size != artifact.size:
         return False
-    with target.open("rb") as file:
+    with open(download.target, "rb") as file:  # noqa: PTH123  # as above
         return hashlib.file_digest(file, "sha256").hexdigest() == artifact.sha256
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    return not path.is_symlink() and path.is_file() and path.read_bytes() == data
 
 
 def _bring_large(download: Download, downloader: ArtifactDownloader) -> Path:
@@ -115,19 +166,18 @@ class Fetched:
 
     item: str
     key: str
-    folder: Path
+    place: str
     files: int = 0
     downloaded: int = 0
     downloaded_bytes: int = 0
-    error: OutboxError | None = None
+    code: str | None = None
+    problem: str | None = None
+    error: OutboxError | None = field(default=None, compare=False, repr=False)
+    """While the fetch lasts."""
 
     @property
-    def code(self) -> str | None:
-        return None if self.error is None else self.error.code
-
-    @property
-    def problem(self) -> str | None:
-        return None if self.error is None else str(self.error)
+    def folder(self) -> Path:
+        return Path(self.place)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +185,7 @@ class Fetcher:
     """Brings results of a job below `to`. Several threads may use it.
 
     `is_listed`: the manifests come from a listing, and one that cannot be read is foreign.
+    `digest_of` has the input's digest of a key, where it is known.
     """
 
     job: str
@@ -146,21 +197,23 @@ class Fetcher:
     is_listed: bool
     selection: Selection
     places: Places
-    taken_paths: TakenPaths
-    digests: Mapping[str, str]
+    taken_paths: TakenPaths | None
+    digest_of: Callable[[str], str | None]
 
-    def fetch(self, path: str) -> Fetched | None:
+    def fetch(self, found: StoredObject) -> Fetched | None:
         """None for a manifest of another job, one that was not asked for, or a foreign one.
 
         Raises TargetError, which the next result would meet too.
         """
-        key = key_of_manifest(path)
+        key = key_of_manifest(found.key)
         # The manifest names the item; until it is read, the end of the key does.
         item = below = key.removeprefix(self.prefix)
         try:
             if not is_key(key):
                 raise UnsafePathError("not a key that Outbox makes: it has no place here")
-            read = self._read(path)
+            if not self._may_be_asked_for(key):
+                return None
+            read = self._read_here(found, below) or self._read(found.key)
             if read is None:
                 return None
             manifest, data = read
@@ -172,20 +225,53 @@ class Fetcher:
                 with local_files():
                     below = self.places.folder(manifest, below=below)
                     self.places.check_free(below, manifest, data)
-            installation = self._installation(manifest, data, below)
+            installation = self._installation(manifest, data, below, found)
             brought = install(installation, folders=self.folders, downloader=self.downloader)
         except TargetError:
             raise
         except OutboxError as error:
-            return Fetched(item=item, key=key, folder=self.to / below, error=error)
+            place, code = f"{self.to}/{below}", error.code
+            return Fetched(
+                item=item, key=key, place=place, code=code, problem=str(error), error=error
+            )
         return Fetched(
             item=item,
             key=key,
-            folder=self.to / below if self.selection.layout is FOLDERS else self.to,
+            place=f"{self.to}/{below}" if self.selection.layout is FOLDERS else str(self.to),
             files=len(installation.downloads),
             downloaded=len(brought),
             downloaded_bytes=sum(download.artifact.size for download in brought),
         )
+
+    def _may_be_asked_for(self, key: str) -> bool:
+        """Mostly the key tells, and what is left out costs no call."""
+        if not self.selection.include and not self.selection.exclude:
+            return True
+        values = self.places.template.values(key)
+        return values is None or self.selection.takes_item(values.get("item", ""))
+
+    def _read_here(self, found: StoredObject, below: str) -> tuple[Manifest, bytes] | None:
+        """A manifest that an earlier fetch has brought, and that the listing shows to be the same.
+
+        By its tag, which is mostly an MD5; else by its size and date: a manifest is created once,
+        so that another one has another date.
+        """
+        place = self.places.folder_of_key(below) if self.selection.layout is FOLDERS else None
+        if place is None:
+            return None
+        path = f"{self.to}/{place}/{MANIFEST}"
+        try:
+            status = os.lstat(path)
+            if not stat.S_ISREG(status.st_mode) or status.st_size != found.size:
+                return None
+            data = Path(path).read_bytes()
+            if md5 := _MD5.fullmatch(found.e_tag or ""):
+                is_same = md5[1] == hashlib.md5(data, usedforsecurity=False).hexdigest()
+            else:
+                is_same = status.st_mtime_ns == modified_ns(found)
+            return (Manifest.at(found.key, data), data) if is_same else None
+        except (OSError, ManifestError):
+            return None
 
     def _read(self, path: str) -> tuple[Manifest, bytes] | None:
         """None for what is foreign to the bucket. Raises ManifestError, StoreError."""
@@ -199,13 +285,15 @@ class Fetcher:
 
     def _check_input(self, manifest: Manifest) -> None:
         """Raises KeyConflictError where the result is known to be of another input."""
-        digest = self.digests.get(manifest.key)
+        digest = self.digest_of(manifest.key)
         if digest is None:
             return
         if fingerprint(digest, model_version=manifest.model.version) != manifest.fingerprint:
             raise KeyConflictError(manifest.key, request_id=manifest.request_id)
 
-    def _installation(self, manifest: Manifest, data: bytes, below: str) -> Installation:
+    def _installation(
+        self, manifest: Manifest, data: bytes, below: str, found: StoredObject
+    ) -> Installation:
         by_name = {artifact.name: artifact for artifact in manifest.artifacts}
         layout, places = self.selection.layout, {}
         for name in filter(self.selection.takes_file, (*by_name, MANIFEST)):
@@ -215,19 +303,22 @@ class Fetcher:
         if layout is not FOLDERS:
             # Below a folder of their own, the manifest's names are apart by the contract.
             _check_apart(places)
-        for place in [below] if layout is FOLDERS else places.values():
-            self.taken_paths.take(place, key=manifest.key)
+        if self.taken_paths is not None:
+            for place in [below] if layout is FOLDERS else places.values():
+                self.taken_paths.take(place, key=manifest.key)
         last = places.pop(MANIFEST, None)
         return Installation(
             downloads=[
                 Download(
                     artifact=by_name[name],
                     key=artifact_key(manifest.key, manifest.attempt, name),
-                    target=self.to / place,
+                    target=f"{self.to}/{place}",
                 )
                 for name, place in places.items()
             ],
-            last=None if last is None else (self.to / last, data),
+            last=None
+            if last is None
+            else Last(path=f"{self.to}/{last}", data=data, modified_ns=modified_ns(found)),
         )
 
 

@@ -52,23 +52,31 @@ class Places:
         from an earlier version, where an item's name goes on another's as if it were a folder, and
         where it is longer than a path may be.
         """
+        return self.folder_of_key(below) or self._folder(below, partial(value_of, manifest))
+
+    def folder_of_key(self, below: str) -> str | None:
+        """As `folder`, without a manifest; None where the key does not tell."""
         if _PLAIN.match(below) and not any(map(WINDOWS_DEVICE.match, below.split("/"))):
             return below  # nothing in it is escaped
-        place = self._readable(manifest, below)
+        values = self.template.values(self.prefix + below)
+        return None if values is None else self._folder(below, values.__getitem__)
+
+    def _folder(self, below: str, value: Callable[[str], str]) -> str:
+        place = self._readable(below, value)
         if place in {None, below} or (self.to / below).is_dir():
             return below
         return place
 
-    def _readable(self, manifest: Manifest, below: str) -> str | None:
+    def _readable(self, below: str, value: Callable[[str], str]) -> str | None:
         """None where the key has to do."""
         segments = list(self.template.segments())[self.prefix.count("/") :]
         try:
-            keys = [render_segment(one, partial(value_of, manifest)) for one in segments]
+            keys = [render_segment(one, value) for one in segments]
         except ManifestError:
             return None
         if keys != below.split("/"):
             return None  # of another template: what stands where is not known
-        texts = [_text(segment, manifest) for segment in segments]
+        texts = [_text(segment, value) for segment in segments]
         pairs = zip(keys, texts, strict=True)
         names = [key if text is None else _name(text) for key, text in pairs]
         if texts[-1] is not None and segments[-1][-1][1]:
@@ -89,10 +97,10 @@ class Places:
 
     def check_free(self, place: str, manifest: Manifest, data: bytes) -> None:
         """Raises UnsafePathError where another result's files, of an earlier fetch, are there."""
-        folder = self.to / place
-        for above in folder.relative_to(self.to).parents[:-1]:
+        for above in reversed([place[:end] for end, char in enumerate(place) if char == "/"]):
             if (self.to / above / MANIFEST).is_file():
-                raise _taken(place, above)
+                raise _taken(place, Path(above))
+        folder = self.to / place
         if not folder.is_dir():
             return
         own = [artifact.name for artifact in manifest.artifacts]
@@ -120,14 +128,12 @@ def _is_the_folder_of(manifest: Manifest, folder: Path, data: bytes) -> bool:
         return True  # nobody's: it is replaced
 
 
-def _text(segment: Segment, manifest: Manifest) -> str | None:
+def _text(segment: Segment, value: Callable[[str], str]) -> str | None:
     """The segment with its field's value as it is; None where two could not be told apart."""
     fields = [field for _, field in segment if field]
     if len(fields) > 1:
         return None
-    return "".join(
-        literal + (value_of(manifest, field) if field else "") for literal, field in segment
-    )
+    return "".join(literal + (value(field) if field else "") for literal, field in segment)
 
 
 def _name(text: str) -> str:

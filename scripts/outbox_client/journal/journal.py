@@ -229,6 +229,11 @@ class Journal:
         """The entries under these keys, as many as fit a listing's page."""
         return self._entries(queries.SELECT_ENTRIES_OF_KEYS, values=json.dumps(list(keys)))
 
+    def digest_of(self, key: str) -> str | None:
+        """Of the input that was last sent for this key; None where that is not known."""
+        rows = self._rows(queries.SELECT_DIGEST, key=key)
+        return rows[0][0] if rows else None
+
     def entries_of_items(self, items: Iterable[str]) -> list[Entry]:
         """The entries of these items; names the job does not have are left out."""
         return self._entries(queries.SELECT_ENTRIES_OF_ITEMS, values=json.dumps(list(items)))

@@ -112,6 +112,8 @@ SELECT_ENTRIES_OF_KEYS = """
 SELECT * FROM entries WHERE key IN (SELECT value FROM json_each(:values)) ORDER BY item
 """
 
+SELECT_DIGEST = "SELECT digest FROM entries WHERE key = :key AND digest IS NOT NULL"
+
 SELECT_ENTRIES_OF_ITEMS = """
 SELECT * FROM entries WHERE item IN (SELECT value FROM json_each(:values)) ORDER BY item
 """

@@ -39,7 +39,7 @@ def run(deployment, journal, time, tmp_path):
             tmp_path / "out",
             bucket=deployment.bucket,
             naming=deployment.naming,
-            digests={entry.key: entry.digest for entry in entries},
+            digest_of={entry.key: entry.digest for entry in entries}.get,
         )
         return entries, report
 

@@ -1,5 +1,6 @@
 """Where a request's outputs live. Pure: same metadata, same keys."""
 
+import functools
 import hashlib
 import itertools
 import re
@@ -223,6 +224,20 @@ class KeyTemplate:
         )
         return "".join(f"{render_segment(segment, lambda _: job)}/" for segment in shared)
 
+    def values(self, key: str) -> dict[str, str] | None:
+        """What the fields of the key's request were, where the key tells.
+
+        None where it is another template's, or a value was too long for it.
+        """
+        match = _matcher(self).fullmatch(key)
+        if match is None:
+            return None
+        names = (field for _, field in self.parts if field)
+        try:
+            return dict(zip(names, map(unescape, match.groups()), strict=True))
+        except ValueError:
+            return None
+
     def segments(self) -> Iterator[Segment]:
         """The parts between two slashes."""
         segment = Segment()
@@ -233,6 +248,17 @@ class KeyTemplate:
                 segment = Segment()
             segment.append((rest, field))
         yield segment
+
+
+@functools.cache
+def _matcher(template: KeyTemplate) -> re.Pattern[str]:
+    """Of keys; a group is what `escape` leaves, which no digest and no separator is part of."""
+    return re.compile(
+        "".join(
+            re.escape(literal) + ("([A-Za-z0-9._%-]+)" if field else "")
+            for literal, field in template.parts
+        )
+    )
 
 
 def render_segment(segment: Segment, value: Callable[[str], str]) -> str:

@@ -1,5 +1,6 @@
 """The records in the bucket: what was stored, or why nothing was."""
 
+import contextlib
 import json
 import reprlib
 from collections.abc import Mapping
@@ -46,6 +47,9 @@ class _Record(BaseModel):
             raise ManifestError(
                 f"{len(data):,} bytes are more than the {MAX_MANIFEST_BYTES:,} of a {cls.kind}"
             )
+        # In one step, five times as fast; the others find out what is wrong.
+        with contextlib.suppress(ValidationError):
+            return cls.model_validate_json(data)
         try:
             document = json.loads(data)
         except (ValueError, RecursionError) as error:

@@ -24,10 +24,10 @@ def check_artifact_names(names: Collection[str]) -> None:
     for name in names:
         if not _is_safe(name):
             raise ValueError(f"{name[:MAX_ARTIFACT_NAME_BYTES]!r} cannot be an artifact's name")
-        # macOS and Windows would write both into one file.
-        other = taken.setdefault(name.casefold(), name)
-        if other is not name:
-            raise ValueError(f"artifacts {other!r} and {name!r}: the name is taken")
+        place = name.casefold()
+        if place in taken:  # macOS and Windows would write both into one file
+            raise ValueError(f"artifacts {taken[place]!r} and {name!r}: the name is taken")
+        taken[place] = name
     for place, name in taken.items():
         folder = place
         while folder := folder.rpartition("/")[0]:

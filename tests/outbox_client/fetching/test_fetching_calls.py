@@ -1,0 +1,151 @@
+"""What fetching costs in calls, and in memory."""
+
+import contextlib
+import itertools
+import json
+import shutil
+import tracemalloc
+
+import pytest
+
+from outbox_client import Naming, fetch
+from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.fetching.fetch import Listed
+from outbox_client.fetching.layout import Selection
+from outbox_client.fetching.one_result import Fetched
+from outbox_client.fetching.report import KEPT, FetchReport
+from tests.end_to_end.s3_proxy import running_proxy
+from tests.outbox_client.results import NAMING, Results
+from truss_outbox.contract import KeyTemplate, Manifest
+from truss_outbox.contract.keys import artifact_key, manifest_key
+
+ITEMS = ["a.pdf", "sub/b.pdf", "c d.pdf", *(f"{number:02}.pdf" for number in range(9))]
+
+
+@pytest.fixture
+def door(bucket, root, tmp_path, seaweedfs):
+    """A bucket with results of ITEMS, behind a door that counts."""
+    local = Results(tmp_path / "made")
+    for item in ITEMS:
+        key = local.commit(item, {"text.txt": item.encode()})
+        for path in (manifest_key(key), artifact_key(key, "0123abcd", "text.txt")):
+            bucket.create(path, (local.directory / path).read_bytes())
+    with running_proxy(seaweedfs.endpoint_url) as door:
+        yield door
+
+
+@pytest.fixture
+def gets(door, root, tmp_path):
+    """Fetches to the same place; returns how many calls of each kind it took."""
+
+    def gets(**options):
+        door.calls.clear()
+        bucket = open_bucket(root, endpoint_url=door.url)
+        report = fetch("J", tmp_path / "out", bucket=bucket, naming=NAMING, **options)
+        assert not report.problems
+        gets = [call for call in door.calls if call.startswith("GET") and "list-type" not in call]
+        return tuple(sum(kind in call for call in gets) for kind in ("manifests/", "artifacts/"))
+
+    return gets
+
+
+def test_what_is_here_is_not_asked_for_again_its_manifest_neither(gets, tmp_path):
+    assert gets() == (len(ITEMS), len(ITEMS))
+    assert gets() == (0, 0)
+    shutil.copytree(tmp_path / "out", tmp_path / "copied")  # with other dates
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "copied").rename(tmp_path / "out")
+    assert gets() == (0, 0)
+    (tmp_path / "out" / "a.pdf" / "text.txt").unlink()
+    assert gets() == (0, 1)
+    (tmp_path / "out" / "a.pdf" / "manifest.json").write_text("{}")
+    assert gets() == (1, 0)
+
+
+def test_another_manifest_of_the_same_length_is_brought(gets, bucket, tmp_path):
+    gets()
+    path = "manifests/job=J/a.pdf.json"
+    other = json.loads(bucket.get(path)) | {"request_id": "S-a.pdf"}
+    bucket.delete(path)
+    bucket.create(path, json.dumps(other).encode())
+    assert gets() == (1, 0)
+    here = (tmp_path / "out" / "a.pdf" / "manifest.json").read_bytes()
+    assert Manifest.from_bytes(here).request_id == "S-a.pdf"
+
+
+def test_items_that_are_not_asked_for_cost_nothing(gets):
+    assert gets(selection=Selection(include=["sub/*", "c ?.pdf"])) == (2, 2)
+    assert gets(selection=Selection(exclude=["0*"])) == (1, 1)
+
+
+def test_in_a_directory_too_a_manifest_is_known_by_its_date(tmp_path, monkeypatch):
+    results = Results(tmp_path / "bucket")
+    results.commit("a", {"text.txt": b"a"})
+    assert results.fetch(tmp_path / "out").files == 1
+    read = []
+    get = results.bucket.get
+    monkeypatch.setattr(
+        results.bucket, "get", lambda key, **how: read.append(key) or get(key, **how)
+    )
+    assert results.fetch(tmp_path / "out").files == 0
+    assert read == []
+
+
+def test_the_first_result_is_here_before_the_last_is_listed(tmp_path):
+    results = Results(tmp_path / "bucket")
+    results.commit("a", {"text.txt": b"a"})
+    (first,) = results.bucket.objects("manifests/")
+
+    def found():
+        yield first
+        for _ in range(200_000):
+            if (tmp_path / "out" / "a" / "manifest.json").exists():
+                return
+            yield first
+        raise AssertionError("all was listed first")
+
+    listed = Listed(found=found(), total=0, is_result=lambda _: False)
+    with contextlib.suppress(FileExistsError):
+        results.fetch(tmp_path / "out", listed=listed)
+
+
+def test_a_report_of_many_results_takes_little_memory():
+    report = FetchReport(job="J")
+    rows = (
+        Fetched(item=f"{n}", key=f"k{n}", place="/out", problem="no" if n % 2 else None)
+        for n in range(30_000)
+    )
+    tracemalloc.start()
+    for row in rows:
+        report.add(row)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+    assert (report.whole, report.failed, len(report.problems)) == (15_000, 15_000, KEPT)
+    assert [one.item for one in itertools.islice(report.results, 3)] == ["0", "1", "2"]
+    assert sum(1 for _ in report.results) == len(report.results) == 30_000
+
+
+@pytest.mark.parametrize(
+    ("template", "key", "values"),
+    [
+        ("job={job}/{item}", "job=J/a%2Fb%20c.pdf", {"job": "J", "item": "a/b c.pdf"}),
+        ("{job}={item}@x", "J=%FF@x", {"job": "J", "item": ""}),
+        ("{job}/{labels.t}/{item}", "J/%2Ex/a", {"job": "J", "labels.t": ".x", "item": "a"}),
+        ("job={job}/{item}", "job=J/long~0123456789abcdef", None),
+        ("job={job}/{item}", "other=J/a", None),
+        ("job={job}/{item}", "job=J/a/b", None),
+        ("job={job}/{item}", "job=J/%80", None),
+    ],
+)
+def test_a_key_tells_what_its_request_was_called(template, key, values):
+    assert KeyTemplate.parse(template).values(key) == values
+
+
+def test_a_result_is_found_in_its_folder_whatever_the_template(tmp_path):
+    """Where the key does not tell the folder, the manifest does."""
+    results = Results(tmp_path / "bucket")
+    results.commit("x" * 400, {"text.txt": b"a"})
+    naming = Naming(template=KeyTemplate.parse("job={job}/{item}"))
+    for files in (1, 0):
+        assert results.fetch(tmp_path / "out", naming=naming).files == files
