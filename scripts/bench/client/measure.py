@@ -1,13 +1,16 @@
 """How long fetching and uploading take beside s5cmd, rclone and the AWS command line.
 
 Same server, same objects, in turn, each in a process of its own: what a user types and waits for.
-The first peer is measured against in every round; the others, which are slow, once.
+The first peer is measured against in every round; the others, which are slow, once. The server is
+on this machine, or, with `--latency` or `--bits-per-second`, as far away and as wide as they say.
 """
 
+import argparse
 import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -17,8 +20,9 @@ from local_baseten.buckets.s3 import BucketServer, running_bucket
 
 from .. import PROJECT
 from ..measuring import TimedRun, in_turn, ratios, timed, verdict
+from ..scale.synthetic_s3 import running_s3
 from .objects import TransferCase, fresh_inputs
-from .peers import Peer, installed_peers
+from .peers import PACKAGES, Peer, Server, installed_peers
 
 LIMIT = 1.0
 _OBJECTS = (sys.executable, "-m", "scripts.bench.client.objects")
@@ -35,16 +39,40 @@ QUICK = (
 
 
 def measure(*arguments: str) -> str:
-    """`--quick` for a look; names of peers, such as s5cmd, for these alone."""
-    small, large, inputs = QUICK if "--quick" in arguments else (SMALL, LARGE, INPUTS)
-    with TemporaryDirectory() as name, running_bucket(Path(name) / "bucket") as bucket:
-        peers = installed_peers(bucket, [one for one in arguments if one != "--quick"])
-        bench = _Bench(bucket, Path(name), peers)
-        return "".join((bench.fetching(small), bench.fetching(large), bench.uploading(inputs)))
+    """What is measured, and beside whom: see `--help`."""
+    options = _options(arguments)
+    small, large, inputs = QUICK if options.quick else (SMALL, LARGE, INPUTS)
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        with _server(options, (small, large), directory) as server:
+            bench = _Bench(server, directory, installed_peers(server, options.peers))
+            if isinstance(server, BucketServer):
+                bench.fill(small, large)
+            return "".join((bench.fetching(small), bench.fetching(large), bench.uploading(inputs)))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench client")
+    parser.add_argument("--quick", action="store_true", help="a look, at less of everything")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds of each call")
+    parser.add_argument("--bits-per-second", type=float, default=0.0, help="each way, in all")
+    parser.add_argument("peers", nargs="*", help=f"these alone of {', '.join(PACKAGES)}")
+    return parser.parse_args(arguments)
+
+
+def _server(
+    options: argparse.Namespace, cases: Sequence[TransferCase], directory: Path
+) -> AbstractContextManager[Server]:
+    """SeaweedFS, or far away the synthetic server, which has the results already."""
+    if not options.latency and not options.bits_per_second:
+        return running_bucket(directory / "bucket")
+    jobs = [f"--job={case.job}={case.count},size={case.size}" for case in cases]
+    way = [f"--latency={options.latency}", f"--bits-per-second={options.bits_per_second}"]
+    return running_s3("--render", *jobs, *way)
 
 
 class _Bench:
-    def __init__(self, bucket: BucketServer, directory: Path, peers: Sequence[Peer]) -> None:
+    def __init__(self, bucket: Server, directory: Path, peers: Sequence[Peer]) -> None:
         self._directory = directory
         self._peers = peers
         self._environment = {
@@ -55,9 +83,12 @@ class _Bench:
             "RCLONE_CONFIG": os.devnull,
         }
 
+    def fill(self, *cases: TransferCase) -> None:
+        for case in cases:
+            self._run([[*_OBJECTS, "fill", case.job, str(case.count), str(case.size)]])
+
     def fetching(self, case: TransferCase) -> str:
         """Ours verifies and renames; the others copy the manifests' and artifacts' prefixes."""
-        self._run([[*_OBJECTS, "fill", case.job, str(case.count), str(case.size)]])
         target = self._directory / "target"
         outbox = [sys.executable, "-m", "outbox_client", "fetch", case.job, "--to", str(target)]
         ways = {"outbox fetch": [[*outbox, "--json"]]} | {

