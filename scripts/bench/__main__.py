@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from .client import measure as client
+from .scale import growth
 from .server import memory, ocr, slot, stand_in, stored
 from .store import cold_start, interop
 from .store import measure as store
@@ -11,12 +12,13 @@ from .store import memory as store_memory
 
 _USAGE = """usage: python -m scripts.bench NAME
 
-`client` also takes --quick, and the names of those to compare with; `stores` names of servers."""
+`client` and `scale` take options, which --help tells; `stores` names of servers."""
 _MEASURES: dict[str, Callable[..., str]] = {
     "client": client.measure,
     "cold-start": cold_start.measure,
     "memory": memory.measure,
     "ocr": ocr.measure,
+    "scale": growth.measure,
     "slot": slot.measure,
     "stand-in": stand_in.measure,
     "store": store.measure,
@@ -28,7 +30,7 @@ _MEASURES: dict[str, Callable[..., str]] = {
 
 def main(arguments: list[str]) -> None:
     name, *rest = arguments or [""]
-    if name not in _MEASURES or (rest and name not in {"client", "stores"}):
+    if name not in _MEASURES or (rest and name not in {"client", "scale", "stores"}):
         about = [f"{one:<13} {_first_line(_MEASURES[one])}\n" for one in _MEASURES]
         raise SystemExit(f"{_USAGE}\n\n{''.join(about)}")
     sys.stdout.write(_MEASURES[name](*rest))

@@ -1,11 +1,13 @@
 """What the benchmarks share: turns, time and memory, files and manifests, the word on a limit."""
 
+import math
 import os
 import re
+import resource
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,32 +27,69 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TimedRun:
-    """`peak` is the largest resident set of any of the commands, in mebibytes."""
+    """`peak` is the largest resident set of any of the commands, in mebibytes.
+
+    `is_over`: it was ended because it took too long.
+    """
 
     seconds: float
     peak: float
+    cpu_seconds: float = 0.0
+    is_over: bool = False
 
 
 def timed(
     commands: Sequence[Sequence[str]], *, directory: Path, environment: Mapping[str, str]
 ) -> TimedRun:
     """One command after the other. Raises SystemExit with its last output where one fails."""
-    environment = {name: value for name, value in environment.items() if name != _NO_BYTE_CODE}
     started, peak = time.perf_counter(), 0.0
     for command in commands:
-        with TemporaryFile() as said:
-            process = subprocess.Popen(
-                command, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=said
-            )
-            while process.poll() is None:
+        run = watched(command, directory=directory, environment=environment)
+        peak = max(peak, run.peak)
+    return TimedRun(time.perf_counter() - started, peak)
+
+
+def watched(
+    command: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    until: Callable[[], bool] = lambda: False,
+    limit_seconds: float = math.inf,
+    good: Container[int] = (0,),
+) -> TimedRun:
+    """One command, killed when `until` says so or the time is over.
+
+    Raises SystemExit with its last output where its exit code is none of the good ones.
+    """
+    environment = {name: value for name, value in environment.items() if name != _NO_BYTE_CODE}
+    started, cpu_before, peak = time.perf_counter(), _cpu_seconds_of_ended(), 0.0
+    is_over = is_enough = False
+    with TemporaryFile() as said:
+        process = subprocess.Popen(
+            command, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=said
+        )
+        try:
+            while process.poll() is None and not is_over and not is_enough:
                 # Not getrusage: that begins with what the process was forked from.
                 peak = max(peak, peak_mebibytes(process.pid))
                 time.sleep(_LOOK_SECONDS)
-            if process.returncode:
-                said.seek(0)
-                tail = said.read()[-2000:].decode(errors="replace")
-                raise SystemExit(f"{Path(command[0]).name}: {process.returncode}\n{tail}")
-    return TimedRun(time.perf_counter() - started, peak)
+                is_over, is_enough = time.perf_counter() - started > limit_seconds, until()
+        finally:
+            process.kill()
+            code = process.wait()
+        seconds = time.perf_counter() - started
+        if code not in good and not is_over and not is_enough:
+            said.seek(0)
+            tail = said.read()[-2000:].decode(errors="replace")
+            raise SystemExit(f"{' '.join(command[:4])}: {code}\n{tail}")
+    return TimedRun(seconds, peak, _cpu_seconds_of_ended() - cpu_before, is_over)
+
+
+def _cpu_seconds_of_ended() -> float:
+    """Of all processes that this one started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def peak_mebibytes(pid: int | None) -> float:
