@@ -4,7 +4,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -89,6 +89,10 @@ class FaultyStore:
 
     def delete(self, key: str) -> None:
         self._call("delete", key, lambda: self._store.delete(key))
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def release(self) -> None:
         """Let the calls that hang go on."""

@@ -17,7 +17,8 @@ from truss_outbox.contract.errors import KeyConflictError
 from truss_outbox.contract.keys import new_attempt
 from truss_outbox.contract.metadata import RequestMetadata
 from truss_outbox.stores import ObjectStore
-from truss_outbox.stores.commit import commit, find_manifest, record_failure, upload_artifacts
+from truss_outbox.stores.commit import commit, find_manifest, record_failure
+from truss_outbox.stores.upload import upload_artifacts
 
 MODEL = ModelInfo(name="fake", version="1", environment="production")
 
@@ -131,7 +132,6 @@ class FakeService:
         (work / "copy.bin").write_bytes(data)
         (work / "pages" / "size.txt").write_text(str(len(data)))
         files = {"copy.bin": work / "copy.bin", "pages/size.txt": work / "pages" / "size.txt"}
-        artifacts = upload_artifacts(self.store, files, key=key, attempt=attempt)
         manifest = Manifest(
             key=key,
             request_id=request_id,
@@ -142,6 +142,6 @@ class FakeService:
             fingerprint=print_,
             model=MODEL,
             created_at=datetime.datetime.now(datetime.UTC),
-            artifacts=artifacts,
+            artifacts=[],
         )
-        commit(self.store, manifest)
+        commit(self.store, upload_artifacts(self.store, files, manifest))

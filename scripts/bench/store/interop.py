@@ -15,8 +15,9 @@ from local_baseten.errors import BucketError
 from truss_outbox.contract.errors import NotFoundError, OutboxError
 from truss_outbox.contract.keys import artifact_key, escape, manifest_key
 from truss_outbox.stores import GcsOptions, ObjectStore, RetryingStore, S3Options, open_store
-from truss_outbox.stores.commit import commit, upload_artifacts
+from truss_outbox.stores.commit import commit
 from truss_outbox.stores.probing import UnsafeStore, probe
+from truss_outbox.stores.upload import upload_artifacts
 
 from ..measuring import manifest_of, write_random
 from .servers import NOT_TO_BE_HAD, SERVERS, StoreServer
@@ -122,11 +123,8 @@ class Trial:
 
     def _commit(self, item: str, path: Path) -> None:
         manifest = manifest_of(escape(_JOB), escape(item), attempt="0" * 8, artifacts=[])
-        artifacts = upload_artifacts(
-            self._store, {path.name: path}, key=manifest.key, attempt=manifest.attempt
-        )
-        update = {"artifacts": artifacts, "job": _JOB, "item": item}
-        commit(self._store, manifest.model_copy(update=update))
+        named = manifest.model_copy(update={"job": _JOB, "item": item})
+        commit(self._store, upload_artifacts(self._store, {path.name: path}, named))
 
     def fetch(self) -> None:
         *_, last = self._outbox("fetch", _JOB, "--to", str(self._directory / "out")).splitlines()

@@ -14,7 +14,8 @@ from local_baseten.buckets.s3 import NAME
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.keys import artifact_key, manifest_key, new_attempt
 from truss_outbox.stores import GcsOptions, ObjectStore
-from truss_outbox.stores.commit import commit, upload_artifacts
+from truss_outbox.stores.commit import commit
+from truss_outbox.stores.upload import upload_artifacts
 
 from ..measuring import manifest_of
 
@@ -31,8 +32,7 @@ Way = Callable[[Mapping[str, Path], Manifest], object]
 
 
 def store_as_model(store: ObjectStore, files: Mapping[str, Path], manifest: Manifest) -> None:
-    artifacts = upload_artifacts(store, files, key=manifest.key, attempt=manifest.attempt)
-    commit(store, manifest.model_copy(update={"artifacts": artifacts}))
+    commit(store, upload_artifacts(store, files, manifest))
 
 
 def keys_of(files: Mapping[str, Path], manifest: Manifest) -> dict[str, Path]:

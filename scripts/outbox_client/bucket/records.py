@@ -7,9 +7,14 @@ counts only under its own key: under another one it could name the files of a re
 own.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator
 
-from truss_outbox.contract import Failure, Manifest
+from pydantic import Field
+
+from truss_outbox.contract import Artifact, Failure, Manifest
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     ManifestError,
@@ -20,6 +25,8 @@ from truss_outbox.contract.errors import (
 )
 from truss_outbox.contract.inputs import is_readable
 from truss_outbox.contract.keys import (
+    MAX_SEGMENT_BYTES,
+    artifact_key,
     failure_key,
     is_attempt,
     is_key,
@@ -29,8 +36,10 @@ from truss_outbox.contract.keys import (
     manifest_key,
     short_segment,
 )
-from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
+from truss_outbox.contract.listing import LISTING_NAME, MAX_LINE_BYTES, read_listing
+from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 
+from ..local_files import local_files
 from .bucket import Bucket, StoredObject
 
 _MANIFESTS, _FAILURES, _ARTIFACTS, _PROBES = "manifests/", "failures/", "artifacts/", "probes/"
@@ -156,9 +165,59 @@ def read_failure(bucket: Bucket, path: str) -> Failure | None:
     return failure
 
 
+def artifacts_of(bucket: Bucket, manifest: Manifest) -> Generator[Artifact, None, None]:
+    """All artifacts of a result, however many: from its manifest, or from the object listing them.
+
+    That is read whole, onto this machine's disk, and verified before the first comes; memory holds
+    one at a time. Raises CorruptArtifactError, ManifestError where it breaks the contract, which
+    may be after some have come, NotFoundError, StoreError, and LocalFileError.
+    """
+    listing = manifest.artifact_listing
+    if listing is None:
+        yield from manifest.artifacts
+        return
+    path = artifact_key(manifest.key, manifest.attempt, LISTING_NAME)
+    with contextlib.closing(verified_lines(bucket, path, listing)) as lines:
+        yield from read_listing(lines, listing)
+
+
+def verified_lines(bucket: Bucket, path: str, promised: Artifact) -> Generator[bytes, None, None]:
+    """The lines of an object, of which size and SHA-256 are verified before the first comes.
+
+    It lies on this machine's disk meanwhile. Raises CorruptArtifactError, ManifestError for a line
+    that is too long, NotFoundError, StoreError, and LocalFileError.
+    """
+    with local_files(), tempfile.TemporaryFile() as file:
+        size = bucket.size(path)
+        check_artifact(promised, size=size, sha256=promised.sha256)
+        digest = hashlib.sha256()
+        # Of an empty object there is no range.
+        for chunk in bucket.range_chunks(path, start=0, length=size) if size else ():
+            digest.update(chunk)
+            file.write(chunk)
+        check_artifact(promised, size=file.tell(), sha256=digest.hexdigest())
+        file.seek(0)
+        while line := file.readline(MAX_LINE_BYTES):
+            if len(line) == MAX_LINE_BYTES:
+                raise ManifestError(f"{path} has a line of {MAX_LINE_BYTES:,} bytes or more")
+            yield line
+
+
 def account_key(job: str) -> str:
     """Where a job's final account lies: `following` writes it, `report` reads it."""
     return f"jobs/{short_segment(job)}.json"
+
+
+def problems_key(job: str) -> str:
+    """Where the account's JSON lines are: of each item that has not succeeded."""
+    room = MAX_SEGMENT_BYTES - len(".problems.jsonl") + len(".json")
+    return f"jobs/{short_segment(job, room)}.problems.jsonl"
+
+
+class Problems(Artifact):
+    """The object at `problems_key`, as the account that was written after it names it."""
+
+    count: int = Field(ge=0)
 
 
 def _read(bucket: Bucket, path: str) -> bytes:

@@ -7,9 +7,10 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from truss_outbox.contract import Manifest, fingerprint
+from truss_outbox.contract import Artifact, Manifest, fingerprint
 from truss_outbox.contract.errors import (
     CorruptArtifactError,
     KeyConflictError,
@@ -21,7 +22,7 @@ from truss_outbox.contract.errors import (
 from truss_outbox.contract.keys import artifact_key, is_key, key_of_manifest
 
 from ..bucket.bucket import Bucket, StoredObject
-from ..bucket.records import read_manifest
+from ..bucket.records import artifacts_of, read_manifest
 from ..errors import LocalFileError, TargetError, UnsafePathError
 from ..local_files import (
     Folders,
@@ -221,11 +222,13 @@ class Fetcher:
                 return None
             item = manifest.item
             self._check_input(manifest)
+            artifacts = {one.name: one for one in artifacts_of(self.bucket, manifest)}
             if self.selection.layout is FOLDERS:
                 with local_files():
                     below = self.places.folder(manifest, below=below)
-                    self.places.check_free(below, manifest, data)
-            installation = self._installation(manifest, data, below, found)
+                    self.places.check_free(below, manifest, data, names=artifacts)
+            last = partial(Last, data=data, modified_ns=modified_ns(found))
+            installation = self._installation(manifest, artifacts, below, last=last)
             brought = install(installation, folders=self.folders, downloader=self.downloader)
         except TargetError:
             raise
@@ -292,11 +295,16 @@ class Fetcher:
             raise KeyConflictError(manifest.key, request_id=manifest.request_id)
 
     def _installation(
-        self, manifest: Manifest, data: bytes, below: str, found: StoredObject
+        self,
+        manifest: Manifest,
+        artifacts: Mapping[str, Artifact],
+        below: str,
+        *,
+        last: Callable[..., Last],
     ) -> Installation:
-        by_name = {artifact.name: artifact for artifact in manifest.artifacts}
+        """`last` is given the path where the manifest goes, if it is wanted."""
         layout, places = self.selection.layout, {}
-        for name in filter(self.selection.takes_file, (*by_name, MANIFEST)):
+        for name in filter(self.selection.takes_file, (*artifacts, MANIFEST)):
             place = layout.path(manifest, name, below=below)
             if place is not None:
                 places[name] = place
@@ -306,19 +314,17 @@ class Fetcher:
         if self.taken_paths is not None:
             for place in [below] if layout is FOLDERS else places.values():
                 self.taken_paths.take(place, key=manifest.key)
-        last = places.pop(MANIFEST, None)
+        own = places.pop(MANIFEST, None)
         return Installation(
             downloads=[
                 Download(
-                    artifact=by_name[name],
+                    artifact=artifacts[name],
                     key=artifact_key(manifest.key, manifest.attempt, name),
                     target=f"{self.to}/{place}",
                 )
                 for name, place in places.items()
             ],
-            last=None
-            if last is None
-            else Last(path=f"{self.to}/{last}", data=data, modified_ns=modified_ns(found)),
+            last=None if own is None else last(path=f"{self.to}/{own}"),
         )
 
 

@@ -6,7 +6,7 @@ Two results have two folders, and none lies in the other, whatever their items a
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,18 +95,22 @@ class Places:
                 return True
         return False
 
-    def check_free(self, place: str, manifest: Manifest, data: bytes) -> None:
-        """Raises UnsafePathError where another result's files, of an earlier fetch, are there."""
+    def check_free(
+        self, place: str, manifest: Manifest, data: bytes, *, names: Container[str]
+    ) -> None:
+        """Raises UnsafePathError where another result's files, of an earlier fetch, are there.
+
+        `names` are the artifacts'.
+        """
         for above in reversed([place[:end] for end, char in enumerate(place) if char == "/"]):
             if (self.to / above / MANIFEST).is_file():
                 raise _taken(place, Path(above))
         folder = self.to / place
         if not folder.is_dir():
             return
-        own = [artifact.name for artifact in manifest.artifacts]
         if not (folder / MANIFEST).is_file():
             for found in (path.relative_to(folder) for path in folder.rglob(f"*/{MANIFEST}")):
-                if found.as_posix() not in own:
+                if found.as_posix() not in names:
                     raise _taken(place, Path(place, found.parent))
         elif not _is_the_folder_of(manifest, folder, data):
             raise _taken(place, Path(place))

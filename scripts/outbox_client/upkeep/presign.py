@@ -15,7 +15,7 @@ from truss_outbox.stores import GcsOptions, S3Options
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..bucket.open_bucket import Connection
-from ..bucket.records import listed_manifests, read_listed
+from ..bucket.records import artifacts_of, listed_manifests, read_listed
 from ..threads import in_threads
 
 LONGEST_LINK = timedelta(days=7)
@@ -147,11 +147,11 @@ def presign(
     for missing in wanted - {manifest.item for manifest in manifests}:
         raise InvalidInputError("ITEM", f"job {job!r} has no result of item {missing!r}")
     manifests.sort(key=lambda manifest: manifest.item)
-    return [link for manifest in manifests for link in _links(manifest, sign)]
+    return [link for manifest in manifests for link in _links(bucket, manifest, sign)]
 
 
-def _links(manifest: Manifest, sign: Sign) -> Iterator[Link]:
-    for artifact in manifest.artifacts:
+def _links(bucket: Bucket, manifest: Manifest, sign: Sign) -> Iterator[Link]:
+    for artifact in artifacts_of(bucket, manifest):
         key = artifact_key(manifest.key, manifest.attempt, artifact.name)
         yield Link(
             item=manifest.item,

@@ -36,7 +36,7 @@ def test_every_hostile_manifest_is_named_by_its_key_and_the_rest_is_fetched(resu
     for item, name in names.items():
         expected[results.commit(item, GOOD, artifacts=[artifact(name)])] = "BAD_MANIFEST"
     for item, changes in {
-        "schema": {"schema": "outbox.manifest/v2"},
+        "schema": {"schema": "outbox.manifest/v3"},
         "no-schema": {"schema": None},
         "schema-of-a-megabyte": {"schema": "x" * 1_000_000},
         "case": {"artifacts": [artifact("a/Text.txt"), artifact("a/text.TXT")]},

@@ -16,7 +16,7 @@ from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
 WORDS = {
     "large": "it has more than the 16,777,216 bytes of a manifest",
     "foreign": "the manifest lies under a key that is not its own",
-    "schema": "'outbox.manifest/v2' cannot be read by this version",
+    "schema": "'outbox.manifest/v3' cannot be read by this version",
     "text": "the manifest is not JSON",
     "clash": "the name is taken",
 }
@@ -42,7 +42,7 @@ def wrong_manifests(good: dict, job: str) -> dict[str, bytes]:
     data = {
         "large": changed("large", padding="x" * MAX_MANIFEST_BYTES),
         "foreign": changed("a.txt"),
-        "schema": changed("schema", schema="outbox.manifest/v2"),
+        "schema": changed("schema", schema="outbox.manifest/v3"),
         "text": changed("text")[:-1],
         "clash": changed("clash", artifacts=clashing),
     }

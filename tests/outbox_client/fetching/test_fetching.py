@@ -143,7 +143,7 @@ def test_a_manifest_with_a_name_that_leaves_its_folder_is_refused(
         ("attempt", "../../.."),
         ("attempt", "../../../x"),
         ("key", "../../../escaped"),
-        ("schema", "outbox.manifest/v2"),
+        ("schema", "outbox.manifest/v3"),
         ("artifacts", "none"),
     ],
 )

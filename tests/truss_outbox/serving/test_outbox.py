@@ -24,7 +24,6 @@ from truss_outbox.contract.errors import (
 )
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
 from truss_outbox.serving.request import parse
-from truss_outbox.stores import commit
 from truss_outbox.stores.commit import find_manifest
 from truss_outbox.stores.memory import MemoryStore
 
@@ -508,9 +507,9 @@ def test_outputs_that_cannot_be_stored_are_named_recorded_and_not_repeated(
 
 
 def test_a_manifest_that_no_reader_would_take_is_not_committed(outbox, store, monkeypatch):
-    monkeypatch.setattr(commit, "MAX_MANIFEST_BYTES", 2000)
+    monkeypatch.setattr("truss_outbox.contract.manifest.MAX_MANIFEST_BYTES", 2000)
     small = [f"name-{number}.txt" for number in range(20)]
-    with pytest.raises(HTTPException, match="return fewer files, or put a large result into one"):
+    with pytest.raises(HTTPException, match="return less, or put it into a file"):
         answer(outbox, metadata(text="a"), run=lambda _, directory: files(directory, *small))
     (failure,) = failures(store)
     assert (failure.code, failure.retryable) == ("INVALID_OUTPUTS", False)

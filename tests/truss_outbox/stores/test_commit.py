@@ -14,8 +14,9 @@ from truss_outbox.contract.errors import (
     NotFoundError,
     StoreUnavailableError,
 )
-from truss_outbox.stores.commit import commit, find_manifest, record_failure, upload_artifacts
+from truss_outbox.stores.commit import commit, find_manifest, record_failure
 from truss_outbox.stores.memory import MemoryStore
+from truss_outbox.stores.upload import upload_artifacts
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 KEY = "job=J/I"
@@ -43,9 +44,7 @@ def manifest(attempt="00000001", fingerprint="a" * 64, artifacts=(), request_id=
 
 
 def stored(store, files, **values):
-    attempt = values.get("attempt", "00000001")
-    artifacts = upload_artifacts(store, files, key=KEY, attempt=attempt)
-    return commit(store, manifest(artifacts=artifacts, **values))
+    return commit(store, upload_artifacts(store, files, manifest(**values)))
 
 
 def test_a_committed_manifest_is_found_with_artifacts_that_are_there(store, files):
@@ -59,7 +58,7 @@ def test_a_committed_manifest_is_found_with_artifacts_that_are_there(store, file
 
 
 def test_nothing_is_found_before_the_commit(store, files):
-    upload_artifacts(store, files, key=KEY, attempt="00000001")
+    upload_artifacts(store, files, manifest())
     assert find_manifest(store, KEY) is None
 
 
@@ -118,7 +117,7 @@ class FailingStore(MemoryStore):
 def test_a_failed_upload_leaves_no_artifact(files):
     store = FailingStore()
     with pytest.raises(StoreUnavailableError):
-        upload_artifacts(store, files, key=KEY, attempt="00000001")
+        upload_artifacts(store, files, manifest())
     assert store.all_keys() == []
 
 
@@ -140,26 +139,26 @@ class MeetingStore(MemoryStore):
 
 
 def test_artifacts_travel_together(files):
-    artifacts = upload_artifacts(MeetingStore(), files, key=KEY, attempt="00000001")
+    artifacts = upload_artifacts(MeetingStore(), files, manifest()).artifacts
     assert [a.name for a in artifacts] == list(files)
 
 
 def test_what_cannot_be_cleaned_up_does_not_hide_the_failure(files):
     with pytest.raises(StoreUnavailableError, match=r"page-0001\.png"):
-        upload_artifacts(UndeletableStore(), files, key=KEY, attempt="00000001")
+        upload_artifacts(UndeletableStore(), files, manifest())
 
 
 def test_an_unsafe_artifact_name_is_refused_before_anything_is_stored(files, tmp_path):
     store = MemoryStore()
     with pytest.raises(ValueError, match="cannot be an artifact's name"):
-        upload_artifacts(store, files | {"../x": tmp_path / "text.txt"}, key=KEY, attempt="0" * 8)
+        upload_artifacts(store, files | {"../x": tmp_path / "text.txt"}, manifest())
     assert store.all_keys() == []
 
 
 def test_a_file_that_is_missing_is_found_out_before_anything_is_stored(files, tmp_path):
     store = MemoryStore()
     with pytest.raises(ValueError, match="no file"):
-        upload_artifacts(store, files | {"x.txt": tmp_path / "x"}, key=KEY, attempt="0" * 8)
+        upload_artifacts(store, files | {"x.txt": tmp_path / "x"}, manifest())
     assert store.all_keys() == []
 
 
@@ -177,7 +176,8 @@ def artifact(**values):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"schema": "outbox.manifest/v2"}, "update Outbox"),
+        ({"schema": "outbox.manifest/v3"}, "update Outbox"),
+        ({"schema": "outbox.manifest/v2"}, "v2 an artifact_listing"),
         ({"schema": None}, "update Outbox"),
         ({"attempt": "../../.."}, "attempt"),
         ({"artifacts": [artifact(name="../x")]}, "cannot be"),
@@ -198,16 +198,16 @@ def test_what_is_no_manifest_at_all_is_refused(data):
 
 
 def test_what_was_swept_while_the_model_hung_is_never_committed(store, files):
-    artifacts = upload_artifacts(store, files, key=KEY, attempt="00000001")
+    uploaded = upload_artifacts(store, files, manifest())
     store.delete("artifacts/job=J/I/00000001/pages/page-0001.png")
 
-    with pytest.raises(StoreUnavailableError, match=r"page-0001\.png: was swept"):
-        commit(store, manifest(artifacts=artifacts), seconds=7200)
+    with pytest.raises(StoreUnavailableError, match="00000001/: artifacts were swept"):
+        commit(store, uploaded, seconds=7200)
 
     assert find_manifest(store, KEY) is None
     assert store.keys("artifacts/job=J/I/") == set()
-    again = upload_artifacts(store, files, key=KEY, attempt="00000002")
-    committed = commit(store, manifest(artifacts=again, attempt="00000002"), seconds=7200)
+    again = upload_artifacts(store, files, manifest(attempt="00000002"))
+    committed = commit(store, again, seconds=7200)
     assert find_manifest(store, KEY) == committed
 
 
@@ -221,7 +221,6 @@ class Unlisted(MemoryStore):
 @pytest.mark.parametrize("seconds", [0, 7200])
 def test_a_model_that_may_not_list_its_bucket_commits_all_the_same(files, seconds, caplog):
     store = Unlisted()
-    artifacts = upload_artifacts(store, files, key=KEY, attempt="00000001")
-    commit(store, manifest(artifacts=artifacts), seconds=seconds)
+    commit(store, upload_artifacts(store, files, manifest()), seconds=seconds)
     assert find_manifest(store, KEY) is not None
     assert ("may have been swept" in caplog.text) == (seconds > 0)

@@ -17,6 +17,7 @@ from pydantic import (
     JsonValue,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from .errors import CorruptArtifactError, ManifestError
@@ -28,6 +29,14 @@ CONTENT_TYPE = "application/json"
 MAX_MANIFEST_BYTES = 16 << 20
 """Of a manifest or a failure record: no writer commits a larger one, and no reader takes it."""
 
+MAX_ARTIFACTS = 1_000_000
+"""Of one result."""
+
+MOST_NAMED = 1_000
+"""So many artifacts a manifest names itself; of more, it names an object that lists them."""
+
+_V1, _V2 = "outbox.manifest/v1", "outbox.manifest/v2"
+
 _HEX_SHA256 = r"^[0-9a-f]{64}$"
 _ATTEMPT = r"^[0-9a-f]{8}$"
 
@@ -38,29 +47,28 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
     kind: ClassVar[str]
+    schemas: ClassVar[tuple[str, ...]]
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Raises ManifestError: not JSON, not this kind of record, or another major schema."""
         # Before parsing, which takes many times the memory.
-        if len(data) > MAX_MANIFEST_BYTES:
-            raise ManifestError(
-                f"{len(data):,} bytes are more than the {MAX_MANIFEST_BYTES:,} of a {cls.kind}"
-            )
+        cls._check_size(data)
         # In one step, five times as fast; the others find out what is wrong.
         with contextlib.suppress(ValidationError):
-            return cls.model_validate_json(data)
+            record = cls.model_validate_json(data)
+            if "schema_" in record.model_fields_set:
+                return record
         try:
             document = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise ManifestError(f"the {cls.kind} is not JSON") from error
         # The schema first: what breaks a newer one is not broken, and deserves another remedy.
         schema = document.get("schema") if isinstance(document, dict) else None
-        expected = f"outbox.{cls.kind}/v1"
-        if schema != expected:
+        if schema not in cls.schemas:
             raise ManifestError(
                 f"schema {reprlib.repr(schema)} cannot be read by this version, which knows"
-                f" {expected!r}: update Outbox"
+                f" {' and '.join(map(repr, cls.schemas))}: update Outbox"
             )
         try:
             return cls.model_validate(document)
@@ -68,7 +76,21 @@ class _Record(BaseModel):
             raise ManifestError(f"the {cls.kind} breaks its schema: {_said(error)}") from error
 
     def to_bytes(self) -> bytes:
-        return self.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+        """Raises ManifestError where readers would refuse them: more than MAX_MANIFEST_BYTES."""
+        data = self.model_dump_json(by_alias=True, indent=1, exclude=self._absent()).encode()
+        self._check_size(data := data + b"\n")
+        return data
+
+    def _absent(self) -> set[str] | None:
+        """Fields that the record does not have."""
+        return None
+
+    @classmethod
+    def _check_size(cls, data: bytes) -> None:
+        if len(data) > MAX_MANIFEST_BYTES:
+            raise ManifestError(
+                f"{len(data):,} bytes are more than the {MAX_MANIFEST_BYTES:,} of a {cls.kind}"
+            )
 
 
 def _said(error: ValidationError) -> str:
@@ -76,7 +98,8 @@ def _said(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{place[:100]}: {first['msg']}{more}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{place[:100]}: {said}{more}" if place else f"{said}{more}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +109,7 @@ class Outputs:
     `result` is any JSON value: it goes into the manifest and back to the caller, and above 64 KiB
     into the artifact `result.json`. `files` maps an artifact's name (`text.txt`,
     `pages/page-0001.png`: see `names.check_artifact_names`) to the path of a finished file, or to
-    its bytes.
+    its bytes; there may be a million.
     """
 
     result: Any = None
@@ -126,6 +149,13 @@ class Artifact(BaseModel):
     sha256: str = Field(pattern=_HEX_SHA256)
 
 
+class ArtifactListing(Artifact):
+    """The object that lists a result's artifacts: see `listing`."""
+
+    artifact_count: int = Field(ge=0, le=MAX_ARTIFACTS)
+    artifact_bytes: int = Field(ge=0)
+
+
 _RESULT = TypeAdapter[JsonValue](JsonValue)
 
 
@@ -144,11 +174,17 @@ def _check_names(artifacts: list[Artifact]) -> list[Artifact]:
 
 
 class Manifest(_Record):
-    """The commit: every artifact it names is complete."""
+    """The commit: every artifact it names is complete.
+
+    One of schema v2 has no `artifacts`: its `artifact_listing` is an object that lists them.
+    """
 
     kind = "manifest"
+    schemas = (_V1, _V2)
 
-    schema_: Literal["outbox.manifest/v1"] = Field(default="outbox.manifest/v1", alias="schema")
+    schema_: Literal["outbox.manifest/v1", "outbox.manifest/v2"] = Field(
+        default="outbox.manifest/v1", alias="schema"
+    )
     key: str
     request_id: str
     job: str
@@ -160,9 +196,47 @@ class Manifest(_Record):
     created_at: datetime
     timings_ms: Timings = Timings()
     result: JsonValue = None
-    artifacts: Annotated[list[Artifact], AfterValidator(_check_names)]
+    artifacts: Annotated[list[Artifact], AfterValidator(_check_names)] = Field(default_factory=list)
+    artifact_listing: ArtifactListing | None = Field(
+        default=None, exclude_if=lambda listing: listing is None
+    )
     unsafe_commit: bool = Field(default=False, exclude_if=lambda unsafe: not unsafe)
     """The store could not promise that nothing overwrites this; absent where it could."""
+
+    @model_validator(mode="after")
+    def _check_schema(self) -> Self:
+        # Taken for one without files, a result would lose them without a word.
+        if self.artifact_listing is None:
+            is_whole = self.schema_ == _V1 and "artifacts" in self.model_fields_set
+        else:
+            is_whole = self.schema_ == _V2 and not self.artifacts
+        if not is_whole:
+            raise ValueError(f"{_V1} has artifacts, {_V2} an artifact_listing")
+        return self
+
+    @property
+    def artifact_count(self) -> int:
+        listing = self.artifact_listing
+        return len(self.artifacts) if listing is None else listing.artifact_count
+
+    @property
+    def artifact_bytes(self) -> int:
+        """Of all artifacts together."""
+        listing = self.artifact_listing
+        if listing is not None:
+            return listing.artifact_bytes
+        return sum(artifact.size for artifact in self.artifacts)
+
+    def naming(self, artifacts: list[Artifact] | ArtifactListing) -> Self:
+        """The same manifest with other artifacts, or with an object that lists them."""
+        if isinstance(artifacts, ArtifactListing):
+            named = {"schema_": _V2, "artifacts": [], "artifact_listing": artifacts}
+        else:
+            named = {"schema_": _V1, "artifacts": artifacts, "artifact_listing": None}
+        return self.model_copy(update=named)
+
+    def _absent(self) -> set[str] | None:
+        return None if self.artifact_listing is None else {"artifacts"}
 
     @classmethod
     def at(cls, path: str, data: bytes) -> Self:
@@ -185,6 +259,7 @@ class Failure(_Record):
     """
 
     kind = "failure"
+    schemas = ("outbox.failure/v1",)
 
     schema_: Literal["outbox.failure/v1"] = Field(default="outbox.failure/v1", alias="schema")
     key: str

@@ -5,17 +5,31 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+MAX_TEXT_BYTES = 64 << 10
+"""Of a job, an item, or all labels together: they go into the manifest, which is bounded too."""
 
-def _encodable(text: str) -> str:
+
+def _fitting(text: str) -> str:
     # JSON can spell half a surrogate pair (`"\\ud800"`); no key and no file name could hold it.
     try:
-        text.encode()
+        size = len(text.encode())
     except UnicodeEncodeError:
         raise ValueError("must be valid Unicode text (it holds half a surrogate pair)") from None
+    _check_size(size)
     return text
 
 
-Text = Annotated[str, AfterValidator(_encodable)]
+def _fitting_together(labels: Mapping[str, str]) -> Mapping[str, str]:
+    _check_size(sum(len(text.encode()) for pair in labels.items() for text in pair))
+    return labels
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_TEXT_BYTES:
+        raise ValueError(f"{size:,} bytes are more than {MAX_TEXT_BYTES:,}: send them in the input")
+
+
+Text = Annotated[str, AfterValidator(_fitting)]
 
 
 class Canary(BaseModel):
@@ -39,6 +53,8 @@ class RequestMetadata(BaseModel):
 
     job: Text = "adhoc"
     item: Text | None = None
-    labels: Mapping[Text, Text] = Field(default_factory=dict)
+    labels: Annotated[Mapping[Text, Text], AfterValidator(_fitting_together)] = Field(
+        default_factory=dict
+    )
     model_input: str | None = Field(default=None, pattern=r"^inputs/[0-9a-f]{64}$")
     canary: Canary | None = None

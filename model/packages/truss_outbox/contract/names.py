@@ -1,5 +1,6 @@
 """What artifacts may be called: one rule for who writes a result and who reads it."""
 
+import itertools
 import re
 from collections.abc import Collection
 
@@ -20,19 +21,31 @@ def check_artifact_names(names: Collection[str]) -> None:
 
     Raises ValueError, which names the first that breaks the rule.
     """
-    taken: dict[str, str] = {}
     for name in names:
-        if not _is_safe(name):
-            raise ValueError(f"{name[:MAX_ARTIFACT_NAME_BYTES]!r} cannot be an artifact's name")
-        place = name.casefold()
-        if place in taken:  # macOS and Windows would write both into one file
-            raise ValueError(f"artifacts {taken[place]!r} and {name!r}: the name is taken")
-        taken[place] = name
-    for place, name in taken.items():
-        folder = place
-        while folder := folder.rpartition("/")[0]:
-            if folder in taken:
-                raise ValueError(f"artifact {taken[folder]!r} is the folder of {name!r}")
+        check_artifact_name(name)
+    for before, name in itertools.pairwise(sorted(names, key=place_of)):
+        check_apart(before, name)
+
+
+def check_artifact_name(name: str) -> None:
+    """Raises ValueError."""
+    if not _is_safe(name):
+        raise ValueError(f"{name[:MAX_ARTIFACT_NAME_BYTES]!r} cannot be an artifact's name")
+
+
+def place_of(name: str) -> str:
+    """What names are sorted by: so each comes right after one that is equal on a disk that ignores
+    case, or after the folder that it is in, should that be a name too."""
+    return name.casefold().replace("/", "\0")
+
+
+def check_apart(before: str, name: str) -> None:
+    """Of names that are neighbours when sorted. Raises ValueError."""
+    # macOS and Windows would write both into one file.
+    if place_of(before) == place_of(name):
+        raise ValueError(f"artifacts {before!r} and {name!r}: the name is taken")
+    if place_of(name).startswith(f"{place_of(before)}\0"):
+        raise ValueError(f"artifact {before!r} is the folder of {name!r}")
 
 
 def _is_safe(name: str) -> bool:

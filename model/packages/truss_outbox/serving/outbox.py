@@ -28,8 +28,9 @@ from ..contract.errors import (
 from ..contract.keys import manifest_key
 from ..contract.root import Root
 from ..stores import ObjectStore, RetryingStore, open_store
-from ..stores.commit import commit, find_manifest, upload_artifacts
+from ..stores.commit import commit, find_manifest
 from ..stores.probing import UnsafeStore, probe
+from ..stores.upload import UploadThreads, upload_artifacts
 from . import metrics
 from .canary import answer_canary
 from .deadlines import Deadlines, InThread
@@ -126,6 +127,10 @@ class Outbox:
     def _uploads(self) -> BoundedExecutor:
         return BoundedExecutor(self.settings.max_pending_results)
 
+    @cached_property
+    def _threads(self) -> UploadThreads:
+        return UploadThreads(self.settings.store_max_connections)
+
     def begin(
         self, model_input: Any, caller: Request | None = None, *, request_id: str | None = None
     ) -> Work:
@@ -211,11 +216,15 @@ class Outbox:
         self.files.take_all(model_input, WorkDirectory())
 
     def pointer(self, manifest: Manifest) -> dict[str, JsonValue]:
+        """Where the result lies. Of very many artifacts it says where they are listed."""
+        listing = manifest.artifact_listing
+        listed = {} if listing is None else {"artifact_listing": listing.model_dump(mode="json")}
         return {
             "request_id": manifest.request_id,
             "key": manifest.key,
             "manifest": Root.parse(self.bucket.root).uri(manifest_key(manifest.key)),
             "artifacts": [artifact.model_dump(mode="json") for artifact in manifest.artifacts],
+            **listed,
             "result": manifest.result,
         }
 
@@ -319,30 +328,37 @@ class Outbox:
         attempt, began = work.attempt, self.clock()
         try:
             with self._answering(attempt), metrics.UPLOAD_SECONDS.time():
+                planned = self._planned(work, outputs.result)
                 with attempt.timed("upload"):
-                    artifacts = upload_artifacts(
-                        self.bucket, outputs.files, key=attempt.key, attempt=attempt.name
+                    uploaded = upload_artifacts(
+                        self.bucket, outputs.files, planned, threads=self._threads
                     )
-                manifest = Manifest(
-                    key=attempt.key,
-                    request_id=attempt.request_id,
-                    job=work.metadata.job,
-                    item=attempt.request_id if work.metadata.item is None else work.metadata.item,
-                    labels=dict(work.metadata.labels),
-                    attempt=attempt.name,
-                    fingerprint=work.fingerprint,
-                    model=attempt.model,
-                    created_at=datetime.now(UTC),
-                    timings_ms=attempt.timings,
-                    result=outputs.result,
-                    artifacts=artifacts,
-                    unsafe_commit=self.unsafe_commit,
-                )
+                now = {"created_at": datetime.now(UTC), "timings_ms": attempt.timings}
+                manifest = uploaded.model_copy(update=now)
                 return _counted(
                     attempt, commit(self.bucket, manifest, seconds=self.clock() - began)
                 )
         finally:
             work.close()
+
+    def _planned(self, work: Work, result: JsonValue) -> Manifest:
+        """The manifest as it is before its artifacts are stored."""
+        attempt = work.attempt
+        return Manifest(
+            key=attempt.key,
+            request_id=attempt.request_id,
+            job=work.metadata.job,
+            item=attempt.request_id if work.metadata.item is None else work.metadata.item,
+            labels=dict(work.metadata.labels),
+            attempt=attempt.name,
+            fingerprint=work.fingerprint,
+            model=attempt.model,
+            created_at=datetime.now(UTC),
+            timings_ms=attempt.timings,
+            result=result,
+            artifacts=[],
+            unsafe_commit=self.unsafe_commit,
+        )
 
     @contextmanager
     def _answering(self, attempt: Attempt) -> Iterator[None]:
@@ -403,7 +419,7 @@ def _same_input(committed: Manifest, wanted: str) -> Manifest:
 def _counted(attempt: Attempt, committed: Manifest) -> Manifest:
     if committed.attempt == attempt.name:
         metrics.RESULTS_STORED.inc()
-        metrics.ARTIFACT_BYTES.inc(sum(artifact.size for artifact in committed.artifacts))
+        metrics.ARTIFACT_BYTES.inc(committed.artifact_bytes)
     else:
         metrics.RACES_LOST.inc()
     return committed

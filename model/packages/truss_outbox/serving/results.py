@@ -18,7 +18,7 @@ from starlette.responses import Response
 from ..contract import Outputs
 from ..contract.errors import OutputsError
 from ..contract.manifest import fits_manifest
-from ..stores.commit import check_files
+from ..stores.upload import check_files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +55,8 @@ def finish(returned: Any, directory: Path, *, place: str) -> Finished:
     outputs = returned if isinstance(returned, Outputs) else Outputs(result=returned)
     encoded = _encode(outputs.result, place=place)
     files = _checked(outputs.files, place=place)
-    result = json.loads(encoded)
+    # Of a large one not even a copy is made.
+    result = json.loads(encoded) if len(encoded) <= MAX_INLINE_BYTES else None
     if len(encoded) > MAX_INLINE_BYTES or not fits_manifest(result):
         if any(name.lower().partition("/")[0] == RESULT_ARTIFACT for name in files):
             raise OutputsError(

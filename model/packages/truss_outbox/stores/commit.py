@@ -1,44 +1,27 @@
 """The commit protocol: artifacts first, the manifest last; the first to create it has won."""
 
+import itertools
 import logging
-import mimetypes
-import os
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Iterable
 
 from ..contract.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     KeyConflictError,
+    ManifestError,
     NotFoundError,
     OutputsError,
     StoreError,
     StoreUnavailableError,
 )
 from ..contract.keys import artifact_key, failure_key, manifest_key
-from ..contract.manifest import CONTENT_TYPE, MAX_MANIFEST_BYTES, Artifact, Failure, Manifest
-from ..contract.names import check_artifact_names
-from ..contract.root import Root
-from .protocol import ObjectStore
+from ..contract.manifest import CONTENT_TYPE, Failure, Manifest
+from .protocol import MOST_DELETED, ObjectStore
 
 logger = logging.getLogger(__name__)
 
-_UPLOADS_AT_ONCE = 4
 _CHECKED_AFTER_SECONDS = 30 * 60.0
 """Long before a sweep may delete what has no manifest yet (after two hours at least)."""
-
-_CONTENT_TYPES = mimetypes.MimeTypes()  # Python's own table: the machine's cannot change it.
-for _type, _ending in (
-    ("text/csv", ".csv"),
-    ("image/webp", ".webp"),
-    ("application/x-subrip", ".srt"),
-    ("text/vtt", ".vtt"),
-    ("audio/flac", ".flac"),
-    ("audio/ogg", ".ogg"),
-    ("application/jsonl", ".jsonl"),
-):
-    _CONTENT_TYPES.add_type(_type, _ending)
 
 
 def find_manifest(store: ObjectStore, key: str) -> Manifest | None:
@@ -47,42 +30,6 @@ def find_manifest(store: ObjectStore, key: str) -> Manifest | None:
         return Manifest.at(manifest_key(key), store.get(manifest_key(key)))
     except NotFoundError:
         return None
-
-
-def check_files(files: Mapping[str, Path]) -> None:
-    """Whether these can be stored as artifacts. Raises OutputsError."""
-    try:
-        check_artifact_names(files)
-    except ValueError as error:
-        raise OutputsError(str(error)) from None
-    for name, path in files.items():
-        if not path.is_file():
-            raise OutputsError(f"there is no file for the artifact {name!r}")
-        if not os.access(path, os.R_OK):
-            raise OutputsError(f"the file for the artifact {name!r} may not be read")
-
-
-def upload_artifacts(
-    store: ObjectStore, files: Mapping[str, Path], *, key: str, attempt: str
-) -> list[Artifact]:
-    """Store every file under the attempt's own directory; on failure, leave none of them there.
-
-    A few travel at a time: a small one costs a round trip to the bucket, whatever its size.
-    Raises StoreError, and OutputsError for names that cannot be stored or a file that is missing.
-    """
-    check_files(files)
-
-    def upload(name: str) -> Artifact:
-        return _upload(store, name, files[name], key=artifact_key(key, attempt, name))
-
-    try:
-        with ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="outbox-artifact") as pool:
-            # A thread for a single small file would cost a tenth of sending it.
-            return list(pool.map(upload, files) if len(files) > 1 else map(upload, files))
-    except StoreError:
-        # None is on its way any more: the pool has waited for those that had begun.
-        discard(store, (artifact_key(key, attempt, name) for name in files))
-        raise
 
 
 def commit(store: ObjectStore, manifest: Manifest, *, seconds: float = 0.0) -> Manifest:
@@ -94,13 +41,11 @@ def commit(store: ObjectStore, manifest: Manifest, *, seconds: float = 0.0) -> M
     where the first had another fingerprint, OutputsError where the manifest is larger than readers
     take, and StoreError; after a StoreUnavailableError the manifest may or may not be there.
     """
-    data = manifest.to_bytes()
-    if len(data) > MAX_MANIFEST_BYTES:
+    try:
+        data = checked_bytes(manifest)
+    except OutputsError:
         _discard_artifacts(store, manifest)
-        raise OutputsError(
-            f"the manifest would have {len(data):,} bytes, more than the {MAX_MANIFEST_BYTES:,}"
-            " that readers take: return fewer files, or put a large result into one of them"
-        )
+        raise
     # Whichever way the clock was set meanwhile.
     if abs(seconds) > _CHECKED_AFTER_SECONDS:
         _check_artifacts(store, manifest)
@@ -111,20 +56,29 @@ def commit(store: ObjectStore, manifest: Manifest, *, seconds: float = 0.0) -> M
     return manifest
 
 
-def _check_artifacts(store: ObjectStore, manifest: Manifest) -> None:
-    """Raises StoreUnavailableError where one is gone. One call: the writer may list, not read."""
+def checked_bytes(manifest: Manifest) -> bytes:
+    """A manifest as it is stored. Raises OutputsError where it is larger than readers take."""
     try:
-        stored = store.keys(artifact_key(manifest.key, manifest.attempt, ""))
+        return manifest.to_bytes()
+    except ManifestError as error:
+        raise OutputsError(f"{error}: return less, or put it into a file") from None
+
+
+def _check_artifacts(store: ObjectStore, manifest: Manifest) -> None:
+    """Raises StoreUnavailableError where one is gone. By listing: the writer may not read them."""
+    folder = artifact_key(manifest.key, manifest.attempt, "")
+    try:
+        stored = store.keys(folder)
     except AccessDeniedError:
         logger.warning("artifacts may have been swept: the model may not list its bucket")
         return
-    for artifact in manifest.artifacts:
-        key = artifact_key(manifest.key, manifest.attempt, artifact.name)
-        if key not in stored:
-            _discard_artifacts(store, manifest)
-            raise StoreUnavailableError(
-                key, "was swept before its manifest was written: the request is to be repeated"
-            )
+    # The folder is the attempt's alone.
+    if len(stored) < manifest.artifact_count + (manifest.artifact_listing is not None):
+        discard(store, stored)
+        raise StoreUnavailableError(
+            folder,
+            "artifacts were swept before their manifest was written: the request is to be repeated",
+        )
 
 
 def _resolve(store: ObjectStore, manifest: Manifest) -> Manifest:
@@ -154,27 +108,23 @@ def record_failure(store: ObjectStore, failure: Failure) -> None:
 
 def discard(store: ObjectStore, keys: Iterable[str]) -> None:
     """Delete objects no manifest names; those that cannot be deleted harm nobody and are logged."""
-    for key in keys:
+    left = iter(keys)
+    while batch := list(itertools.islice(left, MOST_DELETED)):
         try:
-            store.delete(key)
+            store.delete_all(batch)
         except StoreError:
-            logger.warning("orphaned artifacts were left behind", extra={"key": key})
-            return  # A store that refuses one would hold us up with each of the others.
+            logger.warning("orphaned artifacts were left behind", extra={"key": batch[0]})
+            return  # A store that refuses some would hold us up with each of the others.
 
 
 def _discard_artifacts(store: ObjectStore, manifest: Manifest) -> None:
     """Delete what an attempt stored whose manifest is not committed."""
-    names = (artifact.name for artifact in manifest.artifacts)
-    discard(store, (artifact_key(manifest.key, manifest.attempt, name) for name in names))
-
-
-def _upload(store: ObjectStore, name: str, path: Path, *, key: str) -> Artifact:
-    content_type = _CONTENT_TYPES.guess_type(name)[0] or "application/octet-stream"
-    stored = store.put_file(key, path, content_type=content_type)
-    return Artifact(
-        name=name,
-        uri=Root.parse(store.root).uri(key),
-        size=stored.size,
-        content_type=content_type,
-        sha256=stored.sha256,
-    )
+    folder = artifact_key(manifest.key, manifest.attempt, "")
+    names = [artifact.name for artifact in manifest.artifacts]
+    if manifest.artifact_listing is None:
+        discard(store, (folder + name for name in names))
+        return
+    try:
+        discard(store, store.keys(folder))
+    except StoreError:
+        logger.warning("orphaned artifacts were left behind", extra={"key": folder})

@@ -122,6 +122,10 @@ class DirectoryStore:
         with _translated(key):
             self._path(key).unlink(missing_ok=True)
 
+    def delete_all(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
+
     def _path(self, key: str) -> Path:
         return self._directory / key
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..contract.errors import AlreadyExistsError, NotFoundError, ObjectTooLargeError
@@ -49,6 +50,10 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         with self._lock:
             self._objects.pop(key, None)
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def all_keys(self) -> list[str]:
         """Every key, sorted."""

@@ -46,6 +46,7 @@ class UnsafeStore:
         self.get_file = store.get_file
         self.keys = store.keys
         self.delete = store.delete
+        self.delete_all = store.delete_all
 
     def create(self, key: str, data: bytes, *, content_type: str) -> None:
         with contextlib.suppress(NotFoundError):

@@ -1,9 +1,13 @@
 """What the writer needs of a bucket."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from .streams import FileDigest
+
+MOST_DELETED = 1000
+"""Objects with one call."""
 
 
 class ObjectStore(Protocol):
@@ -48,3 +52,9 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete the object; it is no error if there is none."""
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete up to MOST_DELETED objects; it is no error if some are not there.
+
+        Where it raises, others of them may be gone.
+        """

@@ -1,6 +1,6 @@
 """A store whose calls are repeated while it is unavailable, for a bounded time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,6 +55,9 @@ class RetryingStore:
 
     def delete(self, key: str) -> None:
         self._store.delete(key)
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        self._store.delete_all(keys)
 
     def _call(self, operation: Callable[[], T]) -> T:
         return patiently(

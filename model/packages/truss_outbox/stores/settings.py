@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+DEFAULT_CONNECTIONS = 64
+
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -28,4 +30,4 @@ class StoreSettings:
     store_connect_timeout_seconds: Seconds = 3
     store_read_timeout_seconds: Seconds = 20
     """For one try: how long the store may be silent."""
-    store_max_connections: Annotated[int, Field(gt=0)] = 64
+    store_max_connections: Annotated[int, Field(gt=0)] = DEFAULT_CONNECTIONS

@@ -431,6 +431,8 @@ function facts(detail) {
     const timings = Object.entries(detail.manifest.timings_ms).filter(([, value]) => value !== null);
     add("Timings", timings.map(([name, value]) => `${name} ${duration(value / 1000)}`).join(", "));
     add("Key", detail.manifest.key);
+    const listing = detail.manifest.artifact_listing;
+    if (listing) add("Files", `${count(listing.artifact_count)}, ${size(listing.artifact_bytes)}: listed in ${listing.uri}`);
   }
   return list;
 }

@@ -4,12 +4,13 @@ import base64
 import contextlib
 import hashlib
 import os
+from collections.abc import Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from ...contract.errors import ObjectTooLargeError
+from ...contract.errors import ObjectTooLargeError, StoreError, StoreUnavailableError
 from ..streams import CHUNK_BYTES, BoundedWriter, FileDigest
 from .client import connect, open_session, place_of
 from .errors import translated
@@ -85,6 +86,24 @@ class S3Store:
     def delete(self, key: str) -> None:
         with translated(key, self._place):
             self._client.delete_object(**self._target(key))
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        try:
+            self._delete_together(keys)
+        except StoreUnavailableError:
+            raise
+        except StoreError:
+            # Not every server has the call; and of one by one, the first refusal is told.
+            for key in keys:
+                self.delete(key)
+
+    def _delete_together(self, keys: Sequence[str]) -> None:
+        objects = [{"Key": self._prefix + key} for key in keys]
+        call: dict[str, Any] = {**self._bucket, "Delete": {"Objects": objects, "Quiet": True}}
+        with translated(keys[0], self._place):
+            answer = self._client.delete_objects(**call)
+        if answer.get("Errors"):
+            raise StoreError(keys[0], "or another of them, could not be deleted")
 
     def _put(self, key: str, body: bytes | BufferedReader, headers: dict[str, Any]) -> FileDigest:
         """Sends the digest along: the store refuses a body that does not match it."""
