@@ -14,7 +14,7 @@ from truss_outbox.contract.text import printable
 
 from ..bucket.foreign import ForeignObjects
 from ..fetching.report import FetchReport
-from ..following.account import Account, account_document
+from ..following.account import MOST_SHOWN, Account, account_document
 from ..following.cancel import Cancellation
 from ..following.status import JobStatus
 from ..indexing.build import IndexReport
@@ -238,6 +238,8 @@ def account_lines(account: Account) -> Iterator[str]:
         for entry in account.not_succeeded()
         if entry.state is not State.PLANNED
     )
+    if account.problems is not None and account.problems.count > MOST_SHOWN:
+        yield f"all that did not succeed: {printable(account.problems.uri)}"
     yield f"job {printable(account.job)}: {counted(account.counts)}"
     if planned := account.counts.get(State.PLANNED):
         yield f"{planned} not sent: `outbox resume {printable(account.job)}` sends them"

@@ -1,18 +1,24 @@
 """How a job's items ended: recorded in the journal, and summed up in its account."""
 
+import hashlib
+import itertools
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from truss_outbox.contract.errors import StoreError
 from truss_outbox.contract.keys import manifest_key
+from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
-from ..bucket.records import account_key
+from ..bucket.records import Problems, account_key, problems_key
 from ..clock import Clock
+from ..errors import LocalFileError
 from ..journal.entries import (
     Entry,
     OpenRequest,
@@ -22,18 +28,26 @@ from ..journal.entries import (
     failed_of,
 )
 from ..journal.journal import Journal
+from ..local_files import local_files
 from ..progress import Progress, ProgressEvent
 
-SCHEMA = "outbox.job/v1"
+MOST_SHOWN = 100
+"""Items without a result that an account holds itself; all of them are in an object beside it."""
+
+_SCHEMA, _SCHEMA_OF_SOME = "outbox.job/v1", "outbox.job/v2"
 _ENDS = (State.FAILED, State.EXPIRED, State.CANCELED, State.UNKNOWN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """A job's counts by state, and its entries, which iterating reads from the open journal."""
+    """A job's counts by state, and its entries, which iterating reads from the open journal.
+
+    `problems` is where those that have not succeeded are stored, if they are.
+    """
 
     journal: Journal
     counts: dict[State, int]
+    problems: Problems | None = None
 
     @classmethod
     def of(cls, journal: Journal) -> "Account":
@@ -67,30 +81,61 @@ def final_account(journal: Journal, bucket: Bucket, *, clock: Clock, progress: P
     # Never earlier: readers of the account take it for the end of the job.
     if not account.has_ended:
         return account
-    document = json.dumps(account_document(account, now=clock.now()), indent=1)
     try:
+        # First: an account that names them says that they are there.
+        if not account.succeeded:
+            account = replace(account, problems=_store_problems(account, bucket))
+        document = json.dumps(account_document(account, now=clock.now()), indent=1)
         bucket.put(account_key(account.job), document.encode())
-    except StoreError as error:
+    except (StoreError, LocalFileError) as error:
         total = sum(account.counts.values())
         note = f"the job's account could not be stored: {error}"
         progress(ProgressEvent(phase="wait", done=total, total=total, note=note))
     return account
 
 
-def account_document(account: Account, *, now: float) -> dict[str, Any]:
+def _store_problems(account: Account, bucket: Bucket) -> Problems:
+    """Each entry that has not succeeded as a line of JSON, however many. Raises StoreError."""
+    digest, count, key = hashlib.sha256(), 0, problems_key(account.job)
+    with local_files(), tempfile.NamedTemporaryFile(prefix="outbox-problems-") as file:
+        for entry in account.not_succeeded():
+            line = json.dumps(_problem(entry)).encode() + b"\n"
+            digest.update(line)
+            file.write(line)
+            count += 1
+        file.flush()
+        bucket.upload(key, Path(file.name))
+        return Problems(
+            name=key.rpartition("/")[2],
+            uri=Root.parse(bucket.root).uri(key),
+            size=file.tell(),
+            content_type="application/jsonl",
+            sha256=digest.hexdigest(),
+            count=count,
+        )
+
+
+def _problem(entry: Entry) -> dict[str, Any]:
     names = ("item", "key", "request_id", "attempts", "code", "message", "retryable")
+    return {"state": entry.state.value} | {name: getattr(entry, name) for name in names}
+
+
+def account_document(account: Account, *, now: float) -> dict[str, Any]:
+    """What is stored. Of v1 it has every item that has not succeeded, of v2 the first hundred."""
+    total, succeeded = sum(account.counts.values()), account.counts.get(State.SUCCEEDED, 0)
     return {
-        "schema": SCHEMA,
+        "schema": _SCHEMA if total - succeeded <= MOST_SHOWN else _SCHEMA_OF_SOME,
         "job": account.job,
         "written_at": datetime.fromtimestamp(now, UTC).isoformat(),
-        "total": sum(account.counts.values()),
+        "total": total,
         "counts": {
             state.value: account.counts.get(state, 0) for state in (State.SUCCEEDED, *_ENDS)
         },
+        "not_succeeded_count": total - succeeded,
         "not_succeeded": [
-            {"state": entry.state.value} | {name: getattr(entry, name) for name in names}
-            for entry in account.not_succeeded()
+            _problem(entry) for entry in itertools.islice(account.not_succeeded(), MOST_SHOWN)
         ],
+        "problems": account.problems and account.problems.model_dump(),
     }
 
 

@@ -10,10 +10,16 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from truss_outbox.contract.errors import NotFoundError, ObjectTooLargeError
+from truss_outbox.contract.errors import (
+    CorruptArtifactError,
+    ManifestError,
+    NotFoundError,
+    ObjectTooLargeError,
+    OutboxError,
+)
 
 from ..bucket.bucket import Bucket
-from ..bucket.records import account_key
+from ..bucket.records import Problems, account_key, problems_key, verified_lines
 from ..text import in_utc
 
 _CREATE = """
@@ -146,11 +152,14 @@ def remedy(code: str, *, retryable: bool | None) -> str:
     return "See the messages."
 
 
-_LARGEST_BYTES = 32 << 20
+_LARGEST_BYTES = 64 << 20  # of an account that holds all of them itself, as it once did
+_LOOKS = 3
 _CANCELED = "canceled"  # an item's `state` in an account
 
 
 class _Item(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     state: str
     item: str
     key: str | None = None
@@ -160,33 +169,81 @@ class _Item(BaseModel):
 
 
 class StoredAccount(BaseModel):
-    """`jobs/<job>.json`: how the items of the job ended, as its sender wrote it."""
+    """`jobs/<job>.json`: how the items of the job ended, as its sender wrote it.
+
+    Where it names `problems`, all of `not_succeeded` are there.
+    """
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    schema_: Literal["outbox.job/v1"] = Field(alias="schema")
+    schema_: Literal["outbox.job/v1", "outbox.job/v2"] = Field(alias="schema")
+    job: str
     written_at: datetime
     total: int
     counts: dict[str, int]
     not_succeeded: list[_Item]
+    problems: Problems | None = None
 
-    def without_result(self) -> Iterator[Failed]:
-        for one in self.not_succeeded:
-            yield Failed(
-                key=one.key or f"item {one.item}",
-                item=one.item,
-                code=one.code or one.state.upper(),
-                message=one.message or "",
-                retryable=one.retryable,
-                at=in_utc(self.written_at).isoformat(),
-                canceled=one.state == _CANCELED,
-            )
+    def without_result(self, bucket: Bucket) -> Iterator[Failed]:
+        """All of them. Raises CorruptArtifactError before the first one where an account is being
+        written anew, ManifestError for a line that is none, and StoreError."""
+        return map(self._failed, self.not_succeeded if self.problems is None else self._all(bucket))
+
+    def _all(self, bucket: Bucket) -> Iterator[_Item]:
+        assert self.problems is not None
+        path = problems_key(self.job)
+        for line in verified_lines(bucket, path, self.problems):
+            try:
+                yield _Item.model_validate_json(line)
+            except ValidationError as error:
+                raise ManifestError("a line of the account is no item") from error
+
+    def _failed(self, one: _Item) -> Failed:
+        return Failed(
+            key=one.key or f"item {one.item}",
+            item=one.item,
+            code=one.code or one.state.upper(),
+            message=one.message or "",
+            retryable=one.retryable,
+            at=in_utc(self.written_at).isoformat(),
+            canceled=one.state == _CANCELED,
+        )
 
 
-def read_account(bucket: Bucket, job: str) -> StoredAccount | None:
+def take_account(bucket: Bucket, job: str, failed: FailedRequests) -> StoredAccount | None:
+    """The job's account, if there is one, whose items are added to `failed`. Raises StoreError."""
+    problem: OutboxError | None = None
+    for _ in range(_LOOKS):
+        account = _read_account(bucket, job)
+        try:
+            for one in account.without_result(bucket) if account else ():
+                failed.add(one)
+        # It may have been written anew since it was read.
+        except (CorruptArtifactError, NotFoundError, ManifestError) as error:
+            problem = error
+        else:
+            return account
+    assert account is not None
+    bucket.foreign.add(problems_key(job), problem or "")
+    for one in account.model_copy(update={"problems": None}).without_result(bucket):
+        failed.add(one)
+    return account
+
+
+def _read_account(bucket: Bucket, job: str) -> StoredAccount | None:
     """None where there is none that can be read. Raises StoreError."""
+    path = account_key(job)
     try:
-        data = bucket.get(account_key(job), max_bytes=_LARGEST_BYTES)
-        return StoredAccount.model_validate_json(data)
-    except (NotFoundError, ObjectTooLargeError, ValidationError):
+        account = StoredAccount.model_validate_json(bucket.get(path, max_bytes=_LARGEST_BYTES))
+    except NotFoundError:
         return None
+    except ObjectTooLargeError as error:
+        bucket.foreign.add(path, error)
+        return None
+    except ValidationError:
+        bucket.foreign.add(path, "is no account that this version can read")
+        return None
+    if account.job != job:
+        bucket.foreign.add(path, "is the account of another job")
+        return None
+    return account

@@ -1,5 +1,6 @@
 """What the bucket has of a job, read with a reader's rights and summed up in constant memory."""
 
+import contextlib
 import hashlib
 import heapq
 import itertools
@@ -12,17 +13,24 @@ from functools import partial
 from typing import TypeVar
 
 from truss_outbox.contract import Artifact, Failure, Manifest
-from truss_outbox.contract.keys import unescape
+from truss_outbox.contract.errors import CorruptArtifactError, ManifestError, NotFoundError
+from truss_outbox.contract.keys import manifest_key, unescape
 
 from ..bucket.bucket import Bucket
 from ..bucket.foreign import Foreign
 from ..bucket.naming import Naming
-from ..bucket.records import listed_failures, listed_manifests, read_failure, read_listed
+from ..bucket.records import (
+    artifacts_of,
+    listed_failures,
+    listed_manifests,
+    read_failure,
+    read_listed,
+)
 from ..errors import UnknownJobError
 from ..progress import Progress, ProgressEvent, silent
 from ..text import in_utc
 from ..threads import in_threads
-from .failed import Failed, FailedRequests, Group, StoredAccount, read_account
+from .failed import Failed, FailedRequests, Group, StoredAccount, take_account
 from .histogram import Distribution
 
 STEPS = ("queue", "preprocess", "predict", "upload")
@@ -77,8 +85,8 @@ class Survey:
 
     def add(self, manifest: Manifest) -> None:
         self.results += 1
-        self.artifacts += len(manifest.artifacts)
-        self.artifacts_bytes += sum(artifact.size for artifact in manifest.artifacts)
+        self.artifacts += manifest.artifact_count
+        self.artifacts_bytes += manifest.artifact_bytes
         created_at = in_utc(manifest.created_at)
         self.first = min(self.first or created_at, created_at)
         self.last = max(self.last or created_at, created_at)
@@ -90,22 +98,30 @@ class Survey:
             if milliseconds is not None:
                 distribution.add(milliseconds)
         _keep_largest(self.slowest, (manifest.timings_ms.predict or 0.0, manifest.item), _SLOWEST)
-        if sampled := _sampled(manifest):
-            _keep_largest(self.sample, sampled, _SAMPLE)
+
+    def consider(self, manifest: Manifest, *, bucket: Bucket) -> None:
+        """Take the result into the sample, if it has pages and its turn. Raises StoreError."""
+        # As good as random, so spread over the job, and the same on every run.
+        rank = int.from_bytes(hashlib.sha256(manifest.key.encode()).digest()[:8])
+        if len(self.sample) == _SAMPLE and rank < self.sample[0].rank:
+            return
+        if pages := _pages(manifest, bucket):
+            names = {"key": manifest.key, "item": manifest.item, "attempt": manifest.attempt}
+            _keep_largest(self.sample, Sampled(rank=rank, pages=pages, **names), _SAMPLE)
+
+
+def _pages(manifest: Manifest, bucket: Bucket) -> tuple[Artifact, ...]:
+    """The first few; none where what lists them is foreign to the bucket. Raises StoreError."""
+    try:
+        with contextlib.closing(artifacts_of(bucket, manifest)) as artifacts:
+            pages = (artifact for artifact in artifacts if _PAGES.match(artifact.name))
+            return tuple(itertools.islice(pages, _PAGES_PER_RESULT))
+    except (CorruptArtifactError, ManifestError, NotFoundError) as error:
+        bucket.foreign.add(manifest_key(manifest.key), error)
+        return ()
 
 
 _Ranked = TypeVar("_Ranked", tuple[float, str], Sampled)
-
-
-def _sampled(manifest: Manifest) -> Sampled | None:
-    pages = (artifact for artifact in manifest.artifacts if _PAGES.match(artifact.name))
-    some = tuple(itertools.islice(pages, _PAGES_PER_RESULT))
-    if not some:
-        return None
-    # As good as random, so spread over the job, and the same on every run.
-    rank = int.from_bytes(hashlib.sha256(manifest.key.encode()).digest()[:8])
-    names = {"key": manifest.key, "item": manifest.item, "attempt": manifest.attempt}
-    return Sampled(rank=rank, pages=some, **names)
 
 
 def _keep_largest(heap: list[_Ranked], entry: _Ranked, size: int) -> None:
@@ -132,15 +148,14 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
             records = in_threads(partial(read_failure, bucket), listed_failures(bucket, prefix))
             for failure in filter(None, _counted(records, done, progress)):
                 failed.add(_failed(failure, prefix=prefix))
-        seen.account = read_account(bucket, job)
-        for one in seen.account.without_result() if seen.account else ():
-            failed.add(one)
+        seen.account = take_account(bucket, job, failed)
         listed = listed_manifests(bucket, prefix)
         manifests = in_threads(partial(read_listed, bucket), listed)
         for manifest in _counted(manifests, done, progress):
             if manifest is not None and manifest.job == job:
                 failed.succeeded(manifest.key)
                 seen.add(manifest)
+                seen.consider(manifest, bucket=bucket)
         seen.failed, seen.canceled = failed.count(), failed.count(canceled=True)
         seen.recovered = failed.recovered
         seen.failures = failed.groups()
