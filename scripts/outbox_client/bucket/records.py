@@ -25,7 +25,6 @@ from truss_outbox.contract.errors import (
 )
 from truss_outbox.contract.inputs import is_readable
 from truss_outbox.contract.keys import (
-    MAX_SEGMENT_BYTES,
     artifact_key,
     failure_key,
     is_attempt,
@@ -41,6 +40,9 @@ from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 
 from ..local_files import local_files
 from .bucket import Bucket, StoredObject
+
+_JOB_BYTES = 230
+"""Of a job's name where an ending follows. In a directory, obstore writes to a longer name first."""
 
 _MANIFESTS, _FAILURES, _ARTIFACTS, _PROBES = "manifests/", "failures/", "artifacts/", "probes/"
 
@@ -205,13 +207,12 @@ def verified_lines(bucket: Bucket, path: str, promised: Artifact) -> Generator[b
 
 def account_key(job: str) -> str:
     """Where a job's final account lies: `following` writes it, `report` reads it."""
-    return f"jobs/{short_segment(job)}.json"
+    return f"jobs/{short_segment(job, _JOB_BYTES)}.json"
 
 
 def problems_key(job: str) -> str:
     """Where the account's JSON lines are: of each item that has not succeeded."""
-    room = MAX_SEGMENT_BYTES - len(".problems.jsonl") + len(".json")
-    return f"jobs/{short_segment(job, room)}.problems.jsonl"
+    return f"jobs/{short_segment(job, _JOB_BYTES)}.problems.jsonl"
 
 
 class Problems(Artifact):

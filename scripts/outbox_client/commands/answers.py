@@ -232,14 +232,19 @@ def account_answer(account: Account, *, now: float) -> dict[str, Any]:
 
 
 def account_lines(account: Account) -> Iterator[str]:
-    """What did not succeed, some of each kind, and the counts."""
+    """What did not succeed, some of each kind, where all of it is, and the counts."""
+    problems = account.problems
+    all_shown = problems is None or problems.count <= MOST_SHOWN
     yield from grouped_lines(
-        (kind_of(entry.state.value, entry.code), _entry_line(entry))
-        for entry in account.not_succeeded()
-        if entry.state is not State.PLANNED
+        (
+            (kind_of(entry.state.value, entry.code), _entry_line(entry))
+            for entry in account.not_succeeded()
+            if entry.state is not State.PLANNED
+        ),
+        rest="; --json lists all" if all_shown else "",
     )
-    if account.problems is not None and account.problems.count > MOST_SHOWN:
-        yield f"all that did not succeed: {printable(account.problems.uri)}"
+    if problems is not None and not all_shown:
+        yield f"all that did not succeed: {printable(problems.uri)}"
     yield f"job {printable(account.job)}: {counted(account.counts)}"
     if planned := account.counts.get(State.PLANNED):
         yield f"{planned} not sent: `outbox resume {printable(account.job)}` sends them"

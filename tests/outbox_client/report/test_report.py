@@ -216,16 +216,30 @@ def test_the_account_tells_of_what_left_no_record(bucket, survey, page):
         "counts": {"succeeded": 0, "failed": 1, "expired": 1, "unknown": 1},
         "not_succeeded": items,
     }
-    bucket.create_new("jobs/march.json", json.dumps(account).encode())
+    bucket.put("jobs/march.json", json.dumps(account).encode())
     groups = {group.code: group.examples for group in survey().failures}
     assert groups == {"EXPIRED": [("late.pdf", "")], "INVALID_INPUT": [("bad.pdf", "")]}
     assert "3 sent, 1 failed, 1 expired, 1 unknown" in page()
 
 
-def test_an_account_that_is_none_is_passed_over(bucket, survey):
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b'{"schema": "outbox.job/v2"}', "is no account that this version can read"),
+        (b"{", "is no account that this version can read"),
+        (
+            b'{"schema": "outbox.job/v1", "job": "april", "written_at": "2026-01-01",'
+            + b' "total": 0, "counts": {}, "not_succeeded": []}',
+            "is the account of another job",
+        ),
+    ],
+)
+def test_an_account_that_is_none_is_passed_over(bucket, survey, data, problem):
     commit(bucket, "a.pdf")
-    bucket.create_new("jobs/march.json", b'{"schema": "outbox.job/v2"}')
-    assert (survey().results, survey().account) == (1, None)
+    bucket.create_new("jobs/march.json", data)
+    seen = survey()
+    assert (seen.results, seen.account) == (1, None)
+    assert [(one.key, one.problem) for one in seen.problems] == [("jobs/march.json", problem)]
 
 
 class Parsed(HTMLParser):

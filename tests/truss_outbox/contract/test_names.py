@@ -39,3 +39,14 @@ def test_names_that_a_disk_would_mix_up_are_refused_as_a_set(names, problem):
 
 def test_names_that_only_begin_alike_are_apart():
     check_artifact_names(["a", "ab", "a.b/c", "pages/1.png", "pages/10.png"])
+
+
+def test_a_hundred_thousand_names_are_judged_as_one_set():
+    names = [f"pages-{number // 100}/Page.{number}" for number in range(100_000)]
+    check_artifact_names(names)
+    with pytest.raises(
+        ValueError, match=r"'pages-7/Page\.777' and 'Pages-7/page\.777': the name is"
+    ):
+        check_artifact_names([*names, "Pages-7/page.777"])
+    with pytest.raises(ValueError, match=r"'pages-9/Page\.999' is the folder of"):
+        check_artifact_names([*names, "PAGES-9/page.999/x"])

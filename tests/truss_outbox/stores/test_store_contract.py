@@ -135,6 +135,15 @@ def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(store):
         store.get("a")
 
 
+def test_many_objects_are_deleted_with_one_call_whether_or_not_they_are_there(store):
+    keys = ["j/%2F", *(f"j/{number}" for number in range(20))]
+    for key in [*keys, "j/stays"]:
+        store.create(key, b"x", content_type=TEXT)
+    store.delete_all([*keys, "j/was-never-there"])
+    store.delete_all(keys)
+    assert store.keys("j/") == {"j/stays"}
+
+
 def test_keys_are_those_below_a_prefix(store):
     keys = {"j/a/1", "j/a/b/%2F"}
     for key in keys | {"j/ab", "k/a/1"}:

@@ -41,10 +41,11 @@ def place_of(name: str) -> str:
 
 def check_apart(before: str, name: str) -> None:
     """Of names that are neighbours when sorted. Raises ValueError."""
+    place, place_before = place_of(name), place_of(before)
     # macOS and Windows would write both into one file.
-    if place_of(before) == place_of(name):
+    if place == place_before:
         raise ValueError(f"artifacts {before!r} and {name!r}: the name is taken")
-    if place_of(name).startswith(f"{place_of(before)}\0"):
+    if place.startswith(f"{place_before}\0"):
         raise ValueError(f"artifact {before!r} is the folder of {name!r}")
 
 

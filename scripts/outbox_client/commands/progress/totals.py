@@ -57,15 +57,20 @@ def kind_of(state: str, code: str | None) -> str:
     return f"{state} ({printable(code)})" if code else state
 
 
-def grouped_lines(problems: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """From pairs of kind and line: each kind's first lines together, and how many more it has."""
+def grouped_lines(
+    problems: Iterable[tuple[str, str]], *, rest: str = "; --json lists all"
+) -> Iterator[str]:
+    """From pairs of kind and line: each kind's first lines together, and how many more it has.
+
+    `rest` is where these are.
+    """
     groups = Problems[str]()
     for kind, line in problems:
         groups.add(kind, line)
     for name, group in groups.kinds.items():
         yield from group.shown
         if group.more:
-            yield f"and {group.more:,} more {name}; --json lists all"
+            yield f"and {group.more:,} more {name}{rest}"
 
 
 _WINDOW_SECONDS = 30.0

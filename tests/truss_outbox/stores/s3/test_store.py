@@ -63,6 +63,31 @@ def test_what_is_damaged_on_its_way_there_is_sent_again_from_the_file(
     assert store.get(f"sent-again-{code}") == DATA
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_many_objects_are_deleted_with_one_call_where_the_server_has_it(store, door, is_known):
+    unknown = Answer(status=501, body=b"<Error><Code>NotImplemented</Code></Error>")
+    keys = [f"deleted-{is_known}/{number}" for number in range(5)]
+    for key in keys:
+        store.create(key, DATA, content_type="text/plain")
+    before, door.seen = len(door.seen), []
+    door.before = lambda seen: unknown if seen.method == "POST" and not is_known else None
+    store.delete_all(keys)
+    assert [seen.method for seen in door.seen] == ["POST", *([] if is_known else ["DELETE"] * 5)]
+    assert before == 5
+    assert store.keys(f"deleted-{is_known}/") == set()
+
+
+def test_an_object_that_is_not_deleted_is_told_by_its_own_call(store, door):
+    """A call that deletes several succeeds as a whole."""
+    held = (
+        b"<DeleteResult><Error><Key>damaged/b</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+    )
+    refused = Answer(status=403, body=b"<Error><Code>AccessDenied</Code></Error>")
+    door.before = lambda seen: Answer(status=200, body=held) if seen.method == "POST" else refused
+    with pytest.raises(AccessDeniedError, match=r"a: AccessDenied: .* do not allow DeleteObject"):
+        store.delete_all(["a", "b"])
+
+
 def test_the_store_says_how_long_to_wait(store, door):
     headers = {"Retry-After": "17", "Content-Type": "application/xml"}
     slow = b"<Error><Code>SlowDown</Code></Error>"
