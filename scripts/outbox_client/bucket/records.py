@@ -42,7 +42,7 @@ from ..local_files import local_files
 from .bucket import Bucket, StoredObject
 
 _JOB_BYTES = 230
-"""Of a job's name where an ending follows. In a directory, obstore writes to a longer name first."""
+"""Of a job's name, which an ending follows: a directory's file has a longer name at first."""
 
 _MANIFESTS, _FAILURES, _ARTIFACTS, _PROBES = "manifests/", "failures/", "artifacts/", "probes/"
 
