@@ -44,15 +44,18 @@ def answer(
         say(printable(reason), err=True)
     document |= {"reason": reason} if reason else {}
     document |= foreign_document(foreign) if foreign is not None else {}
-    if as_json:
-        _say_json(document)
-    else:
-        say("\n".join(lines))
+    parts = _json_texts(document) if as_json else (f"{line}\n" for line in lines)
+    # It may be of any length: never all of it is in memory.
+    while some := "".join(itertools.islice(parts, _PARTS_AT_ONCE)):
+        say(some, end="")
     if failed:
         raise typer.Exit(exit_codes.SOME_FAILED)
 
 
-def say(text: str, *, err: bool = False) -> None:
+_PARTS_AT_ONCE = 1000
+
+
+def say(text: str, *, err: bool = False, end: str = "\n") -> None:
     """Print one line or several, whether anybody reads them or not: all that a command prints goes
     through here.
 
@@ -60,7 +63,7 @@ def say(text: str, *, err: bool = False) -> None:
     its own. What is forgotten there cannot move the terminal's cursor all the same.
     """
     with contextlib.suppress(BrokenPipeError):
-        typer.echo(printable(text, keep="\n\t"), err=err)
+        typer.echo(printable(text, keep="\n\t") + end, err=err, nl=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +73,8 @@ class Streamed:
     items: Iterable[Any]
 
 
-_AT_ONCE = 200
-
-
-def _say_json(document: dict[str, Any]) -> None:
-    """As `json_text`, of a document that is larger than memory: a line for each streamed item."""
-    with contextlib.suppress(BrokenPipeError):
-        texts = _json_texts(document)
-        while some := "".join(itertools.islice(texts, _AT_ONCE)):
-            typer.echo(some, nl=False)
-        typer.echo()
-
-
 def _json_texts(document: dict[str, Any]) -> Iterator[str]:
+    """As `json_text`, and a line for each streamed item."""
     before = "{"
     for name, value in document.items():
         yield f"{before}\n {json.dumps(name)}: "
@@ -94,7 +86,7 @@ def _json_texts(document: dict[str, Any]) -> Iterator[str]:
             yield "\n ]"
         else:
             yield json.dumps(value, indent=1).replace("\n", "\n ")
-    yield "\n}" if document else "{}"
+    yield "\n}\n" if document else "{}\n"
 
 
 _FOREIGN_SHOWN = 10

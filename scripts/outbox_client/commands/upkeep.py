@@ -1,6 +1,7 @@
 """Setting up and keeping a bucket: policy, sweep; and presign."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -130,11 +131,16 @@ def presign(
     bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     naming = opening.result_naming(settings)
     sign = signer(bucket, life=life, now=now, **settings.connection)
-    links = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
-    document, lines = links_document(job, links, expires_at=now + life), links_lines(links)
-    reason = "" if links else opening.why_no_result(settings, job)
-    failed = not links
-    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
+    coming = links_of(job, items or (), bucket=bucket, naming=naming, sign=sign)
+    first = next(coming, None)
+    links = itertools.chain([first] if first else [], coming)
+    # One of the two: the links are there once.
+    document = links_document(job, links, expires_at=now + life) if as_json else {}
+    reason = "" if first else opening.why_no_result(settings, job)
+    failed = first is None
+    answers.answer(
+        as_json, document, links_lines(links), failed=failed, reason=reason, foreign=foreign
+    )
 
 
 def sweep_line(found: Swept) -> str:
@@ -176,13 +182,13 @@ def sweep_document(found: Sequence[Swept], *, deleted: bool) -> dict[str, Any]:
     }
 
 
-def links_lines(links: Sequence[Link]) -> list[str]:
-    return [f"{printable(link.item)}\t{link.name}\t{link.url}" for link in links]
+def links_lines(links: Iterable[Link]) -> Iterator[str]:
+    return (f"{printable(link.item)}\t{link.name}\t{link.url}" for link in links)
 
 
-def links_document(job: str, links: Sequence[Link], *, expires_at: datetime) -> dict[str, Any]:
+def links_document(job: str, links: Iterable[Link], *, expires_at: datetime) -> dict[str, Any]:
     return {
         "job": job,
         "expires_at": expires_at.isoformat(timespec="seconds"),
-        "links": [asdict(link) for link in links],
+        "links": answers.Streamed(map(asdict, links)),
     }

@@ -131,11 +131,12 @@ class Link:
 
 def presign(
     job: str, items: Iterable[str] = (), *, bucket: Bucket, naming: Naming, sign: Sign
-) -> list[Link]:
+) -> Iterator[Link]:
     """Links, by item, to every artifact of the items, or of all the job's results.
 
-    Only a manifest that lies under its own key is linked: another one could name files that this
-    job does not own. Raises InvalidInputError for an item without a result, and StoreError.
+    They are signed one by one, as they are taken. Only a manifest that lies under its own key is
+    linked: another one could name files that this job does not own. Raises InvalidInputError for
+    an item without a result, StoreError, and what `artifacts_of` raises.
     """
     wanted = set(items)
     listed = listed_manifests(bucket, naming.prefix(job))
@@ -147,7 +148,7 @@ def presign(
     for missing in wanted - {manifest.item for manifest in manifests}:
         raise InvalidInputError("ITEM", f"job {job!r} has no result of item {missing!r}")
     manifests.sort(key=lambda manifest: manifest.item)
-    return [link for manifest in manifests for link in _links(bucket, manifest, sign)]
+    return (link for manifest in manifests for link in _links(bucket, manifest, sign))
 
 
 def _links(bucket: Bucket, manifest: Manifest, sign: Sign) -> Iterator[Link]:
