@@ -71,8 +71,10 @@ _OUTPUTS = """
 @stored
 class Model:
     def predict(self, model_input):
-        size = model_input.get("size", 0)
-        return Outputs(result={"text": "x" * size}, files={"a/b.srt": b"1", "c.bin": bytearray(2)})
+        size, many = model_input.get("size", 0), model_input.get("many", 0)
+        files = {"a/b.srt": b"1", "c.bin": bytearray(2)}
+        files |= {f"many/{number}": b"x" for number in range(many)}
+        return Outputs(result={"text": "x" * size}, files=files)
 """
 
 _OWN_FIELD = """

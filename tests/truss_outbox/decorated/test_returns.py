@@ -53,6 +53,17 @@ def test_a_large_result_becomes_an_artifact(shapes):
     assert json.loads(server.artifact(manifest, "result.json")) == {"text": "x" * 70_000}
 
 
+def test_of_very_many_files_the_caller_is_told_where_they_are_listed(shapes):
+    server = shapes["outputs"]
+    answer = server.ask({"metadata": {"job": "J", "item": "many"}, "many": 1_001}).json()
+    manifest = server.manifest("many")
+    assert (manifest.artifacts, answer["artifacts"]) == ([], [])
+    assert answer["artifact_listing"] == manifest.artifact_listing.model_dump()
+    assert manifest.artifact_count == 1_003
+    lines = server.artifact(manifest, "artifacts~.jsonl").splitlines()
+    assert [json.loads(line)["name"] for line in lines[:3]] == ["a/b.srt", "c.bin", "many/0"]
+
+
 def test_a_caller_who_does_not_ask_for_files_gets_the_result(shapes):
     assert shapes["outputs"].ask({"size": 3}).json() == {"text": "xxx"}
 
