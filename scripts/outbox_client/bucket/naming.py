@@ -29,11 +29,6 @@ class Naming:
         """What the keys of the job's results begin with; empty where they share nothing."""
         return self.template.job_prefix(job)
 
-    def is_flat(self, job: str) -> bool:
-        """Whether the keys of the job's results have no slash after their common prefix."""
-        prefix = self.prefix(job)
-        return bool(prefix) and self.template.text.count("/") == prefix.count("/")
-
     def key(self, metadata: RequestMetadata, *, request_id: str | None = None) -> str | None:
         """None where the key needs a request id that is not known yet.
 

@@ -40,6 +40,7 @@ from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 
 from ..local_files import local_files
 from .bucket import Bucket, StoredObject
+from .walking import Span, Walker
 
 _JOB_BYTES = 230
 """Of a job's name, which an ending follows: a directory's file has a longer name at first."""
@@ -47,23 +48,32 @@ _JOB_BYTES = 230
 _MANIFESTS, _FAILURES, _ARTIFACTS, _PROBES = "manifests/", "failures/", "artifacts/", "probes/"
 
 
-def listed_manifests(
-    bucket: Bucket, prefix: str, *, after: str | None = None, until: str | None = None
-) -> Iterator[StoredObject]:
-    """What may be a manifest below `manifests/<prefix>`, by its key and size. Raises StoreError.
-
-    `after` and `until` are bounds as of `Bucket.objects_between`, below `manifests/`.
-    """
-    bounds = (None if bound is None else _MANIFESTS + bound for bound in (after, until))
-    after, until = bounds
-    found = bucket.objects_between(_MANIFESTS + prefix, after=after, until=until)
-    return only_records(bucket, found, _is_manifest)
+def listed_manifests(bucket: Bucket, prefix: str) -> Iterator[StoredObject]:
+    """What may be a manifest below `manifests/<prefix>`, by its key and size. Raises StoreError."""
+    return only_records(bucket, bucket.objects(_MANIFESTS + prefix), _is_manifest)
 
 
 def listed_failures(bucket: Bucket, prefix: str) -> Iterator[str]:
     """The paths of what may be failure records below `failures/<prefix>`. Raises StoreError."""
     found = bucket.objects(_FAILURES + prefix)
     return (one.key for one in only_records(bucket, found, _is_failure))
+
+
+def manifests_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[StoredObject]:
+    """The manifests of these keys, which begin with `prefix`, and of others. Raises StoreError."""
+    paths = map(manifest_key, keys)
+    # Nothing lies between them: no other key is as long and ends in `.jso`.
+    found = walker.objects(_MANIFESTS + prefix, [Span(path[:-1], path) for path in paths])
+    return only_records(walker.bucket, found, _is_manifest)
+
+
+def failures_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[str]:
+    """The paths of these keys' failure records, and of others. Raises StoreError."""
+    folders = (f"{_FAILURES}{key}/" for key in keys)
+    # Attempts lie between the two. From a folder itself some stores go on behind all that is in it.
+    spans = [Span(f"{folder}-", f"{folder}~") for folder in folders]
+    found = only_records(walker.bucket, walker.objects(_FAILURES + prefix, spans), _is_failure)
+    return (one.key for one in found)
 
 
 def listed_artifacts(bucket: Bucket) -> Iterator[StoredObject]:

@@ -1,7 +1,7 @@
 """Following a job's open requests: by listing the bucket, and by asking where it shows nothing."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from truss_outbox.contract.errors import KeyConflictError, OutboxError, StoreUnavailableError
@@ -15,10 +15,9 @@ from ..progress import Progress, silent
 from ..service.api import Deployment, bare_id
 from ..threads import in_threads
 from .account import Account, Settler, final_account
-from .listing import JobListing, Span
-from .polling import PolledStatus, StatusPoller
+from .listing import JobListing, Stretch
+from .polling import FinalStatus, StatusPoller
 
-_LISTINGS_AT_ONCE = 4
 # Not longer: a time-out is seen between two looks, and looks are repeated for minutes.
 _LOOK_WAIT_SECONDS = 10.0
 # A submit without an answer for so long is given up, unless its sender is still at work.
@@ -70,18 +69,20 @@ class Tracker:
             self._poll()
 
     def _find_results(self) -> None:
-        spans = self._listing.spans()
-        for doubtful in in_threads(self._find_results_in, spans, workers=_LISTINGS_AT_ONCE):
-            for result, matches in in_threads(self._compare, doubtful):
-                if matches:
-                    self._succeed([result])
-                else:
-                    self._conflicts.add(result.request.item)
+        for doubtful in in_threads(self._find_results_in, self._listing.stretches()):
+            self._settle_doubtful(doubtful)
 
-    def _find_results_in(self, span: Span) -> list[StoredResult]:
+    def _settle_doubtful(self, doubtful: Sequence[StoredResult]) -> None:
+        for result, matches in in_threads(self._compare, doubtful):
+            if matches:
+                self._succeed([result])
+            else:
+                self._conflicts.add(result.request.item)
+
+    def _find_results_in(self, stretch: Stretch) -> list[StoredResult]:
         """Settles what is certain; returns those that may be another input's result."""
         doubtful = []
-        for some in self._listing.results(span):
+        for some in self._listing.results(stretch):
             self._succeed([result for result in some if not result.request.existed])
             doubtful += [result for result in some if self._is_doubtful(result.request)]
         return doubtful
@@ -115,20 +116,30 @@ class Tracker:
 
     def _settle_by_answers(self) -> None:
         """Settle the items whose final status was known before the listing."""
-        answers = self.poller.answers
+        answers, now = self.poller.answers, self.clock.elapsed()
         items = [item for item, polled in answers.items() if polled.final is not None]
+        ended = list[tuple[Entry, FinalStatus, State]]()
         for entry in self.journal.entries_of_items(items):
             polled = answers[entry.item]
             if not entry.state.is_open or polled.request_id != entry.request_id:
                 self.poller.forget(entry.item)
-            else:
-                self._settle_by(polled, entry)
+            elif polled.final and (state := polled.final.state_without_result(now=now)):
+                ended.append((entry, polled.final, state))
+        self._find_results_of([entry for entry, _, _ in ended])
+        for entry, final, state in ended:
+            self._settle_by(final, entry, state)
 
-    def _settle_by(self, polled: PolledStatus, entry: Entry) -> None:
-        assert polled.final is not None
-        state = polled.final.state_without_result(now=self.clock.elapsed())
-        if state is None:
-            return
+    def _find_results_of(self, entries: Iterable[Entry]) -> None:
+        """Ask for their manifests by themselves, in case the listing was not in the store's order.
+
+        No request ends without a result before that.
+        """
+        keys = [entry.key for entry in entries if entry.key and entry.item not in self._conflicts]
+        answers = in_threads(self._listing.has_manifest, keys)
+        if there := [key for key, is_there in answers if is_there]:
+            self._settle_doubtful(self._find_results_in(there))
+
+    def _settle_by(self, final: FinalStatus, entry: Entry, state: State) -> None:
         reason = self._reasons.get(entry.item)
         if entry.item in self._conflicts and state in {State.FAILED, State.UNKNOWN}:
             conflict = KeyConflictError(entry.key or "", request_id="unknown")
@@ -136,14 +147,16 @@ class Tracker:
         elif reason is not None and _is_same_request(reason.request_id, entry.request_id):
             self._end(entry, state, reason.code, reason.message)
         else:
-            self._end(entry, state, polled.final.code, polled.final.message)
+            self._end(entry, state, final.code, final.message)
 
     def _give_up_unanswered(self) -> None:
         if self.is_sending():
             return
         now = self.clock.now()
         message = "it is not known whether the request arrived: submit the job again"
-        for entry in self.journal.unanswered(before=now - _UNANSWERED_SECONDS, now=now):
+        unanswered = self.journal.unanswered(before=now - _UNANSWERED_SECONDS, now=now)
+        self._find_results_of(unanswered)
+        for entry in unanswered:
             self._end(entry, State.UNKNOWN, _NOT_SENT, message)
 
     def _poll(self) -> None:

@@ -96,11 +96,15 @@ class StoredResult(NamedTuple):
     committed_at: float
 
 
-class ListingPage(NamedTuple):
-    """Neighbouring keys of a job, as many as one LIST call returns; `until` is the last of them."""
+class Finding(NamedTuple):
+    """A result as it was found: those found later have a higher number."""
 
-    until: str
-    is_open: bool
+    number: int
+    item: str
+    key: str
+
+
+BEFORE_ALL = Finding(number=-1, item="", key="")
 
 
 class FailureCount(NamedTuple):

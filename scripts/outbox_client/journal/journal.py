@@ -21,8 +21,8 @@ from .entries import (
     DamagedJournal,
     Entry,
     FailureCount,
+    Finding,
     JobSummary,
-    ListingPage,
     OpenRequest,
     Planned,
     Settlement,
@@ -67,22 +67,42 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def make_tables(connection: sqlite3.Connection, path: Path, place: JobPlace) -> None:
-    """Those that are there stay. Raises JournalError where they are another place's."""
+    """Those that are there stay; of an earlier version, they are brought up to this one.
+
+    Raises JournalError where they are another place's.
+    """
     about = {"job": place.job, "root": place.root, "endpoint": place.endpoint}
     with committed(connection):
         (version,) = connection.execute(queries.GET_VERSION).fetchone()
         if version == queries.VERSION_WITHOUT_ENDPOINT:
             connection.execute(queries.ADD_ENDPOINT)
             connection.execute(queries.SET_ABOUT, about)
-            connection.execute(queries.SET_VERSION)
+            version = queries.VERSION_WITHOUT_TALLIES
+        if version == queries.VERSION_WITHOUT_TALLIES:
+            if "found" not in _columns(connection):
+                connection.execute(queries.ADD_FOUND)
+            _execute_all(connection, queries.UPGRADE)
         elif version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-            for statement in queries.CREATE.split(";\n"):
-                connection.execute(statement)
+            _execute_all(connection, queries.CREATE)
             connection.execute(queries.INSERT_ABOUT, about)
         elif version != queries.VERSION:
             raise JournalError(_of_another_version(path))
-        elif JobPlace.recorded(connection) != place:
+        if JobPlace.recorded(connection) != place:
             raise JournalError(f"{path} has become another bucket's: do it again")
+
+
+def _columns(connection: sqlite3.Connection) -> list[str]:
+    return [column[0] for column in connection.execute("SELECT * FROM entries LIMIT 0").description]
+
+
+def _execute_all(connection: sqlite3.Connection, script: str) -> None:
+    """Within the transaction that has begun; `executescript` would commit it first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
 
 
 def _of_another_version(path: Path) -> str:
@@ -114,6 +134,7 @@ def translated(path: Path | None = None) -> Iterator[None]:
 
 
 _PAGE = 500
+_KEYS_AT_A_TIME = 1000
 _UNSENT_AT_A_TIME = 32  # an input may be large
 _SENT_AT_A_TIME = 5000
 
@@ -122,13 +143,18 @@ class Journal:
     """The journal of one job. Several threads and processes may share it.
 
     What one call writes is one transaction. All methods raise JournalError. What returns an
-    iterator reads a page at a time, so that any number of entries fits into memory.
+    iterator reads a page at a time, so that any number of entries fits into memory. Who reads does
+    not wait for who writes: each has a connection, and a lock, of its own.
     """
 
-    def __init__(self, connection: sqlite3.Connection, place: JobPlace) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, place: JobPlace, *, reading: sqlite3.Connection
+    ) -> None:
         self.job = place.job
         self._connection = connection
         self._lock = threading.Lock()
+        self._reading = reading
+        self._reading_lock = threading.Lock()
 
     @classmethod
     @contextlib.contextmanager
@@ -147,7 +173,8 @@ class Journal:
         path = path or journal_path(home, place)
         with connected(path) as connection:
             make_tables(connection, path, place)
-            yield cls(connection, place)
+            with connected(path) as reading:
+                yield cls(connection, place, reading=reading)
 
     def plan(self, planned: Iterable[Planned]) -> None:
         """Record what is to be sent, before any of it is; an item recorded before is sent again.
@@ -208,7 +235,14 @@ class Journal:
         again, is left open, and its result found once more.
         """
         with self._transaction() as connection:
-            return [one for one in results if _succeed(connection, one)]
+            (found,) = connection.execute(queries.GET_LATEST_FINDING).fetchone()
+            settled = list[StoredResult]()
+            for one in results:
+                if _succeed(connection, one, found=found + len(settled) + 1):
+                    settled.append(one)
+            latest = {"latest": found + len(settled)}
+            connection.execute(queries.SET_LATEST_FINDING, latest)
+            return settled
 
     def reopen_unknown(self) -> None:
         """Items whose end could not be found out are open again."""
@@ -229,10 +263,23 @@ class Journal:
         """The entries under these keys, as many as fit a listing's page."""
         return self._entries(queries.SELECT_ENTRIES_OF_KEYS, values=json.dumps(list(keys)))
 
+    def has_key(self, key: str) -> bool:
+        return bool(self._rows(queries.HAS_KEY, key=key))
+
     def digest_of(self, key: str) -> str | None:
-        """Of the input that was last sent for this key; None where that is not known."""
-        rows = self._rows(queries.SELECT_DIGEST, key=key)
-        return rows[0][0] if rows else None
+        """Of the input that was submitted under this key."""
+        return next((digest for (digest,) in self._rows(queries.GET_DIGEST, key=key)), None)
+
+    def found_after(self, last: Finding, limit: int) -> list[Finding]:
+        """The results that were found after that one, in the order in which they were found.
+
+        One whose item is sent again is found once more.
+        """
+        last_values = {"found": last.number, "item": last.item}
+        return [
+            Finding._make(row)
+            for row in self._rows(queries.SELECT_FOUND, **last_values, page=limit)
+        ]
 
     def entries_of_items(self, items: Iterable[str]) -> list[Entry]:
         """The entries of these items; names the job does not have are left out."""
@@ -248,6 +295,11 @@ class Journal:
     def unsent(self) -> Iterator[Planned]:
         """What is to be sent: planned, or begun and never answered."""
         return map(Planned.of, self._pages(queries.SELECT_UNSENT, {}, page=_UNSENT_AT_A_TIME))
+
+    def unsent_keys(self, start: str, limit: int) -> list[tuple[str, str | None]]:
+        """Items to be sent, from the one named `start` on, and their keys."""
+        rows = self._rows(queries.SELECT_UNSENT_KEYS, start=start, page=limit)
+        return [(row["item"], row["key"]) for row in rows]
 
     def unsent_count(self) -> int:
         return int(self._rows(queries.COUNT_UNSENT)[0][0])
@@ -265,10 +317,14 @@ class Journal:
         ((count, first),) = self._rows(queries.COUNT_LATE_RESULTS, since=moment)
         return count, first or 0.0
 
-    def listing_pages(self, keys: int) -> Iterator[ListingPage]:
-        """The job's keys in the bucket's order, so many to a page."""
-        for until, is_open in self._rows(queries.SELECT_LISTING_PAGES, page=keys):
-            yield ListingPage(until, bool(is_open))
+    def open_keys(self) -> Iterator[list[str]]:
+        """The keys of open requests, a thousand at a time, in the order of their manifests."""
+        after = ""
+        while rows := self._rows(queries.SELECT_OPEN_KEYS, after=after, page=_KEYS_AT_A_TIME):
+            yield [key for (key,) in rows]
+            if len(rows) < _KEYS_AT_A_TIME:
+                return
+            after = f"{rows[-1]['key']}.json"
 
     def open_requests(self, keys: Iterable[str]) -> Iterator[OpenRequest]:
         """The open requests under these keys, as many as fit a listing's page."""
@@ -312,8 +368,8 @@ class Journal:
         return [Entry.of(row) for row in self._rows(query, **values)]
 
     def _rows(self, query: str, **values: object) -> list[sqlite3.Row]:
-        with translated(), self._lock:
-            return self._connection.execute(query, values).fetchall()
+        with translated(), self._reading_lock:
+            return self._reading.execute(query, values).fetchall()
 
     def _write(self, query: str, rows: Iterable[Mapping[str, object]]) -> int:
         """How many entries were changed."""
@@ -326,9 +382,10 @@ class Journal:
             yield self._connection
 
 
-def _succeed(connection: sqlite3.Connection, result: StoredResult) -> bool:
+def _succeed(connection: sqlite3.Connection, result: StoredResult, *, found: int) -> bool:
     request, committed_at = result
     row = {"item": request.item, "request_id": request.request_id, "ended_at": committed_at}
+    row["found"] = found
     return connection.execute(queries.SUCCEED, row).rowcount == 1
 
 
@@ -349,10 +406,13 @@ def list_jobs(home: Path) -> tuple[list[JobSummary], list[DamagedJournal]]:
 def _summary(path: Path) -> JobSummary:
     with connected(path) as connection:
         (version,) = connection.execute(queries.GET_VERSION).fetchone()
-        if version not in {queries.VERSION, queries.VERSION_WITHOUT_ENDPOINT}:
+        if version not in queries.READABLE_VERSIONS:
             raise JournalError(_of_another_version(path))
         place = JobPlace.recorded(connection)
-        counts = connection.execute(queries.COUNT_STATES)
+        is_new = version == queries.VERSION
+        counts = connection.execute(
+            queries.COUNT_STATES if is_new else queries.COUNT_STATES_WITHOUT_TALLIES
+        )
         (last,) = connection.execute(queries.LAST_SUBMIT).fetchone()
         return JobSummary(
             job=place.job,

@@ -1,11 +1,62 @@
 """The journal's SQL, a name per query."""
 
-VERSION = 4
+VERSION = 5
 """Of the tables, kept as SQLite's `user_version`."""
 
-VERSION_WITHOUT_ENDPOINT = 3
+VERSION_WITHOUT_ENDPOINT, VERSION_WITHOUT_TALLIES = 3, 4
+
+READABLE_VERSIONS = {VERSION, VERSION_WITHOUT_ENDPOINT, VERSION_WITHOUT_TALLIES}
 
 GET_VERSION = "PRAGMA user_version"
+
+# A million entries are half a gigabyte: each question has an index that holds little more than its
+# answer. SQLite alone would take that of the state for all of them.
+INDEXES = """
+CREATE INDEX IF NOT EXISTS entries_by_state ON entries (state, item);
+CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
+CREATE INDEX IF NOT EXISTS entries_by_submit ON entries (submitted_at) WHERE submitted_at > 0;
+CREATE INDEX IF NOT EXISTS entries_not_sent ON entries (item) WHERE code = 'NOT_SENT';
+-- In the order in which the bucket lists their manifests, which is not that of the keys.
+CREATE INDEX IF NOT EXISTS open_by_manifest
+    ON entries (key || '.json') WHERE state IN ('sending', 'sent');
+CREATE INDEX IF NOT EXISTS sent_by_time ON entries (submitted_at, item) WHERE state = 'sent';
+CREATE INDEX IF NOT EXISTS results_by_end ON entries (ended_at) WHERE state = 'succeeded';
+CREATE INDEX IF NOT EXISTS results_by_number ON entries (found) WHERE state = 'succeeded';
+"""
+
+# How many items there are of each kind, so that nobody has to count them.
+TALLIES = """
+CREATE TABLE IF NOT EXISTS tallies (
+    state     TEXT NOT NULL,
+    code      TEXT NOT NULL,        -- empty where it has none
+    retryable INTEGER NOT NULL,
+    items     INTEGER NOT NULL,
+    PRIMARY KEY (state, code, retryable)
+) WITHOUT ROWID;
+INSERT OR REPLACE INTO tallies
+    SELECT state, coalesce(code, ''), coalesce(retryable, 0), count(*)
+    FROM entries GROUP BY 1, 2, 3;
+CREATE TRIGGER IF NOT EXISTS entry_added AFTER INSERT ON entries BEGIN
+    INSERT INTO tallies VALUES (new.state, coalesce(new.code, ''), coalesce(new.retryable, 0), 1)
+        ON CONFLICT (state, code, retryable) DO UPDATE SET items = items + 1;
+END;
+CREATE TRIGGER IF NOT EXISTS entry_removed AFTER DELETE ON entries BEGIN
+    UPDATE tallies SET items = items - 1 WHERE state = old.state
+        AND code = coalesce(old.code, '') AND retryable = coalesce(old.retryable, 0);
+END;
+CREATE TRIGGER IF NOT EXISTS entry_changed
+AFTER UPDATE OF state, code, retryable ON entries
+WHEN old.state IS NOT new.state OR old.code IS NOT new.code OR old.retryable IS NOT new.retryable
+BEGIN
+    UPDATE tallies SET items = items - 1 WHERE state = old.state
+        AND code = coalesce(old.code, '') AND retryable = coalesce(old.retryable, 0);
+    INSERT INTO tallies VALUES (new.state, coalesce(new.code, ''), coalesce(new.retryable, 0), 1)
+        ON CONFLICT (state, code, retryable) DO UPDATE SET items = items + 1;
+END;
+-- The number of the result that was found last.
+CREATE TABLE IF NOT EXISTS findings (latest INTEGER NOT NULL);
+INSERT INTO findings SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM findings);
+"""
 
 CREATE = f"""
 CREATE TABLE about (job TEXT NOT NULL, root TEXT NOT NULL, endpoint TEXT NOT NULL);
@@ -30,10 +81,9 @@ CREATE TABLE entries (
     code         TEXT,
     message      TEXT,
     retryable    INTEGER,           -- whether sending what has ended again may help
-    ended_at     REAL               -- seconds since the epoch, by the clock of who ended it
+    ended_at     REAL,              -- seconds since the epoch, by the clock of who ended it
+    found        INTEGER            -- results are numbered as they are found; 0 in old journals
 ) WITHOUT ROWID;
-CREATE INDEX entries_by_state ON entries (state, item);
-CREATE INDEX entries_by_key ON entries (key);
 
 -- What an item is sent with; apart, so that a look at the entries stays small.
 CREATE TABLE sources (
@@ -41,7 +91,15 @@ CREATE TABLE sources (
     inputs TEXT NOT NULL,           -- JSON: fields of the model's input
     labels TEXT NOT NULL            -- JSON
 );
+{INDEXES}{TALLIES}
+PRAGMA user_version = {VERSION};
+"""
 
+ADD_FOUND = "ALTER TABLE entries ADD COLUMN found INTEGER"
+
+UPGRADE = f"""
+UPDATE entries SET found = 0 WHERE state = 'succeeded' AND found IS NULL;
+{INDEXES}{TALLIES}
 PRAGMA user_version = {VERSION};
 """
 
@@ -52,8 +110,6 @@ SELECT_ABOUT = "SELECT * FROM about"
 ADD_ENDPOINT = "ALTER TABLE about ADD COLUMN endpoint TEXT NOT NULL DEFAULT ''"
 
 SET_ABOUT = "UPDATE about SET job = :job, root = :root, endpoint = :endpoint"
-
-SET_VERSION = f"PRAGMA user_version = {VERSION}"
 
 INSERT_BATCH = "INSERT OR IGNORE INTO batches (options) VALUES (:options)"
 
@@ -112,44 +168,68 @@ SELECT_ENTRIES_OF_KEYS = """
 SELECT * FROM entries WHERE key IN (SELECT value FROM json_each(:values)) ORDER BY item
 """
 
-SELECT_DIGEST = "SELECT digest FROM entries WHERE key = :key AND digest IS NOT NULL"
-
 SELECT_ENTRIES_OF_ITEMS = """
 SELECT * FROM entries WHERE item IN (SELECT value FROM json_each(:values)) ORDER BY item
 """
 
-# What was begun and never answered is sent again: first-writer-wins makes the two one.
-SELECT_UNSENT = """
-SELECT entries.item, key, place, size, inputs, labels, options
-FROM entries JOIN batches ON batches.id = entries.batch
-JOIN sources ON sources.item = entries.item
-WHERE entries.item >= :start AND (state IN ('planned', 'sending') OR code = 'NOT_SENT')
-ORDER BY entries.item LIMIT :page
+# What was begun and never answered is sent again: first-writer-wins makes the two one. A walk along
+# an index each, so that what has ended costs nothing.
+_UNSENT = """
+SELECT item FROM (
+    SELECT item FROM entries WHERE state = 'planned' AND item >= :start ORDER BY item LIMIT :page
+) UNION SELECT item FROM (
+    SELECT item FROM entries WHERE state = 'sending' AND item >= :start ORDER BY item LIMIT :page
+) UNION SELECT item FROM (
+    SELECT item FROM entries WHERE code = 'NOT_SENT' AND item >= :start ORDER BY item LIMIT :page
+)
 """
 
-COUNT_STATES = "SELECT state, count(*) FROM entries GROUP BY state"
+SELECT_UNSENT = f"""
+SELECT entries.item, key, place, size, inputs, labels, options
+FROM ({_UNSENT} ORDER BY item LIMIT :page) AS unsent CROSS JOIN entries USING (item)
+JOIN batches ON batches.id = entries.batch JOIN sources ON sources.item = entries.item
+ORDER BY entries.item
+"""
 
-LAST_SUBMIT = "SELECT max(nullif(submitted_at, 0)) FROM entries"
+SELECT_UNSENT_KEYS = f"""
+SELECT item, key FROM ({_UNSENT} ORDER BY item LIMIT :page) CROSS JOIN entries USING (item)
+ORDER BY item
+"""
+
+COUNT_STATES = "SELECT state, sum(items) FROM tallies WHERE items > 0 GROUP BY state"
+
+COUNT_STATES_WITHOUT_TALLIES = "SELECT state, count(*) FROM entries GROUP BY state"
+
+LAST_SUBMIT = "SELECT max(submitted_at) FROM entries WHERE submitted_at > 0"
 
 COUNT_UNSENT = """
-SELECT count(*) FROM entries WHERE state IN ('planned', 'sending') OR code = 'NOT_SENT'
+SELECT coalesce(sum(items), 0) FROM tallies
+WHERE state IN ('planned', 'sending') OR code = 'NOT_SENT'
 """
 
+GET_LATEST_FINDING = "SELECT latest FROM findings"
+
+SET_LATEST_FINDING = "UPDATE findings SET latest = :latest"
+
 SUCCEED = """
-UPDATE entries SET state = 'succeeded', code = NULL, message = NULL, ended_at = :ended_at
+UPDATE entries SET state = 'succeeded', code = NULL, message = NULL, ended_at = :ended_at,
+    found = :found
 WHERE item = :item AND request_id IS :request_id AND state != 'succeeded'
 """
 
-# Neighbours in the order in which the bucket lists their manifests.
-SELECT_LISTING_PAGES = """
-SELECT max(path) AS until, max(state IN ('sending', 'sent')) AS is_open
-FROM (
-    SELECT key || '.json' AS path, state,
-        (row_number() OVER (ORDER BY key || '.json') - 1) / :page AS page
-    FROM entries WHERE key IS NOT NULL
-)
-GROUP BY page ORDER BY page
+SELECT_FOUND = """
+SELECT found, item, key FROM entries INDEXED BY results_by_number
+WHERE state = 'succeeded' AND (found, item) > (:found, :item) ORDER BY found, item LIMIT :page
 """
+
+SELECT_OPEN_KEYS = """
+SELECT key FROM entries INDEXED BY open_by_manifest
+WHERE state IN ('sending', 'sent') AND key || '.json' > :after ORDER BY key || '.json' LIMIT :page
+"""
+
+HAS_KEY = "SELECT 1 FROM entries WHERE key = :key"
+
+GET_DIGEST = "SELECT digest FROM entries WHERE key = :key AND digest IS NOT NULL"
 
 SELECT_OPEN_OF_KEYS = """
 SELECT item, entries.key, request_id, digest, submitted_at, state, existed
@@ -159,7 +239,7 @@ WHERE state IN ('sending', 'sent')
 
 # A clock that was set back makes a submit look as if it were yet to come.
 SELECT_LONGEST_SENT = """
-SELECT * FROM entries
+SELECT * FROM entries INDEXED BY sent_by_time
 WHERE state = 'sent' AND (submitted_at <= :before OR submitted_at > :now)
 ORDER BY submitted_at LIMIT :limit
 """
@@ -170,7 +250,8 @@ WHERE state = 'sending' AND (submitted_at <= :before OR submitted_at > :now) LIM
 """
 
 SELECT_LATEST_SENT = """
-SELECT * FROM entries WHERE state = 'sent' AND (submitted_at, item) < (:before, :item)
+SELECT * FROM entries INDEXED BY sent_by_time
+WHERE state = 'sent' AND (submitted_at, item) < (:before, :item)
 ORDER BY submitted_at DESC, item DESC LIMIT :limit
 """
 
@@ -180,16 +261,16 @@ WHERE state = 'unknown'
 """
 
 COUNT_CODES = """
-SELECT coalesce(code, upper(state)) AS code, count(*) AS count,
-    coalesce(sum(retryable), 0) AS retryable
-FROM entries WHERE state IN ('failed', 'expired', 'unknown')
+SELECT coalesce(nullif(code, ''), upper(state)) AS code, sum(items) AS count,
+    sum(items * retryable) AS retryable
+FROM tallies WHERE items > 0 AND state IN ('failed', 'expired', 'unknown')
 GROUP BY 1 ORDER BY 2 DESC
 """
 
 # The rate is that since the first submit, where that was less than the time looked at ago.
 COUNT_LATE_RESULTS = """
-SELECT count(*), (SELECT min(nullif(submitted_at, 0)) FROM entries) FROM entries
-WHERE state = 'succeeded' AND ended_at > :since
+SELECT count(*), (SELECT min(submitted_at) FROM entries WHERE submitted_at > 0)
+FROM entries INDEXED BY results_by_end WHERE state = 'succeeded' AND ended_at > :since
 """
 
 CANCEL_PLANNED = """

@@ -11,9 +11,8 @@ from outbox_client import Batch, Deployment, Item, Naming, State, submit, wait
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.errors import UnauthorizedError
-from outbox_client.following.listing import PAGE_KEYS, Span, spans
 from outbox_client.following.tracker import Tracker
-from outbox_client.journal.entries import Accepted, ListingPage, Settlement
+from outbox_client.journal.entries import Accepted, Settlement
 from outbox_client.service.api import RequestStatus
 from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.filling import fill_bucket, fill_journal, manifests
@@ -60,23 +59,6 @@ def test_stretches_of_a_listing_cut_it_without_loss_or_overlap(any_bucket):
         assert sorted(one.key for one in found) == expected
 
 
-def test_only_pages_with_something_open_are_listed_a_few_at_a_time():
-    is_open = [True, False, False, True, True] + [True] * 6
-    pages = [ListingPage(until=f"{n:02d}", is_open=one) for n, one in enumerate(is_open)]
-    assert list(spans(pages)) == [
-        Span(after=None, until="00"),
-        Span(after="02", until="07"),
-        Span(after="07", until="10"),
-    ]
-
-
-def test_the_pages_follow_the_order_of_the_bucket(journal, time):
-    fill_journal(journal, AWKWARD, submitted_at=time.now)
-    (page,) = journal.listing_pages(PAGE_KEYS)
-    last = max(manifests(journal, AWKWARD)).removeprefix("manifests/")
-    assert page == ListingPage(until=last, is_open=True)
-
-
 def test_a_sweep_costs_a_call_per_thousand_open_results(
     journal, through, door, bucket, service, time
 ):
@@ -107,7 +89,6 @@ def test_keys_that_lie_in_folders_are_listed_as_one_because_stores_order_them_di
     journal, deployment, service, documents, time
 ):
     nested = Naming(template=KeyTemplate.parse("job={job}/{labels.kind}/{item}"))
-    assert not nested.is_flat(journal.job)
     service.naming = nested
     deployment = dataclasses.replace(deployment, naming=nested)
     for kind in ("a", "a-b", "a.b"):
