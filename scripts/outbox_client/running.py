@@ -1,7 +1,9 @@
 """Sending, following and fetching a job, all at the same time."""
 
+import contextlib
+import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,8 +17,8 @@ from .fetching.fetch import Listed, fetch
 from .fetching.report import FetchReport
 from .following.account import Account, final_account
 from .following.tracker import Tracker, Watch
-from .journal.entries import State
-from .journal.journal import Journal
+from .journal.entries import BEFORE_ALL, Finding, State
+from .journal.journal import Journal, committed
 from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
 from .service.api import Deployment
@@ -24,8 +26,9 @@ from .service.limits import DEFAULT_LIMITS, SendingLimits
 
 # Small enough that the first results are here while most are still to come.
 _AT_ONCE = 256
-_MOST_WAITING = 5_000
 _LOOK_AGAIN_SECONDS = 1.0
+
+_ADD = "INSERT OR IGNORE INTO fetched (key) VALUES (?)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +67,7 @@ def run(
             deployment=deployment,
             progress=progress,
             clock=clock,
-            committed=fetcher.add,
+            committed=lambda _: fetcher.wake(),
             is_sending=lambda: not sending.done(),
         )
         watch = Watch(tracker, timeout_seconds=timeout_seconds)
@@ -110,10 +113,10 @@ def _check(sending: Future[Submission], fetching: Future[None], stop: threading.
 
 
 class FetchWorker:
-    """Fetches results in a thread of its own (`run`), which other threads `add` as they are found.
+    """Fetches results in a thread of its own (`run`), in the order in which they were found.
 
-    Begins with the results that the journal knows already. `add` waits while too many are still
-    to be fetched, so that memory stays bounded.
+    The journal has them, whichever process found them, and those of before: what is still to be
+    fetched takes no memory here. `wake` says that there may be more.
     """
 
     def __init__(
@@ -124,61 +127,53 @@ class FetchWorker:
         self._to = to
         self._deployment = deployment
         self._progress = progress
-        self._waiting = [
-            manifest_key(entry.key)
-            for entry in journal.entries(states=[State.SUCCEEDED])
-            if entry.key
-        ]
-        self._added = set(self._waiting)
-        self._total = len(self._waiting)
+        self._last = BEFORE_ALL
         self._fetched = 0
-        self._results = dict[str, bool]()
-        self._changed = threading.Condition()
+        self._total = 0
+        self._changed = threading.Event()
         self._is_complete = False
         self._is_over = False
 
-    def add(self, paths: Sequence[str]) -> None:
-        with self._changed:
-            while len(self._waiting) > _MOST_WAITING and not self._is_over:
-                self._changed.wait(_LOOK_AGAIN_SECONDS)
-            # A result is found again where its item is sent again, by another process too.
-            new = [path for path in paths if path not in self._added]
-            self._added.update(new)
-            self._waiting.extend(new)
-            self._total += len(new)
-            self._changed.notify_all()
+    def wake(self) -> None:
+        self._changed.set()
 
     def complete(self) -> None:
-        """No more will be added: `run` ends when all is fetched."""
-        with self._changed:
-            self._is_complete = True
-            self._changed.notify_all()
+        """No more will be found: `run` ends when all is fetched."""
+        self._is_complete = True
+        self._changed.set()
 
     def stop(self) -> None:
         """`run` ends after what is under way."""
-        with self._changed:
-            self._is_over = True
-            self._changed.notify_all()
+        self._is_over = True
+        self._changed.set()
 
     def run(self) -> None:
         """Until `complete` or `stop`. Raises what `fetch` raises."""
         try:
-            while some := self._next():
-                self._fetch(some)
+            with _fetched_keys() as are_new:
+                while found := self._next():
+                    if keys := are_new(found):
+                        self._fetch(keys)
         finally:
             self.stop()
 
-    def _next(self) -> list[str]:
-        with self._changed:
-            while not (self._waiting or self._is_complete or self._is_over):
-                self._changed.wait(_LOOK_AGAIN_SECONDS)
-            some = [] if self._is_over else self._waiting[:_AT_ONCE]
-            del self._waiting[:_AT_ONCE]
-            self._changed.notify_all()
-            return some
+    def _next(self) -> list[Finding]:
+        """Empty where there are no more."""
+        while not self._is_over:
+            # Both before the question: what is found after it is asked for once more.
+            self._changed.clear()
+            is_complete = self._is_complete
+            if found := self._journal.found_after(self._last, _AT_ONCE):
+                self._last = found[-1]
+                return found
+            if is_complete:
+                break
+            self._changed.wait(_LOOK_AGAIN_SECONDS)
+        return []
 
-    def _fetch(self, paths: Sequence[str]) -> None:
-        listed = Listed.of(paths)
+    def _fetch(self, keys: Sequence[str]) -> None:
+        self._total = self._journal.counts().get(State.SUCCEEDED, 0)
+        listed = Listed.of(map(manifest_key, keys))
         report = fetch(
             self._journal.job,
             self._to,
@@ -186,17 +181,30 @@ class FetchWorker:
             naming=self._deployment.naming,
             digest_of=self._journal.digest_of,
             progress=self._report,
-            listed=replace(listed, is_result=self._is_result),
+            # Also what is still to come, so that a result's folder does not depend on the order.
+            listed=replace(listed, is_result=self._journal.has_key),
         )
-        self._fetched += len(paths)
+        self._fetched += len(keys)
         self.report.add_all(report)
-
-    def _is_result(self, key: str) -> bool:
-        """Also of what is still to come, so that a result's folder does not depend on the order."""
-        if key not in self._results:
-            self._results[key] = bool(list(self._journal.entries_of_keys([key])))
-        return self._results[key]
 
     def _report(self, event: ProgressEvent) -> None:
         """Counted over all that is to be fetched, not the few under way."""
-        self._progress(replace(event, done=self._fetched + event.done, total=self._total))
+        done = self._fetched + event.done
+        self._progress(replace(event, done=done, total=max(done, self._total)))
+
+
+@contextlib.contextmanager
+def _fetched_keys() -> Iterator[Callable[[Sequence[Finding]], list[str]]]:
+    """A function that gives each key once: a result is found again where its item is sent again,
+    by another process too.
+
+    The keys are kept on disk, in a file that SQLite makes and removes.
+    """
+    with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE fetched (key TEXT PRIMARY KEY) WITHOUT ROWID")
+
+        def are_new(found: Sequence[Finding]) -> list[str]:
+            with committed(connection):
+                return [one.key for one in found if connection.execute(_ADD, (one.key,)).rowcount]
+
+        yield are_new

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from outbox_client import Batch, SendingLimits, State, find_items
+from outbox_client import Batch, SendingLimits, State, find_items, submit
 from outbox_client.bucket.records import account_key
 from outbox_client.errors import (
     SendingStoppedError,
@@ -13,11 +13,10 @@ from outbox_client.errors import (
     UnauthorizedError,
     WaitTimeoutError,
 )
-from outbox_client.progress import silent
+from outbox_client.following.tracker import Tracker
 from outbox_client.running import FetchWorker, run
 from outbox_client.sending.plan import planned
 from truss_outbox.contract.errors import AccessDeniedError
-from truss_outbox.contract.keys import manifest_key
 
 
 @pytest.fixture
@@ -42,6 +41,11 @@ def start(journal, deployment, tmp_path):
         return run(journal, tmp_path / "out", deployment=deployment, **options)
 
     return start
+
+
+def send(folder, journal, deployment):
+    batch = Batch(job=journal.job)
+    submit(find_items([folder]), batch, deployment=deployment, journal=journal)
 
 
 def test_the_first_results_are_here_before_the_last_request_is_sent(start, many, service, tmp_path):
@@ -121,11 +125,20 @@ def test_a_result_that_another_process_had_sent_again_is_fetched_once(
     start, documents, journal, deployment, tmp_path
 ):
     start(documents)
-    worker = FetchWorker(journal, tmp_path / "out", deployment=deployment, progress=silent)
-    worker.add([manifest_key(f"job={journal.job}/a.txt")])
-    worker.complete()
+    again = iter([send])
+
+    def send_again(event):
+        """Another process does, once the result is here."""
+        if event.done == 3:
+            for send_all in again:
+                send_all(documents, journal, deployment)
+                Tracker(journal, deployment=deployment).look()
+                worker.complete()
+
+    worker = FetchWorker(journal, tmp_path / "out", deployment=deployment, progress=send_again)
     worker.run()
     assert len(worker.report.results) == 3
+    assert {entry.attempts for entry in journal.entries()} == {2}
 
 
 def test_stopping_while_something_is_unsent_says_how_to_go_on(start, many, service, journal):
