@@ -10,7 +10,7 @@ own.
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 
 from pydantic import Field
 
@@ -39,6 +39,7 @@ from truss_outbox.contract.listing import LISTING_NAME, MAX_LINE_BYTES, read_lis
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 
 from ..local_files import local_files
+from ..threads import in_threads
 from .bucket import Bucket, StoredObject
 from .walking import Span, Walker
 
@@ -65,6 +66,20 @@ def manifests_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[S
     # Nothing lies between them: no other key is as long and ends in `.jso`.
     found = walker.objects(_MANIFESTS + prefix, [Span(path[:-1], path) for path in paths])
     return only_records(walker.bucket, found, _is_manifest)
+
+
+def has_manifest(bucket: Bucket, key: str) -> bool:
+    """Asked for by itself. Raises StoreError."""
+    return bucket.exists(manifest_key(key))
+
+
+def keys_with_manifest(walker: Walker, prefix: str, keys: Collection[str]) -> set[str]:
+    """Those of these keys, which begin with `prefix`. Raises StoreError."""
+    if walker.can_jump:
+        listed = manifests_of(walker, prefix, keys)
+        return {key_of_manifest(found.key) for found in listed} & set(keys)
+    answers = in_threads(lambda key: (key, has_manifest(walker.bucket, key)), keys)
+    return {key for key, is_there in answers if is_there}
 
 
 def failures_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[str]:

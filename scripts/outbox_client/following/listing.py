@@ -1,7 +1,7 @@
 """What listing the bucket shows of a job's open requests."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from truss_outbox.contract.errors import ManifestError, NotFoundError
@@ -11,6 +11,7 @@ from truss_outbox.contract.manifest import Failure
 
 from ..bucket.records import (
     failures_of,
+    has_manifest,
     listed_failures,
     listed_manifests,
     manifests_of,
@@ -60,9 +61,10 @@ class JobListing:
             requests = self._journal.open_requests(times)
             yield [StoredResult(one, times[one.key].timestamp()) for one in requests]
 
-    def has_manifest(self, key: str) -> tuple[str, bool]:
-        """The key, and whether there is a manifest, asked for by itself."""
-        return key, self._bucket.exists(manifest_key(key))
+    def passed_over(self, keys: Sequence[str]) -> list[str]:
+        """Those of these keys that have a manifest after all, each asked for by itself."""
+        answers = in_threads(lambda key: (key, has_manifest(self._bucket, key)), keys)
+        return [key for key, is_there in answers if is_there]
 
     def is_result_of(self, request: OpenRequest, *, of_any_version: bool) -> bool:
         """Whether the result under the request's key belongs to its input.

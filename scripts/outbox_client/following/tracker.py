@@ -135,9 +135,8 @@ class Tracker:
         No request ends without a result before that.
         """
         keys = [entry.key for entry in entries if entry.key and entry.item not in self._conflicts]
-        answers = in_threads(self._listing.has_manifest, keys)
-        if there := [key for key, is_there in answers if is_there]:
-            self._settle_doubtful(self._find_results_in(there))
+        if found := self._listing.passed_over(keys):
+            self._settle_doubtful(self._find_results_in(found))
 
     def _settle_by(self, final: FinalStatus, entry: Entry, state: State) -> None:
         reason = self._reasons.get(entry.item)

@@ -4,13 +4,13 @@ import contextlib
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from truss_outbox.contract.errors import InvalidInputError, OutboxError
-from truss_outbox.contract.keys import key_of_manifest
 from truss_outbox.retrying import LONGEST_WAIT_SECONDS, patiently, pause_seconds
 
-from ..bucket.records import listed_manifests
+from ..bucket.records import keys_with_manifest
+from ..bucket.walking import Walker
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import (
     RefusedRequestError,
@@ -187,7 +187,8 @@ class Sender:
 _STAGERS = 16
 _SENDERS = 64
 """Enough for 200 submits a second where an answer takes 0.3 seconds."""
-_KEYS_AT_A_TIME = 1_000
+_FIRST_KEYS, _KEYS_AT_A_TIME = 64, 1_000
+"""Few at first, so that the first request is sent at once."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -274,8 +275,7 @@ def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[
         sender.make_contact()
     except _HaltedError:
         return
-    _mark_existing(journal, deployment)
-    unsent = takewhile(lambda _: not sender.halted, journal.unsent())
+    unsent = takewhile(lambda _: not sender.halted, _marked(journal, deployment))
     prepared = in_threads(sender.prepare, unsent, workers=_STAGERS)
     # Closed in any case: what is prepared ahead of the senders would go on uploading.
     with contextlib.closing(prepared):
@@ -284,11 +284,20 @@ def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[
                 yield receipt
 
 
-def _mark_existing(journal: Journal, deployment: Deployment) -> None:
-    """A result under a key of this job may belong to a different input: compare fingerprints."""
-    listed = listed_manifests(deployment.bucket, deployment.naming.prefix(journal.job))
-    while some := list(islice(listed, _KEYS_AT_A_TIME)):
-        journal.mark_existing(key_of_manifest(found.key) for found in some)
+def _marked(journal: Journal, deployment: Deployment) -> Iterator[Planned]:
+    """What is to be sent; the keys are looked up before that which hold a result already.
+
+    It may belong to a different input: its fingerprint is to be compared.
+    """
+    walker, prefix = Walker(deployment.bucket), deployment.naming.prefix(journal.job)
+    until, at_a_time = None, _FIRST_KEYS
+    for planned in journal.unsent():
+        if until is None or planned.item.name > until:
+            next_ones = journal.unsent_keys(planned.item.name, at_a_time)
+            keys = [key for _, key in next_ones if key is not None]
+            journal.mark_existing(keys_with_manifest(walker, prefix, keys))
+            until, at_a_time = next_ones[-1][0] if next_ones else planned.item.name, _KEYS_AT_A_TIME
+        yield planned
 
 
 def _event(receipt: Receipt, *, done: int, total: int) -> ProgressEvent:
