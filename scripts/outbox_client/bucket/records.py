@@ -68,17 +68,12 @@ def manifests_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[S
     return only_records(walker.bucket, found, _is_manifest)
 
 
-def has_manifest(bucket: Bucket, key: str) -> bool:
-    """Asked for by itself. Raises StoreError."""
-    return bucket.exists(manifest_key(key))
-
-
 def keys_with_manifest(walker: Walker, prefix: str, keys: Collection[str]) -> set[str]:
     """Those of these keys, which begin with `prefix`. Raises StoreError."""
     if walker.can_jump:
         listed = manifests_of(walker, prefix, keys)
         return {key_of_manifest(found.key) for found in listed} & set(keys)
-    answers = in_threads(lambda key: (key, has_manifest(walker.bucket, key)), keys)
+    answers = in_threads(lambda key: (key, walker.bucket.exists(manifest_key(key))), keys)
     return {key for key, is_there in answers if is_there}
 
 

@@ -38,8 +38,9 @@ class Walker:
     counts as passed only where it is in both orders.
     """
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, *, page_keys: int = PAGE_KEYS) -> None:
         self.bucket = bucket
+        self._page_keys = page_keys
         self._orders: tuple[Order, ...] = (by_bytes, by_folder) if bucket.lists_in_order else ()
 
     @property
@@ -52,9 +53,12 @@ class Walker:
 
         A call for each page that has a place that is still wanted. Raises StoreError.
         """
-        left = deque(sorted(spans, key=lambda span: [order(span.after) for order in self._orders]))
+        left, orders = deque(spans), None
         begin = last = ""
         while left and self.can_jump:
+            if orders != self._orders:  # another thread may have found out
+                orders = self._orders
+                left = _sorted(left, orders)
             if not self._is_within(left[0].after, begin, last):
                 begin = left[0].after
                 after = begin
@@ -62,15 +66,16 @@ class Walker:
                 after = last
             page = self._page(prefix, after)
             yield from page
-            self._note_order(after, [found.key for found in page], known=last)
-            last = page[-1].key if page else ""
-            self._pass(left, begin, None if len(page) < PAGE_KEYS else last)
+            keys, is_last = [found.key for found in page], len(page) < self._page_keys
+            self._note_order(after, keys, known=last, is_last=is_last)
+            last = keys[-1] if keys else ""
+            self._pass(left, begin, None if is_last else last)
         if left:
             yield from self.bucket.objects(prefix)
 
     def _page(self, prefix: str, after: str) -> list[StoredObject]:
         listed = self.bucket.objects_between(prefix, after=after, until=None)
-        return list(islice(listed, PAGE_KEYS))
+        return list(islice(listed, self._page_keys))
 
     def _is_within(self, key: str, begin: str, last: str) -> bool:
         return all(order(begin) <= order(key) < order(last) for order in self._orders)
@@ -78,24 +83,30 @@ class Walker:
     def _pass(self, left: deque[Span], begin: str, last: str | None) -> None:
         """Take away what was listed: from `begin` to `last`, or to the end."""
         bounds = [(order, order(begin), last and order(last)) for order in self._orders]
-        while left and all(
-            first <= order(left[0].after) and (end is None or order(left[0].until) <= end)
-            for order, first, end in bounds
+        while (
+            left
+            and bounds
+            and all(
+                first <= order(left[0].after) and (end is None or order(left[0].until) <= end)
+                for order, first, end in bounds
+            )
         ):
             left.popleft()
 
-    def _note_order(self, after: str, keys: Sequence[str], *, known: str) -> None:
-        """`known` is the key of an object that is there, or empty."""
-        self._orders = tuple(
-            order for order in self._orders if _is_listed_by(order, after, keys, known)
-        )
+    def _note_order(self, after: str, keys: Sequence[str], *, known: str, is_last: bool) -> None:
+        """Of a page that began after a place; `known` is the key of an object that is there."""
+
+        def is_possible(order: Order) -> bool:
+            places = [order(after), *map(order, keys)]
+            is_due = places[0] < order(known) and (is_last or order(known) <= places[-1])
+            return _is_sorted(places) and (known in keys or not is_due)
+
+        self._orders = tuple(filter(is_possible, self._orders))
 
 
-def _is_listed_by(order: Order, after: str, keys: Sequence[str], known: str) -> bool:
-    """Whether this page may be one of a store that lists in this order."""
-    places = [order(after), *map(order, keys)]
-    if any(one >= other for one, other in pairwise(places)):
-        return False
-    last = places[-1] if len(keys) == PAGE_KEYS else None
-    is_due = places[0] < order(known) and (last is None or order(known) <= last)
-    return not (known and is_due) or known in keys
+def _sorted(spans: Iterable[Span], orders: Sequence[Order]) -> deque[Span]:
+    return deque(sorted(spans, key=lambda span: [order(span.after) for order in orders]))
+
+
+def _is_sorted(places: Sequence[str]) -> bool:
+    return all(one < other for one, other in pairwise(places))

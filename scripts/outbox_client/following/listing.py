@@ -11,7 +11,6 @@ from truss_outbox.contract.manifest import Failure
 
 from ..bucket.records import (
     failures_of,
-    has_manifest,
     listed_failures,
     listed_manifests,
     manifests_of,
@@ -61,10 +60,18 @@ class JobListing:
             requests = self._journal.open_requests(times)
             yield [StoredResult(one, times[one.key].timestamp()) for one in requests]
 
-    def passed_over(self, keys: Sequence[str]) -> list[str]:
-        """Those of these keys that have a manifest after all, each asked for by itself."""
-        answers = in_threads(lambda key: (key, has_manifest(self._bucket, key)), keys)
-        return [key for key, is_there in answers if is_there]
+    def results_of(self, keys: Sequence[str]) -> list[StoredResult]:
+        """The results of open requests under these keys, each asked for by itself."""
+        times = {key: at for key, at in in_threads(self._committed_at, keys) if at is not None}
+        return [StoredResult(one, times[one.key]) for one in self._journal.open_requests(times)]
+
+    def _committed_at(self, key: str) -> tuple[str, float | None]:
+        """The key, and when its manifest was made; None where there is none."""
+        try:
+            manifest, _ = read_manifest(self._bucket, manifest_key(key))
+        except (NotFoundError, ManifestError):
+            return key, None
+        return key, manifest.created_at.timestamp()
 
     def is_result_of(self, request: OpenRequest, *, of_any_version: bool) -> bool:
         """Whether the result under the request's key belongs to its input.

@@ -80,12 +80,13 @@ class Tracker:
                 self._conflicts.add(result.request.item)
 
     def _find_results_in(self, stretch: Stretch) -> list[StoredResult]:
-        """Settles what is certain; returns those that may be another input's result."""
-        doubtful = []
-        for some in self._listing.results(stretch):
-            self._succeed([result for result in some if not result.request.existed])
-            doubtful += [result for result in some if self._is_doubtful(result.request)]
-        return doubtful
+        found = self._listing.results(stretch)
+        return [doubtful for some in found for doubtful in self._settle_certain(some)]
+
+    def _settle_certain(self, found: Sequence[StoredResult]) -> list[StoredResult]:
+        """Returns those that may be another input's result."""
+        self._succeed([result for result in found if not result.request.existed])
+        return [result for result in found if self._is_doubtful(result.request)]
 
     def _is_doubtful(self, request: OpenRequest) -> bool:
         """A known conflict is compared again only when the service reports a final status."""
@@ -135,8 +136,7 @@ class Tracker:
         No request ends without a result before that.
         """
         keys = [entry.key for entry in entries if entry.key and entry.item not in self._conflicts]
-        if found := self._listing.passed_over(keys):
-            self._settle_doubtful(self._find_results_in(found))
+        self._settle_doubtful(self._settle_certain(self._listing.results_of(keys)))
 
     def _settle_by(self, final: FinalStatus, entry: Entry, state: State) -> None:
         reason = self._reasons.get(entry.item)

@@ -81,6 +81,7 @@ def make_tables(connection: sqlite3.Connection, path: Path, place: JobPlace) -> 
         if version == queries.VERSION_WITHOUT_TALLIES:
             if "found" not in _columns(connection):
                 connection.execute(queries.ADD_FOUND)
+            connection.execute(queries.SET_FOUND)
             _execute_all(connection, queries.UPGRADE)
         elif version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
             _execute_all(connection, queries.CREATE)
@@ -294,12 +295,15 @@ class Journal:
 
     def unsent(self) -> Iterator[Planned]:
         """What is to be sent: planned, or begun and never answered."""
-        return map(Planned.of, self._pages(queries.SELECT_UNSENT, {}, page=_UNSENT_AT_A_TIME))
+        start = ""
+        while keys := self.unsent_keys(start, _UNSENT_AT_A_TIME):
+            for item in keys:
+                yield from map(Planned.of, self._rows(queries.SELECT_PLANNED, item=item))
+            start = _next_name(max(keys))
 
-    def unsent_keys(self, start: str, limit: int) -> list[tuple[str, str | None]]:
-        """Items to be sent, from the one named `start` on, and their keys."""
-        rows = self._rows(queries.SELECT_UNSENT_KEYS, start=start, page=limit)
-        return [(row["item"], row["key"]) for row in rows]
+    def unsent_keys(self, start: str, limit: int) -> dict[str, str | None]:
+        """The keys of items that are to be sent, from the one named `start` on."""
+        return dict(map(tuple, self._rows(queries.SELECT_UNSENT, start=start, page=limit)))
 
     def unsent_count(self) -> int:
         return int(self._rows(queries.COUNT_UNSENT)[0][0])
@@ -353,16 +357,14 @@ class Journal:
         values = {"before": before, "now": now, "limit": _SENT_AT_A_TIME}
         return self._entries(queries.SELECT_UNANSWERED, **values)
 
-    def _pages(
-        self, query: str, values: Mapping[str, object], *, page: int = _PAGE
-    ) -> Iterator[sqlite3.Row]:
+    def _pages(self, query: str, values: Mapping[str, object]) -> Iterator[sqlite3.Row]:
         start = ""
         while True:
-            rows = self._rows(query, **values, start=start, page=page)
+            rows = self._rows(query, **values, start=start, page=_PAGE)
             yield from rows
-            if len(rows) < page:
+            if len(rows) < _PAGE:
                 return
-            start = rows[-1]["item"] + "\0"  # the next name there can be
+            start = _next_name(rows[-1]["item"])
 
     def _entries(self, query: str, **values: object) -> list[Entry]:
         return [Entry.of(row) for row in self._rows(query, **values)]
@@ -380,6 +382,11 @@ class Journal:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with translated(), self._lock, committed(self._connection):
             yield self._connection
+
+
+def _next_name(item: str) -> str:
+    """The first that there can be behind it."""
+    return item + "\0"
 
 
 def _succeed(connection: sqlite3.Connection, result: StoredResult, *, found: int) -> bool:

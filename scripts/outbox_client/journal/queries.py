@@ -97,8 +97,9 @@ PRAGMA user_version = {VERSION};
 
 ADD_FOUND = "ALTER TABLE entries ADD COLUMN found INTEGER"
 
+SET_FOUND = "UPDATE entries SET found = 0 WHERE state = 'succeeded' AND found IS NULL"
+
 UPGRADE = f"""
-UPDATE entries SET found = 0 WHERE state = 'succeeded' AND found IS NULL;
 {INDEXES}{TALLIES}
 PRAGMA user_version = {VERSION};
 """
@@ -174,26 +175,25 @@ SELECT * FROM entries WHERE item IN (SELECT value FROM json_each(:values)) ORDER
 
 # What was begun and never answered is sent again: first-writer-wins makes the two one. A walk along
 # an index each, so that what has ended costs nothing.
-_UNSENT = """
-SELECT item FROM (
-    SELECT item FROM entries WHERE state = 'planned' AND item >= :start ORDER BY item LIMIT :page
-) UNION SELECT item FROM (
-    SELECT item FROM entries WHERE state = 'sending' AND item >= :start ORDER BY item LIMIT :page
-) UNION SELECT item FROM (
-    SELECT item FROM entries WHERE code = 'NOT_SENT' AND item >= :start ORDER BY item LIMIT :page
-)
+SELECT_UNSENT = """
+SELECT item, key FROM (
+    SELECT item FROM (
+        SELECT item FROM entries WHERE state = 'planned' AND item >= :start
+        ORDER BY item LIMIT :page
+    ) UNION SELECT item FROM (
+        SELECT item FROM entries WHERE state = 'sending' AND item >= :start
+        ORDER BY item LIMIT :page
+    ) UNION SELECT item FROM (
+        SELECT item FROM entries WHERE code = 'NOT_SENT' AND item >= :start
+        ORDER BY item LIMIT :page
+    ) ORDER BY item LIMIT :page
+) CROSS JOIN entries USING (item) ORDER BY item
 """
 
-SELECT_UNSENT = f"""
+SELECT_PLANNED = """
 SELECT entries.item, key, place, size, inputs, labels, options
-FROM ({_UNSENT} ORDER BY item LIMIT :page) AS unsent CROSS JOIN entries USING (item)
-JOIN batches ON batches.id = entries.batch JOIN sources ON sources.item = entries.item
-ORDER BY entries.item
-"""
-
-SELECT_UNSENT_KEYS = f"""
-SELECT item, key FROM ({_UNSENT} ORDER BY item LIMIT :page) CROSS JOIN entries USING (item)
-ORDER BY item
+FROM entries JOIN batches ON batches.id = entries.batch JOIN sources ON sources.item = entries.item
+WHERE entries.item = :item
 """
 
 COUNT_STATES = "SELECT state, sum(items) FROM tallies WHERE items > 0 GROUP BY state"

@@ -291,13 +291,13 @@ def _marked(journal: Journal, deployment: Deployment) -> Iterator[Planned]:
     """
     walker, prefix = Walker(deployment.bucket), deployment.naming.prefix(journal.job)
     until, at_a_time = None, _FIRST_KEYS
-    for planned in journal.unsent():
-        if until is None or planned.item.name > until:
-            next_ones = journal.unsent_keys(planned.item.name, at_a_time)
-            keys = [key for _, key in next_ones if key is not None]
-            journal.mark_existing(keys_with_manifest(walker, prefix, keys))
-            until, at_a_time = next_ones[-1][0] if next_ones else planned.item.name, _KEYS_AT_A_TIME
-        yield planned
+    for one in journal.unsent():
+        if until is None or one.item.name > until:
+            keys = journal.unsent_keys(one.item.name, at_a_time)
+            there = keys_with_manifest(walker, prefix, [key for key in keys.values() if key])
+            journal.mark_existing(there)
+            until, at_a_time = max(keys, default=one.item.name), _KEYS_AT_A_TIME
+        yield one
 
 
 def _event(receipt: Receipt, *, done: int, total: int) -> ProgressEvent:
