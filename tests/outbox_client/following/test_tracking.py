@@ -6,18 +6,21 @@ import datetime
 import itertools
 
 import pytest
+from obstore.store import MemoryStore
 
-from outbox_client import Batch, Deployment, Item, Naming, State, submit, wait
+from outbox_client import Batch, Deployment, Item, Naming, State, wait
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.errors import UnauthorizedError
 from outbox_client.following.tracker import Tracker
-from outbox_client.journal.entries import Accepted, Settlement
+from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement
 from outbox_client.service.api import RequestStatus
 from tests.end_to_end.s3_proxy import running_proxy
-from tests.outbox_client.filling import fill_bucket, fill_journal, manifests
-from truss_outbox.contract import KeyTemplate
+from tests.outbox_client.committed import a_manifest, commit
+from tests.outbox_client.filling import DIGEST, fill_bucket, fill_journal, key, manifests
+from truss_outbox.contract import Failure, KeyTemplate, ModelInfo
 from truss_outbox.contract.errors import AccessDeniedError, StoreError
+from truss_outbox.contract.keys import failure_key, manifest_key
 
 SKEWED = b"""<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the \
@@ -44,6 +47,30 @@ def any_bucket(request, tmp_path) -> Bucket:
     if request.param == "s3":
         return request.getfixturevalue("bucket")
     return open_bucket(f"file://{tmp_path}/bucket")
+
+
+def record(journal, keys, time):
+    """Items that were sent, by any keys."""
+    batch = Batch(job=journal.job)
+    journal.plan(Planned(item=Item(name=i), batch=batch, key=k) for i, k in keys.items())
+    journal.begin_submits(
+        Begun(item=i, key=k, digest=DIGEST, size=1, submitted_at=time.now) for i, k in keys.items()
+    )
+    journal.end_submits(Accepted(item=i, key=k, request_id=f"r-{i}") for i, k in keys.items())
+
+
+def put_failure(bucket, key, *, request_id, retryable=False):
+    failure = Failure(
+        key=key,
+        request_id=request_id,
+        attempt="0a1b2c3d",
+        code="BAD",
+        message="it is bad",
+        retryable=retryable,
+        model=ModelInfo(name="m", version="1"),
+        created_at=datetime.datetime.now(datetime.UTC),
+    )
+    bucket.create_new(failure_key(key, failure.attempt), failure.to_bytes())
 
 
 def listings(door):
@@ -89,18 +116,85 @@ def test_a_job_without_anything_open_costs_no_call(journal, through, door, time)
     assert [call for call in door.calls if not call.startswith("PUT")] == []
 
 
-def test_keys_that_lie_in_folders_are_listed_as_one_because_stores_order_them_differently(
-    journal, deployment, service, documents, time
+NESTED = Naming(template=KeyTemplate.parse("job={job}/{labels.kind}/{item}"))
+
+
+@pytest.fixture(params=["folder by folder", "by bytes", "a directory"])
+def nested(request, tmp_path, service, deployment):
+    """A deployment whose results lie in folders, on a store of each order."""
+    match request.param:
+        case "folder by folder":
+            bucket = deployment.bucket
+        case "by bytes":
+            bucket = Bucket(MemoryStore(), root=deployment.bucket.root)
+        case "a directory":
+            bucket = open_bucket(f"file://{tmp_path}/bucket")
+    return dataclasses.replace(deployment, bucket=bucket, naming=NESTED)
+
+
+def test_results_and_failures_in_folders_are_found_in_any_stores_order(journal, nested, time):
+    """`a/x` and `a-b/x`: some stores list the one first, some the other."""
+    keys = {
+        f"{kind}-{name}": f"job={journal.job}/{kind}/{name}"
+        for kind, name in itertools.product(AWKWARD, ["x", "x-y", "z"])
+    }
+    record(journal, keys, time)
+    stored, failed = list(keys)[::2], list(keys)[1::4]
+    fill_bucket(nested.bucket, [manifest_key(keys[item]) for item in stored])
+    for item in failed:
+        put_failure(nested.bucket, keys[item], request_id=f"r-{item}")
+    tracker = Tracker(journal, deployment=nested, clock=time.clock)
+    tracker.look()
+    found = {entry.item for entry in journal.entries(states=[State.SUCCEEDED])}
+    lost = {entry.item for entry in journal.entries(states=[State.FAILED])}
+    assert (found, lost) == (set(stored), set(failed))
+
+
+def test_a_look_costs_what_is_open_and_not_what_there_is(journal, through, door, bucket, time):
+    """Also of the failures, of which as many are there."""
+    items = names(40)
+    record(journal, {item: key(journal, item) for item in items}, time)
+    others = [f"{item}-{number:02d}" for item in items for number in range(50)]
+    fill_bucket(bucket, manifests(journal, others))
+    fill_bucket(bucket, [failure_key(key(journal, item), "0a1b2c3d") for item in others])
+    journal.settle(
+        *(Settlement(item=i, state=State.CANCELED, request_id=f"r-{i}") for i in items[2:-1])
+    )
+    tracker = Tracker(journal, deployment=through, clock=time.clock)
+    for _ in range(2):
+        door.calls.clear()
+        tracker.look()
+        # Those of the first two are neighbours, the last is two pages further.
+        assert len(listings(door)) == 2 + 2
+    assert [call for call in door.calls if "list-type" not in call] == []
+
+
+def test_what_no_listing_shows_is_asked_for_before_it_counts_as_lost(
+    journal, deployment, bucket, service, time, monkeypatch
 ):
-    nested = Naming(template=KeyTemplate.parse("job={job}/{labels.kind}/{item}"))
-    service.naming = nested
-    deployment = dataclasses.replace(deployment, naming=nested)
-    for kind in ("a", "a-b", "a.b"):
-        items = [Item.of_file(documents / "a.txt", f"{kind}.txt")]
-        batch = Batch(job=journal.job, labels={"kind": kind})
-        submit(items, batch, deployment=deployment, journal=journal, clock=time.clock)
-    Tracker(journal, deployment=deployment, clock=time.clock).look()
-    assert journal.counts() == {State.SUCCEEDED: 3}
+    """A store may list in an order of its own."""
+    fill_journal(journal, ["a", "b"], submitted_at=time.now)
+    commit(bucket, a_manifest(journal.job, "a"))
+    service.statuses |= {f"r-{item}": RequestStatus(status="EXPIRED") for item in "ab"}
+    monkeypatch.setattr(Bucket, "objects_between", lambda *_, **__: iter(()))
+    account = wait(journal, deployment=deployment, clock=time.clock, timeout_seconds=60)
+    assert account.counts == {State.SUCCEEDED: 1, State.EXPIRED: 1}
+
+
+def test_a_failure_is_read_once_and_forgotten_with_its_request(
+    journal, through, door, bucket, time
+):
+    fill_journal(journal, ["a"], submitted_at=time.now)
+    put_failure(bucket, key(journal, "a"), request_id="r-a", retryable=True)
+    tracker = Tracker(journal, deployment=through, clock=time.clock)
+    for reads in (1, 0):
+        door.calls.clear()
+        tracker.look()
+        assert len([call for call in door.calls if ".json" in call.split("?")[0]]) == reads
+    fill_bucket(bucket, manifests(journal, ["a"]))
+    fill_journal(journal, ["b"], submitted_at=time.now)
+    tracker.look()
+    assert tracker._listing._read == set()
 
 
 def test_a_wrong_clock_is_named_and_waiting_again_finishes(journal, through, door, bucket, time):
