@@ -264,7 +264,7 @@ COUNT_CODES = """
 SELECT coalesce(nullif(code, ''), upper(state)) AS code, sum(items) AS count,
     sum(items * retryable) AS retryable
 FROM tallies WHERE items > 0 AND state IN ('failed', 'expired', 'unknown')
-GROUP BY 1 ORDER BY 2 DESC
+GROUP BY 1 ORDER BY 2 DESC, 1
 """
 
 # The rate is that since the first submit, where that was less than the time looked at ago.

@@ -12,7 +12,7 @@ from outbox_client.journal import queries
 def other_version(path):
     with sqlite3.connect(path) as connection:
         connection.executescript(queries.CREATE)
-        connection.execute(f"PRAGMA user_version = {queries.VERSION - 2}")
+        connection.execute(f"PRAGMA user_version = {queries.VERSION + 1}")
     connection.close()
 
 
@@ -46,7 +46,7 @@ DAMAGE = {
     "folder": lambda path: path.mkdir(),
     "dangling": lambda path: path.symlink_to("/nowhere/at/all"),
     "torn": torn,
-    "older": other_version,
+    "newer": other_version,
     "foreign": other_programs,
     "state": unknown_state,
 }

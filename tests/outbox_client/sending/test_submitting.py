@@ -1,15 +1,19 @@
 """What is noted, refused and repeated when documents are sent."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from outbox_client import Batch, Item, Naming, SendingLimits, State, find_items, resume, submit
+from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.errors import ServiceUnavailableError
 from outbox_client.journal.belonging import JobPlace, journal_path
 from outbox_client.sending.body import check_body, make_body
 from outbox_client.sending.plan import planned
 from outbox_client.sending.submit import accepted
+from tests.end_to_end.s3_proxy import running_proxy
+from tests.outbox_client.filling import fill_bucket, manifests
 from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.retrying import without_pauses
@@ -217,3 +221,29 @@ def test_jobs_differing_in_case_have_journals_differing_in_more(tmp_path):
         journal_path(tmp_path, JobPlace(job=job, root="s3://b")).name.lower() for job in ("a", "A")
     }
     assert len(names) == 2
+
+
+def test_what_holds_a_result_already_is_looked_up_along_the_way(
+    journal, deployment, seaweedfs, root, bucket, service
+):
+    """The first request of a large job goes after one call: not all its results are listed."""
+    names = [f"{number:04d}" for number in range(1_100)]
+    fill_bucket(bucket, manifests(journal, names[::10]))
+    with running_proxy(seaweedfs.endpoint_url) as door:
+
+        def listings():
+            return [call for call in door.calls if "list-type" in call]
+
+        def submit_one(body):
+            before_each.append(len(listings()))
+            return body["model_input"]["metadata"]["item"]
+
+        before_each, service.submit = [], submit_one
+        through = replace(deployment, bucket=open_bucket(root, endpoint_url=door.url))
+        items = [Item(name=name, inputs={"text": name}) for name in names]
+        limits, batch = SendingLimits(submits_per_second=2_000), Batch(job=journal.job)
+        submit(items, batch, deployment=through, journal=journal, limits=limits)
+        assert min(before_each) == 1
+        assert len(listings()) == 3  # sixty-four items, then a thousand at a time
+    existed = [entry.item for entry in journal.entries() if entry.existed]
+    assert existed == names[::10]
