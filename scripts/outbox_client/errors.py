@@ -13,6 +13,7 @@ OutboxError (truss_outbox.contract.errors)
 ├── LocalFileError (OSError)              a file here cannot be written
 │   └── TargetError                       nor can any other: the disk is full or read-only
 ├── DamagedIndexError (StoreError)        a part of a job's index is missing or cannot be read
+├── SentFromElsewhereError                another machine has what it takes to send the item
 ├── SendingStoppedError                   somebody asked to stop; the rest is not sent yet
 └── WaitTimeoutError (TimeoutError)       some results are still missing
 """
@@ -109,6 +110,18 @@ class DamagedIndexError(StoreError):
     def __init__(self, key: str, problem: str) -> None:
         folder = key.rpartition("/")[0]
         super().__init__(key, f"{problem}: delete {folder}/ and run `outbox index` again")
+
+
+class SentFromElsewhereError(OutboxError):
+    """What an item is made of is not here: it was sent from another machine."""
+
+    code = "SENT_FROM_ELSEWHERE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "was sent from another machine, whose file or large input is not here, or differs:"
+            " submit it from there; with --stage, any machine can send its files again"
+        )
 
 
 class SendingStoppedError(OutboxError):

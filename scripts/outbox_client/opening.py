@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from truss_outbox.contract.root import Root
@@ -11,14 +11,14 @@ from .bucket.bucket import Bucket
 from .bucket.foreign import ForeignObjects
 from .bucket.naming import Naming
 from .bucket.open_bucket import open_bucket, route_to
-from .errors import UnknownJobError
 from .following import absence
-from .journal.belonging import endpoint_identity
+from .journal.belonging import JobPlace, endpoint_identity, find_journal
 from .journal.journal import Journal
 from .service.api import Deployment, ModelApi
 from .settings import ClientSettings
 from .sources.files import stored_items
 from .sources.items import Item
+from .submissions.senders import Senders, has_parts
 
 
 def naming(settings: ClientSettings) -> Naming:
@@ -127,6 +127,24 @@ def journal(
     )
 
 
+@contextmanager
+def known_job(settings: ClientSettings, job: str, in_bucket: Bucket) -> Iterator[Journal]:
+    """The journal of a job, with all that other machines told of it in the bucket.
+
+    Raises UnknownJobError where neither this machine nor the bucket knows the job, StoreError and
+    JournalError.
+    """
+    is_new = not _is_here(settings, job) and has_parts(in_bucket, job)
+    with journal(settings, job, create=is_new) as opened:
+        Senders(opened, in_bucket).look()
+        yield opened
+
+
+def _is_here(settings: ClientSettings, job: str) -> bool:
+    place = JobPlace(job=job, root=settings.require_root(), endpoint=endpoint(settings))
+    return find_journal(settings.home, place) is not None
+
+
 def why_no_result(settings: ClientSettings, job: str) -> str:
     """Of a job without a result in the bucket. Raises StoreError and JournalError."""
     return absence.why_no_result(
@@ -140,13 +158,12 @@ def why_no_result(settings: ClientSettings, job: str) -> str:
 
 @contextmanager
 def known_digests(settings: ClientSettings, job: str) -> Iterator[Callable[[str], str | None]]:
-    """The input's digest by key, of what was submitted from this machine."""
-    with ExitStack() as stack:
-        try:
-            known = stack.enter_context(journal(settings, job)).digest_of
-        except UnknownJobError:
-            known = _unknown
-        yield known
+    """The input's digest by key, of a job that this machine has sent or followed."""
+    if not _is_here(settings, job):
+        yield _unknown
+        return
+    with known_job(settings, job, bucket(settings)) as opened:
+        yield opened.digest_of
 
 
 def _unknown(key: str) -> str | None:  # noqa: ARG001

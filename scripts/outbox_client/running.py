@@ -23,6 +23,7 @@ from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
 from .service.api import Deployment
 from .service.limits import DEFAULT_LIMITS, SendingLimits
+from .submissions.publishing import publish_rest
 
 # Small enough that the first results are here while most are still to come.
 _AT_ONCE = 256
@@ -71,7 +72,10 @@ def run(
             is_sending=lambda: not sending.done(),
         )
         watch = Watch(tracker, timeout_seconds=timeout_seconds)
-        _finish(watch, journal, sending, fetcher, pool.submit(fetcher.run), stop)
+        try:
+            _finish(watch, journal, sending, fetcher, pool.submit(fetcher.run), stop)
+        finally:
+            publish_rest(journal, deployment.bucket, clock=clock)
     account = final_account(journal, deployment.bucket, clock=clock, progress=progress)
     return RunReport(account=account, fetched=fetcher.report)
 

@@ -252,12 +252,18 @@ def status_document(status: JobStatus) -> dict[str, Any]:
         "queue": status.queue and asdict(status.queue),
         "oldest": oldest and asdict(oldest) | {"seconds": round(oldest.seconds, 1)},
         "failures": status.failures,
+        "senders": [
+            {name: getattr(one, name) for name in ("sender", "sent", "planned")}
+            for one in status.senders
+        ],
     }
 
 
 def status_lines(status: JobStatus) -> Iterator[str]:
     job = printable(status.account.job)
     yield f"job {job}: {counted(status.account.counts)}"
+    for one in status.senders:
+        yield f"sender {one.sender} goes on: {one.sent:,} of {one.planned:,} sent"
     if status.pending:
         left = status.seconds_left
         ends = "" if left is None else f", about {duration_text(1000 * left)} to go"

@@ -28,6 +28,7 @@ from ..settings import (
     read_settings,
     state_directory,
 )
+from ..submissions.publishing import publish_rest
 from ..text import counted
 from . import answers
 from .options import FetchOptions, Items, JobName, Json, Target, Timeout, command
@@ -50,8 +51,8 @@ def wait(
     """Wait until the end of every item of the job is known."""
     settings = read_settings(bucket, service)
     with (
-        opening.journal(settings, job) as journal,
         opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
+        opening.known_job(settings, job, deployment.bucket) as journal,
     ):
         with shown_progress(as_json=as_json) as progress:
             account = wait_for(
@@ -59,7 +60,7 @@ def wait(
             )
         document = answers.account_answer(account, now=SYSTEM_CLOCK.now())
         lines = answers.account_lines(account)
-        failed = not account.succeeded
+        failed = not account.succeeded or journal.publication.unlisted_elsewhere() > 0
         answers.answer(as_json, document, lines, failed=failed, foreign=foreign)
 
 
@@ -75,8 +76,8 @@ def status(
     """Show counts, rate, time left, the queue, and failures by their codes."""
     settings = read_settings(bucket, service)
     with (
-        opening.journal(settings, job) as journal,
         opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
+        opening.known_job(settings, job, deployment.bucket) as journal,
         redrawn(in_place=watch and not as_json) as show,
     ):
         reader = StatusReader(journal, deployment=deployment)
@@ -97,11 +98,12 @@ def cancel(
     """Cancel what is planned or queued; what runs already goes on."""
     settings = read_settings(bucket, service)
     with (
-        opening.journal(settings, job) as journal,
-        opening.service(settings) as api,
+        opening.deployment(settings, on_wait=told_once(as_json=as_json)) as deployment,
+        opening.known_job(settings, job, deployment.bucket) as journal,
         shown_progress(as_json=as_json) as progress,
     ):
-        cancellation = cancel_job(journal, items or (), api=api, progress=progress)
+        cancellation = cancel_job(journal, items or (), api=deployment.api, progress=progress)
+        publish_rest(journal, deployment.bucket, clock=SYSTEM_CLOCK)
         nothing = not (cancellation.canceled or cancellation.too_late)
         reason = f"nothing waits or runs: {counted(journal.counts())}" if nothing else ""
     document = answers.cancellation_document(job, cancellation)

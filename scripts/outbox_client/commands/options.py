@@ -103,6 +103,9 @@ class SubmitOptions:
     max_time_in_queue: int | None = option(
         None, "Seconds; then a request expires.", min=10, max=259_200
     )
+    stage: bool = option(
+        False, "Send every file by way of the bucket, so that any machine can send it again."
+    )
     names: Names = option(Names.PATH, "Call files by their path, or by their content's SHA-256.")
     item_column: str = option("item", "In a table, the items' names.", metavar="NAME")
     label_column: list[str] = option(
@@ -133,6 +136,7 @@ class SubmitOptions:
             inputs=inputs,
             priority=self.priority,
             max_time_in_queue_seconds=self.max_time_in_queue,
+            stage=self.stage,
         )
 
     def reading(

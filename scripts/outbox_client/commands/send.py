@@ -152,8 +152,8 @@ def resume(
     again: all is in the job's journal."""
     settings = read_settings(bucket, service)
     with (
-        opening.journal(settings, job) as journal,
         opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
+        opening.known_job(settings, job, deployment.bucket) as journal,
     ):
         _send(journal, deployment, limits, as_json=as_json)
 
@@ -171,8 +171,8 @@ def retry(
     """Send again what failed and may succeed now; or the given items, whatever their reason."""
     settings = read_settings(bucket, service)
     with (
-        opening.journal(settings, job) as journal,
         opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
+        opening.known_job(settings, job, deployment.bucket) as journal,
     ):
         plan_again(journal, items or ())
         _send(journal, deployment, limits, as_json=as_json, nothing=_NOTHING_TO_RETRY)

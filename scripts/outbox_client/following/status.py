@@ -1,12 +1,14 @@
 """How far a job is right now."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..journal.journal import Journal
+from ..journal.publication import KnownSender
 from ..progress import silent
 from ..service.api import Deployment, QueueStatus
+from ..submissions.senders import Senders
 from .account import Account, final_account
 from .tracker import Tracker
 
@@ -29,6 +31,7 @@ class JobStatus:
     """`rate` of results a second in the last minute; `queue` is of everyone who uses the model.
 
     `failures`: how many failed, by code; `retryable` of them may succeed if they are sent again.
+    `senders`: who is sending more of the job, on any machine.
     """
 
     account: Account
@@ -37,6 +40,7 @@ class JobStatus:
     oldest: OldestRequest | None
     failures: dict[str, int] = field(default_factory=dict)
     retryable: int = 0
+    senders: Sequence[KnownSender] = ()
 
     @property
     def pending(self) -> int:
@@ -65,17 +69,21 @@ class StatusReader:
         self._journal = journal
         self._deployment = deployment
         self._clock = clock
-        self._tracker = Tracker(journal, deployment=deployment, clock=clock)
+        self._senders = Senders(journal, deployment.bucket, clock=clock)
+        self._tracker = Tracker(
+            journal, deployment=deployment, clock=clock, is_sending=self._senders.are_sending
+        )
 
     def until_end(self) -> Iterator[JobStatus]:
-        """One after the other, until nothing is pending."""
-        while (status := self.read()).pending:
+        """One after the other, until nothing is pending, and nobody sends more."""
+        while (status := self.read()).pending or status.senders:
             yield status
             self._clock.sleep(_PAUSE_SECONDS)
         yield status
 
     def read(self) -> JobStatus:
         """Raises ServiceError, StoreError, JournalError."""
+        sending = self._senders.look()
         for _ in range(_LOOKS):
             self._tracker.look()
             # Where the service has nothing left to do, what is open has ended without a result.
@@ -91,6 +99,7 @@ class StatusReader:
             oldest=self._oldest(),
             failures={failure.code: failure.items for failure in failures},
             retryable=sum(failure.retryable for failure in failures),
+            senders=sending,
         )
 
     def _rate(self) -> float:

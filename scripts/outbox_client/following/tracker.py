@@ -13,6 +13,8 @@ from ..journal.entries import Entry, OpenRequest, State, StoredResult
 from ..journal.journal import Journal
 from ..progress import Progress, silent
 from ..service.api import Deployment, bare_id
+from ..submissions.publishing import publish_rest
+from ..submissions.senders import Senders
 from ..threads import in_threads
 from .account import Account, Settler, final_account
 from .listing import JobListing, Stretch
@@ -263,12 +265,20 @@ def wait(
 ) -> Account:
     """Every item of the job with its final state; failures are states, not errors.
 
-    Planned items are waited for as long as some process sends them. Once the job has ended, its
-    account is stored in the bucket. Raises WaitTimeoutError after `timeout_seconds`, ServiceError,
-    StoreError and JournalError; what was found out until then is in the journal.
+    Planned items are waited for as long as some process sends them, on any machine. Once the job
+    has ended, its account is stored in the bucket. Raises WaitTimeoutError after `timeout_seconds`,
+    ServiceError, StoreError and JournalError; what was found out until then is in the journal.
     """
     journal.reopen_unknown()
-    tracker = Tracker(journal, deployment=deployment, progress=progress, clock=clock)
+    senders = Senders(journal, deployment.bucket, clock=clock)
+    tracker = Tracker(
+        journal,
+        deployment=deployment,
+        progress=progress,
+        clock=clock,
+        is_sending=senders.are_sending,
+    )
+    senders.tell = tracker.settler.report_trouble
     watch = Watch(tracker, timeout_seconds=timeout_seconds)
     try:
         while not watch.look():
@@ -280,4 +290,6 @@ def wait(
         remedy = "set BASETEN_API_KEY to a valid key; then " if refused else ""
         error.add_note(f"{remedy}`outbox wait {journal.job}` goes on from here")
         raise
+    finally:
+        publish_rest(journal, deployment.bucket, clock=clock)
     return final_account(journal, deployment.bucket, clock=clock, progress=progress)

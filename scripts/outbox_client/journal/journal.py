@@ -13,7 +13,7 @@ from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.root import Root
 
 from ..errors import JournalError
-from . import queries
+from . import publication, queries
 from .belonging import JobPlace, find_journal, journal_path, unknown_job
 from .entries import (
     Accepted,
@@ -90,6 +90,7 @@ def make_tables(connection: sqlite3.Connection, path: Path, place: JobPlace) -> 
             raise JournalError(_of_another_version(path))
         if JobPlace.recorded(connection) != place:
             raise JournalError(f"{path} has become another bucket's: do it again")
+        publication.make_tables(connection)
 
 
 def _columns(connection: sqlite3.Connection) -> list[str]:
@@ -156,6 +157,9 @@ class Journal:
         self._lock = threading.Lock()
         self._reading = reading
         self._reading_lock = threading.Lock()
+        self.publication = publication.Publication(
+            place.job, transaction=self._transaction, rows=self._rows
+        )
 
     @classmethod
     @contextlib.contextmanager

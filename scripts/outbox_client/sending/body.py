@@ -33,11 +33,15 @@ _A_KEY = input_key("0" * 64)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Body:
-    """An async request, ready to send. `digest` is the contract's digest of its input."""
+    """An async request, ready to send. `digest` is the contract's digest of its input.
+
+    `staged` is the item's own input where the bucket has all its files, else None.
+    """
 
     content: Mapping[str, Any]
     digest: str
     file_bytes: int
+    staged: Mapping[str, JsonValue] | None = None
 
 
 def check_body(batch: Batch, item: Item, *, metadata_field: str = "metadata") -> None:
@@ -61,12 +65,13 @@ def check_body(batch: Batch, item: Item, *, metadata_field: str = "metadata") ->
 def make_body(
     batch: Batch, item: Item, bucket: Bucket, *, metadata_field: str = "metadata"
 ) -> Body:
-    """Files go inside while the body may hold them, the smallest first, else into the bucket under
-    their hash; so does all of the input where it is too large without them.
+    """Files go inside while the body may hold them, the smallest first, else, or where the batch
+    says so, into the bucket under their hash; so does all of the input where it is too large
+    without them.
 
     Raises InvalidInputError where a file cannot be read or changes meanwhile, and StoreError.
     """
-    inputs, file_bytes = _with_files(_inputs(batch, item), bucket)
+    inputs, file_bytes, staged = _with_files(batch, item, bucket)
     metadata, digest = _metadata(batch, item), input_digest(inputs)
     if _size(inputs) > _MAX_INPUT_BYTES:
         metadata["model_input"] = stage_bytes(canonical_json(inputs), bucket)
@@ -74,7 +79,7 @@ def make_body(
     names = ("priority", "max_time_in_queue_seconds")
     how = {name: value for name in names if (value := getattr(batch, name)) is not None}
     content = {"model_input": {**inputs, metadata_field: metadata}, **how}
-    return Body(content=content, digest=digest, file_bytes=file_bytes)
+    return Body(content=content, digest=digest, file_bytes=file_bytes, staged=staged)
 
 
 def _inputs(batch: Batch, item: Item) -> dict[str, JsonValue]:
@@ -85,13 +90,16 @@ def _metadata(batch: Batch, item: Item) -> dict[str, Any]:
     return batch.metadata(item).model_dump(mode="json", exclude_none=True)
 
 
-def _with_files(inputs: dict[str, JsonValue], bucket: Bucket) -> tuple[dict[str, JsonValue], int]:
-    """The input with the files' bytes or keys instead of their paths, and how many bytes."""
-    sizes = dict[LocalFile, int]()
+def _with_files(
+    batch: Batch, item: Item, bucket: Bucket
+) -> tuple[dict[str, JsonValue], int, dict[str, JsonValue] | None]:
+    """The input with the files' bytes or keys instead of their paths, and how many bytes; last
+    what of it an item by itself needs, where no file is inside."""
+    inputs, sizes = _inputs(batch, item), dict[LocalFile, int]()
     for file in files_in(inputs):
         with readable(file.path):
             sizes[file] = file.path.stat().st_size
-    inside = _inside(inputs, sizes)
+    inside = set[LocalFile]() if batch.stage else _inside(inputs, sizes)
 
     def place(file: LocalFile) -> JsonValue:
         if file not in inside:
@@ -102,7 +110,9 @@ def _with_files(inputs: dict[str, JsonValue], bucket: Bucket) -> tuple[dict[str,
             raise _changed(file.path)
         return file.reference(base64=base64.b64encode(data).decode())
 
-    return replaced(inputs, place), sum(sizes.values())
+    placed = replaced(inputs, place)
+    own = {name: one for name, one in placed.items() if name in item.inputs or one != inputs[name]}
+    return placed, sum(sizes.values()), own if sizes and not inside else None
 
 
 def _inside(inputs: Mapping[str, JsonValue], sizes: Mapping[LocalFile, int]) -> set[LocalFile]:

@@ -1,6 +1,7 @@
 """Sending a job: all of it is recorded first, then sent; what is interrupted can be resumed."""
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import (
     RefusedRequestError,
     SendingStoppedError,
+    SentFromElsewhereError,
     ServiceUnavailableError,
     UnknownJobError,
+    UnreadableFileError,
 )
 from ..journal.entries import Accepted, Begun, Entry, Planned, Settlement, State
 from ..journal.journal import Journal
@@ -30,6 +33,8 @@ from ..service.limits import (
     Window,
 )
 from ..sources.items import Batch, Item
+from ..sources.references import files_in
+from ..submissions.publishing import publish_rest, publishing
 from ..threads import in_threads
 from .body import Body, make_body
 from .plan import planned
@@ -52,7 +57,7 @@ class Ready:
 
     planned: Planned
     body: Body | None
-    problem: InvalidInputError | None = None
+    problem: InvalidInputError | SentFromElsewhereError | None = None
 
 
 class _HaltedError(Exception):
@@ -98,19 +103,36 @@ class Sender:
         )
 
     def prepare(self, planned: Planned) -> Ready:
-        """Raises StoreError where a file cannot be put into the bucket."""
+        """Raises StoreError where a file cannot be put into the bucket, and JournalError."""
         body, problem = None, None
         if not self.halted:
             try:
-                body = make_body(
-                    planned.batch,
-                    planned.item,
-                    self._deployment.bucket,
-                    metadata_field=self._deployment.naming.metadata_field,
-                )
-            except InvalidInputError as error:
+                body = self._body(planned)
+            except (InvalidInputError, SentFromElsewhereError) as error:
                 problem = error
         return Ready(planned=planned, body=body, problem=problem)
+
+    def _body(self, planned: Planned) -> Body:
+        item, publication = planned.item, self._journal.publication
+        origin = publication.origin(item.name)
+        has_files = bool(files_in({**planned.batch.inputs, **item.inputs}))
+        # A file of this name may be another one here.
+        if origin and not (origin.has_inputs and (origin.digest or not has_files)):
+            raise SentFromElsewhereError
+        try:
+            body = make_body(
+                planned.batch,
+                item,
+                self._deployment.bucket,
+                metadata_field=self._deployment.naming.metadata_field,
+            )
+        except UnreadableFileError as error:
+            raise (SentFromElsewhereError() if origin else error) from error
+        if origin and has_files and body.digest != origin.digest:
+            raise SentFromElsewhereError
+        if body.staged is not None:
+            publication.record_staged(item.name, json.dumps(body.staged))
+        return body
 
     def send(self, ready: Ready) -> Receipt | None:
         """None where sending has stopped before. A refusal of this one request is a receipt.
@@ -172,7 +194,14 @@ class Sender:
 
     def _refused(self, ready: Ready, error: OutboxError) -> Receipt:
         item = ready.planned.item.name
-        failed = Settlement(item=item, state=State.FAILED, code=error.code, message=str(error))
+        failed = Settlement(
+            item=item,
+            state=State.FAILED,
+            code=error.code,
+            message=str(error),
+            retryable=isinstance(error, SentFromElsewhereError),  # where it was sent from
+            ended_at=self._clock.now(),
+        )
         # Its result may have been found, although no answer came.
         return Receipt(item=item, problem=str(error) if self._journal.settle(failed) else None)
 
@@ -243,8 +272,16 @@ def resume(
     submission, total = Submission(job=journal.job, began_at=clock.now()), journal.unsent_count()
     progress(ProgressEvent(phase="submit", done=0, total=total))
     sender = Sender(journal, deployment=deployment, limits=limits, clock=clock, stop=stop)
+
+    def tell(note: str) -> None:
+        done = submission.sent + len(submission.refused)
+        progress(ProgressEvent(phase="submit", done=done, total=total, note=note))
+
     try:
-        for done, receipt in enumerate(_sent(sender, journal, deployment), start=1):
+        if not total:
+            publish_rest(journal, deployment.bucket, clock=clock)  # of a run that was killed
+        told = publishing(journal, deployment.bucket, planned=total, clock=clock, tell=tell)
+        for done, receipt in enumerate(_sent(sender, journal, deployment, told), start=1):
             if receipt.problem is None:
                 submission.sent += 1
             else:
@@ -267,7 +304,13 @@ def accepted(journal: Journal, submission: Submission) -> Iterator[Entry]:
             yield entry
 
 
-def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[Receipt]:
+def _sent(
+    sender: Sender,
+    journal: Journal,
+    deployment: Deployment,
+    told: contextlib.AbstractContextManager[None],
+) -> Iterator[Receipt]:
+    """`told` is entered once it is known that service and bucket are there."""
     if not journal.unsent_count():
         return
     # Before anything is read or uploaded, so that a wrong key or address costs no upload.
@@ -278,7 +321,7 @@ def _sent(sender: Sender, journal: Journal, deployment: Deployment) -> Iterator[
     unsent = takewhile(lambda _: not sender.halted, _marked(journal, deployment))
     prepared = in_threads(sender.prepare, unsent, workers=_STAGERS)
     # Closed in any case: what is prepared ahead of the senders would go on uploading.
-    with contextlib.closing(prepared):
+    with told, contextlib.closing(prepared):
         for receipt in in_threads(sender.send, prepared, workers=_SENDERS, halt=sender.halt):
             if receipt is not None:
                 yield receipt

@@ -116,7 +116,8 @@ _QUEUE_SECONDS = range(10, 259_201)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """What the requests of a job share. `inputs` are further fields of `model_input`.
+    """What the requests of a job share. `inputs` are further fields of `model_input`; `stage` puts
+    every file into the bucket, so that any machine can send the request again.
 
     Raises InvalidInputError for what the service or the model would refuse.
     """
@@ -126,6 +127,7 @@ class Batch:
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
     priority: int | None = None
     max_time_in_queue_seconds: int | None = None
+    stage: bool = False
 
     def __post_init__(self) -> None:
         if self.priority is not None and self.priority not in _PRIORITIES:

@@ -157,9 +157,11 @@ def test_what_has_nothing_to_send_or_to_cancel_says_why(outbox, documents, job):
         assert (result.exit_code, why in result.stderr) == (0, True), result.stderr
 
 
-def test_jobs_of_one_name_in_two_buckets_stay_apart(outbox, documents, job, seaweedfs, tmp_path):
+def test_jobs_of_one_name_in_two_buckets_stay_apart(outbox, documents, job, seaweedfs, bucket):
     """The bucket of another server here has the same name: only the endpoint tells them apart."""
     outbox("submit", documents, "--job", job)
+    for key in bucket.keys("submissions/"):
+        bucket.delete(key)
     with running_front_door(seaweedfs.endpoint_url) as door:
         there = {"OUTBOX_ENDPOINT_URL": door.url}
         unknown = outbox("status", job, **there)

@@ -1,0 +1,128 @@
+"""Telling other machines what this one sends: a thread of its own, which holds nobody up."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from truss_outbox.contract.errors import AccessDeniedError, AlreadyExistsError, OutboxError
+
+from ..bucket.bucket import Bucket
+from ..clock import Clock
+from ..journal.journal import Journal
+from .parts import Lines, new_sender, part_key, write_part
+
+EVERY_SECONDS = 5.0
+"""What was sent is in the bucket after so long."""
+
+SIGN_OF_LIFE_SECONDS = 30.0
+"""Also a sender that has nothing to tell writes a part as often as this."""
+
+_LONGEST_WAIT_SECONDS = 10.0
+
+
+class Publisher:
+    """Writes the parts of one run that sends `planned` items. For one thread at a time."""
+
+    def __init__(self, journal: Journal, bucket: Bucket, *, planned: int, clock: Clock) -> None:
+        self.sender = new_sender()
+        self._job = journal.job
+        self._publication = journal.publication
+        self._bucket = bucket.waiting(timeout_seconds=_LONGEST_WAIT_SECONDS, on_wait=lambda _: None)
+        self._clock = clock
+        self._planned = planned
+        self._sent = 0
+        self._number = 0
+        self._written_at: float | None = None
+
+    def write(self, *, ended: bool = False) -> None:
+        """What there is to tell; where that is nothing, a part if it is time for a sign of life.
+
+        Raises StoreError and JournalError: then what was not written is left to the next call.
+        """
+        while (lines := self._lines()).is_full:
+            self._write(lines, ended=False)
+        now = time.monotonic()
+        is_late = self._written_at is None or now - self._written_at >= SIGN_OF_LIFE_SECONDS
+        if lines.until or ended or is_late:
+            self._write(lines, ended=ended)
+
+    def _lines(self) -> Lines:
+        lines = Lines()
+        while not lines.is_full and (rows := self._publication.unpublished(after=lines.until)):
+            lines.add(rows)
+        return lines
+
+    def _write(self, lines: Lines, *, ended: bool) -> None:
+        unlisted = self._publication.unlisted_count(after=lines.until)
+        sent = min(self._sent + lines.sent, self._planned)
+        state = {
+            "sender": self.sender,
+            "planned": self._planned,
+            "sent": sent,
+            "unlisted": unlisted,
+            "ended": ended,
+        }
+        now = self._clock.now()
+        part = write_part({"job": self._job, "written_at": now, **state}, lines)
+        key = part_key(self._job, self.sender, self._number)
+        with contextlib.suppress(AlreadyExistsError):  # by this very call
+            self._bucket.create_new(key, part)
+        row = {**state, "number": self._number, "seen_at": now}
+        self._publication.note_written(key, row, until=lines.until)
+        self._number, self._sent, self._written_at = self._number + 1, sent, time.monotonic()
+
+
+@contextlib.contextmanager
+def publishing(
+    journal: Journal, bucket: Bucket, *, planned: int, clock: Clock, tell: Callable[[str], None]
+) -> Iterator[None]:
+    """Publishes while the block runs, and what is left at its end, however it ends.
+
+    A bucket that refuses costs one note, to `tell`.
+    """
+    publisher = Publisher(journal, bucket, planned=planned, clock=clock)
+    over = threading.Event()
+    thread = threading.Thread(target=_publish, args=(publisher, over, tell), name="outbox-publish")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def publish_rest(journal: Journal, bucket: Bucket, *, clock: Clock) -> None:
+    """Tell what ended without a result: nothing else in the bucket shows that for good.
+
+    Where the bucket refuses, it is left to a later call.
+    """
+    with contextlib.suppress(OutboxError, KeyboardInterrupt):
+        if journal.publication.unpublished(after=0, limit=1):
+            Publisher(journal, bucket, planned=0, clock=clock).write(ended=True)
+
+
+def _publish(publisher: Publisher, over: threading.Event, tell: Callable[[str], None]) -> None:
+    has_told = is_over = False
+    while not is_over:
+        try:
+            publisher.write()
+            is_over = over.wait(EVERY_SECONDS)
+            if is_over:
+                publisher.write(ended=True)
+        except KeyboardInterrupt:  # of a wait, once the process was asked to end
+            return
+        except OutboxError as error:
+            if not has_told:
+                has_told = True
+                tell(_note(error))
+            if isinstance(error, AccessDeniedError):
+                return
+            is_over = is_over or over.wait(EVERY_SECONDS)
+
+
+def _note(error: OutboxError) -> str:
+    return (
+        "what is sent cannot be written to the bucket, so no other machine can follow the job; it"
+        f" is sent all the same: {error}"
+    )
