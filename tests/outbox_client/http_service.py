@@ -120,11 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """A client that was killed is no fault of the service's."""
+
+
 @contextlib.contextmanager
 def running_service(service: FakeService, faults: Faults) -> Iterator[str]:
     """Yields the base URL."""
     handler = type("Handler", (_Handler,), {"service": service, "faults": faults})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from outbox_client.following import tracker
 from outbox_client.submissions import senders
 
 
@@ -11,6 +12,7 @@ from outbox_client.submissions import senders
 def silence_is_short(monkeypatch):
     """A sender that was killed is known to have stopped at once."""
     monkeypatch.setattr(senders, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(tracker, "_UNANSWERED_SECONDS", 0.0)
 
 
 @pytest.fixture
