@@ -140,9 +140,19 @@ def known_job(settings: ClientSettings, job: str, in_bucket: Bucket) -> Iterator
         yield opened
 
 
+def log_file(settings: ClientSettings, job: str) -> Path:
+    """Of what is sent detached: beside the job's journal, which is there."""
+    path = find_journal(settings.home, _place(settings, job))
+    assert path is not None
+    return path.with_suffix(".log")
+
+
 def _is_here(settings: ClientSettings, job: str) -> bool:
-    place = JobPlace(job=job, root=settings.require_root(), endpoint=endpoint(settings))
-    return find_journal(settings.home, place) is not None
+    return find_journal(settings.home, _place(settings, job)) is not None
+
+
+def _place(settings: ClientSettings, job: str) -> JobPlace:
+    return JobPlace(job=job, root=settings.require_root(), endpoint=endpoint(settings))
 
 
 def why_no_result(settings: ClientSettings, job: str) -> str:

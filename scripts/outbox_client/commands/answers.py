@@ -19,6 +19,7 @@ from ..following.cancel import Cancellation
 from ..following.status import JobStatus
 from ..indexing.build import IndexReport
 from ..journal.entries import DamagedJournal, Entry, JobSummary, State
+from ..sending.detached import Detached
 from ..sending.plan import Plan
 from ..sending.submit import Submission
 from ..text import counted, duration_text
@@ -180,6 +181,15 @@ def submission_lines(submission: Submission) -> list[str]:
     refused = f", {len(submission.refused)} refused" if submission.refused else ""
     last = f"job {printable(submission.job)}: {submission.sent} sent{refused}"
     return [*grouped_lines(problems), last]
+
+
+def detached_lines(sending: Detached) -> list[str]:
+    job = printable(sending.job)
+    log = printable(str(sending.log))
+    return [
+        f"job {job}: process {sending.process} sends {sending.planned:,}; what it says is in {log}",
+        f"on any machine, `outbox status {job}` shows how far it is, `outbox wait {job}` follows it",
+    ]
 
 
 def fetch_lines(report: FetchReport, *, to: str) -> list[str]:

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
@@ -15,8 +16,9 @@ from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
 from ..journal.journal import Journal
 from ..running import run as run_job
+from ..sending.detached import detach as start
 from ..sending.plan import plan_again, planned
-from ..sending.submit import accepted
+from ..sending.submit import accepted, announce
 from ..sending.submit import resume as send_planned
 from ..service.api import Deployment
 from ..service.limits import SendingLimits
@@ -39,6 +41,12 @@ Sources = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show keys and sizes; send nothing.")]
+
+
+Detach = Annotated[
+    bool,
+    typer.Option("--detach", help="Plan all, and go on sending in a process of its own."),
+]
 
 
 @contextmanager
@@ -105,7 +113,7 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
 
 
 @command(app, "submit")
-def submit(
+def submit(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
     bucket: ResultOverrides,
     service: ServiceOverrides,
     sources: Sources,
@@ -113,6 +121,7 @@ def submit(
     limits: SendingLimits,
     foreign: ForeignObjects,
     dry_run: DryRun = False,
+    detach: Detach = False,
     as_json: Json = False,
 ) -> None:
     """Send documents. Sending a job again is harmless: each result is made once."""
@@ -136,7 +145,14 @@ def submit(
             opening.journal(settings, batch.job, create=True) as journal,
         ):
             journal.plan(plan)
-            _send(journal, deployment, limits, as_json=as_json)
+            if not detach:
+                _send(journal, deployment, limits, as_json=as_json)
+                return
+            count = announce(journal, deployment)
+        log = opening.log_file(settings, batch.job)
+        sending = start(batch.job, (bucket, service, limits), planned=count, log=log)
+        lines = answers.detached_lines(sending)
+        answers.answer(as_json, asdict(sending) | {"log": str(log)}, lines, foreign=foreign)
 
 
 @command(app, "resume")

@@ -84,6 +84,10 @@ class Publication:
         """Of how many items that were planned here no part up to the number `after` tells."""
         return int(self._rows(sql.COUNT_UNLISTED, after=after)[0][0])
 
+    def announced(self) -> str | None:
+        """A sender of this machine that has told its plan alone: whoever sends it goes on so."""
+        return next((row[0] for row in self._rows(sql.SELECT_ANNOUNCED)), None)
+
     def note_written(self, name: str, sender: Row, *, until: int) -> None:
         """A part has everything up to the number `until`."""
         with self._transaction() as connection:

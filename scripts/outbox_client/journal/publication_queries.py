@@ -106,6 +106,11 @@ SELECT value FROM json_each(:names) WHERE value NOT IN (SELECT name FROM parts)
 
 SELECT_SENDERS = "SELECT * FROM senders ORDER BY seen_at, sender"
 
+SELECT_ANNOUNCED = """
+SELECT sender FROM senders WHERE is_mine AND NOT ended AND number = 0 AND sent = 0
+ORDER BY seen_at DESC LIMIT 1
+"""
+
 SUM_UNLISTED = """
 SELECT coalesce(sum(unlisted), 0) FROM senders AS stopped
 WHERE NOT is_mine AND NOT EXISTS (

@@ -34,7 +34,7 @@ from ..service.limits import (
 )
 from ..sources.items import Batch, Item
 from ..sources.references import files_in
-from ..submissions.publishing import publish_rest, publishing
+from ..submissions.publishing import publish_plan, publish_rest, publishing
 from ..threads import in_threads
 from .body import Body, make_body
 from .plan import planned
@@ -295,6 +295,18 @@ def resume(
         )
         raise
     return submission
+
+
+def announce(journal: Journal, deployment: Deployment, *, clock: Clock = SYSTEM_CLOCK) -> int:
+    """Tell every machine what is planned, before another process sends it; returns how much it is.
+
+    Raises UnauthorizedError and StoreError, as sending would: nobody would see that process's.
+    """
+    with contextlib.suppress(ServiceUnavailableError):
+        deployment.api.queue_status()
+    planned = journal.unsent_count()
+    publish_plan(journal, deployment.bucket, planned=planned, clock=clock)
+    return planned
 
 
 def accepted(journal: Journal, submission: Submission) -> Iterator[Entry]:

@@ -25,14 +25,15 @@ class Publisher:
     """Writes the parts of one run that sends `planned` items. For one thread at a time."""
 
     def __init__(self, journal: Journal, bucket: Bucket, *, planned: int, clock: Clock) -> None:
-        self.sender = new_sender()
         self._job = journal.job
         self._publication = journal.publication
+        announced = self._publication.announced() if planned else None
+        self._sender = announced or new_sender()
         self._bucket = bucket.waiting(timeout_seconds=_LONGEST_WAIT_SECONDS, on_wait=lambda _: None)
         self._clock = clock
         self._planned = planned
         self._sent = 0
-        self._number = 0
+        self._number = 0 if announced is None else 1
         self._written_at: float | None = None
 
     def write(self, *, ended: bool = False) -> None:
@@ -47,6 +48,10 @@ class Publisher:
         if lines.until or ended or is_late:
             self._write(lines, ended=ended)
 
+    def write_first(self) -> None:
+        """One part, with as much as it holds. Raises StoreError and JournalError."""
+        self._write(self._lines(), ended=False)
+
     def _lines(self) -> Lines:
         lines = Lines()
         while not lines.is_full and (rows := self._publication.unpublished(after=lines.until)):
@@ -57,7 +62,7 @@ class Publisher:
         unlisted = self._publication.unlisted_count(after=lines.until)
         sent = min(self._sent + lines.sent, self._planned)
         state = {
-            "sender": self.sender,
+            "sender": self._sender,
             "planned": self._planned,
             "sent": sent,
             "unlisted": unlisted,
@@ -65,12 +70,22 @@ class Publisher:
         }
         now = self._clock.now()
         part = write_part({"job": self._job, "written_at": now, **state}, lines)
-        key = part_key(self._job, self.sender, self._number)
-        with contextlib.suppress(AlreadyExistsError):  # by this very call
-            self._bucket.create_new(key, part)
+        key = self._create(part)
         row = {**state, "number": self._number, "seen_at": now}
         self._publication.note_written(key, row, until=lines.until)
         self._number, self._sent, self._written_at = self._number + 1, sent, time.monotonic()
+
+    def _create(self, part: bytes) -> str:
+        while True:
+            key = part_key(self._job, self._sender, self._number)
+            try:
+                self._bucket.create_new(key, part)
+            except AlreadyExistsError:
+                if self._bucket.get(key) == part:  # by this very call
+                    return key
+                self._number += 1  # another process goes on with what was announced, too
+            else:
+                return key
 
 
 @contextlib.contextmanager
@@ -90,6 +105,15 @@ def publishing(
     finally:
         over.set()
         thread.join()
+
+
+def publish_plan(journal: Journal, bucket: Bucket, *, planned: int, clock: Clock) -> None:
+    """A first part, of a run that another process goes on with.
+
+    Raises StoreError, but not where the bucket does not let it be written.
+    """
+    with contextlib.suppress(AccessDeniedError):
+        Publisher(journal, bucket, planned=planned, clock=clock).write_first()
 
 
 def publish_rest(journal: Journal, bucket: Bucket, *, clock: Clock) -> None:
