@@ -188,7 +188,7 @@ def detached_lines(sending: Detached) -> list[str]:
     log = printable(str(sending.log))
     return [
         f"job {job}: process {sending.process} sends {sending.planned:,}; what it says is in {log}",
-        f"on any machine, `outbox status {job}` shows how far it is, `outbox wait {job}` follows it",
+        f"`outbox wait {job}` and `outbox status {job}` follow it, on any machine",
     ]
 
 

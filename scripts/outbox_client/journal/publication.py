@@ -6,6 +6,7 @@ has sent it, or has stopped.
 """
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -95,9 +96,9 @@ class Publication:
             connection.execute(sql.NOTE_PART, {"name": name})
             connection.execute(sql.NOTE_SENDER, {**sender, "is_mine": True})
 
-    def unread(self, names: str) -> list[str]:
-        """Those of a JSON array of parts' names that were neither read nor written here."""
-        return [row[0] for row in self._rows(sql.SELECT_UNREAD, names=names)]
+    def unread(self, names: Iterable[str]) -> list[str]:
+        """Those of these parts that were neither read nor written here."""
+        return [row[0] for row in self._rows(sql.SELECT_UNREAD, names=json.dumps(list(names)))]
 
     def senders(self) -> list[KnownSender]:
         """Of this machine too, the last to give a sign of life last."""
@@ -122,11 +123,6 @@ class Publication:
         with self._transaction() as connection:
             if connection.execute(sql.STAGE_SOURCE, values).rowcount:
                 connection.execute(sql.NOTE_PLAN, values)
-
-    def skip(self, name: str) -> None:
-        """The part is not read again."""
-        with self._transaction() as connection:
-            connection.execute(sql.NOTE_PART, {"name": name})
 
     def merge(self, name: str, sender: Row, lines: Iterable[Row]) -> None:
         """What a part says: of each item the latest submit counts, and what has ended stays so."""

@@ -55,15 +55,15 @@ RIGHTS = {
         reads_input_roots=True,
     ),
     Purpose.READER: Rights(
-        reads=("manifests", "artifacts", "failures", "index", "jobs"),
-        lists=("manifests", "failures", "index"),
+        reads=("manifests", "artifacts", "failures", "index", "jobs", "submissions"),
+        lists=("manifests", "failures", "index", "submissions"),
     ),
     # It deletes an input whose file changed while it was read: its name would be wrong. And what
     # `outbox doctor --send` has had stored.
     Purpose.CLIENT: Rights(
-        creates=("inputs", "index"),
+        creates=("inputs", "index", "submissions"),
         rewrites=("jobs",),
-        reads=("manifests", "artifacts", "failures", "inputs", "index", "jobs"),
+        reads=("manifests", "artifacts", "failures", "inputs", "index", "jobs", "submissions"),
         deletes=(
             "inputs",
             *(f"{kind}/{CANARY_FOLDER}" for kind in ("manifests", "artifacts", "failures")),

@@ -1,6 +1,5 @@
 """Reading what other machines tell of a job, and whether one of them is still sending."""
 
-import json
 import math
 from collections.abc import Callable
 
@@ -53,6 +52,7 @@ class Senders:
         self._clock = clock
         self.tell = tell
         self._told = set[str]()
+        self._foreign = set[str]()
         self._looked_at = -math.inf
         self._sending: list[KnownSender] = []
 
@@ -83,7 +83,7 @@ class Senders:
 
     def _read(self) -> None:
         listed = {one.key: one for one in self._bucket.objects(folder(self._journal.job))}
-        unread = self._journal.publication.unread(json.dumps(list(listed)))
+        unread = self._journal.publication.unread(listed.keys() - self._foreign)
         # As they were written: the plan of an item comes before its request.
         for found in sorted((listed[key] for key in unread), key=_place):
             self._merge(found)
@@ -93,7 +93,7 @@ class Senders:
             part = read_part(self._bucket, found, self._journal.job)
         except PartError as error:
             self._bucket.foreign.add(found.key, error)
-            self._journal.publication.skip(found.key)
+            self._foreign.add(found.key)
         else:
             self._journal.publication.merge(found.key, part.sender, part.lines)
 

@@ -20,7 +20,6 @@ def test_a_detached_submit_returns_at_once_and_any_machine_can_wait_for_it(
     log = tmp_path / "home" / "jobs" / answer["log"].rpartition("/")[2]
     until(lambda: f"job {job}: 3 sent" in log.read_text(), "the process to end")
     assert log.stat().st_mode & 0o777 == 0o600
-    assert os.getpgid(0) != answer["process"]
 
 
 def test_a_detached_process_has_a_session_of_its_own(outbox, documents, job, service):
@@ -29,7 +28,7 @@ def test_a_detached_process_has_a_session_of_its_own(outbox, documents, job, ser
     answer = json.loads(outbox("submit", documents, *arguments).stdout)
     process = answer["process"]
     assert os.getsid(process) == process
-    assert service.bodies == {} or len(service.bodies) < 3
+    assert len(service.bodies) < 3
     until(lambda: len(service.bodies) == 3, "the last submit")
 
 

@@ -71,7 +71,7 @@ ITEMS = [f"{number:04}" for number in range(40)]
 
 
 @pytest.mark.usefixtures("silence_is_short")
-def test_another_machine_goes_on_where_a_killed_sender_stopped(
+def test_another_machine_goes_on_where_a_killed_sender_stopped(  # noqa: PLR0917  # fixtures
     companion, there, outbox, rows, job, bucket, service, tmp_path, counts_of
 ):
     killed(companion("submit", rows, "--job", job, *SLOWLY), service, after=8)
