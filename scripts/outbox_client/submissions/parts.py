@@ -101,7 +101,7 @@ _LINE = TypeAdapter[PlannedLine | RequestLine](_Line)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class SubmissionPart:
     """As the journal's `Publication.merge` takes it."""
 
     sender: Mapping[str, Any]
@@ -126,12 +126,12 @@ def new_sender() -> str:
     return secrets.token_hex(6)
 
 
-def write_part(header: Mapping[str, Any], lines: "Lines") -> bytes:
+def write_part(header: Mapping[str, Any], lines: "PartLines") -> bytes:
     first = {"schema": SCHEMA, **header, "batches": [json.loads(one) for one in lines.batches]}
     return "\n".join([json.dumps(first), *lines.written, ""]).encode()
 
 
-class Lines:
+class PartLines:
     """The lines of a part that is being made, from what the journal has to tell."""
 
     def __init__(self) -> None:
@@ -200,7 +200,7 @@ def _request(row: sqlite3.Row) -> dict[str, Any] | None:
     return line | {name: row[name] for name in names if row[name] is not None}
 
 
-def read_part(bucket: Bucket, found: StoredObject, job: str) -> Part:
+def read_part(bucket: Bucket, found: StoredObject, job: str) -> SubmissionPart:
     """Raises PartError for what is none, and StoreError."""
     named = part_of(found.key)
     if named is None or found.size > MOST_READ_BYTES:
@@ -211,14 +211,15 @@ def read_part(bucket: Bucket, found: StoredObject, job: str) -> Part:
     sender, number = named
     state = header.model_dump(include={"planned", "sent", "unlisted", "ended"})
     seen = {"sender": sender, "number": number, "seen_at": found.modified_at.timestamp()}
-    return Part(sender=state | seen, lines=lines)
+    return SubmissionPart(sender=state | seen, lines=lines)
 
 
 def _parsed(data: bytes) -> tuple[Header, list[dict[str, Any]]]:
     first, *rest = data.rstrip(b"\n").split(b"\n")
     try:
         header = Header.model_validate_json(first)
-        return header, [_row(_LINE.validate_json(line), header) for line in rest]
+        batches = list(map(_options, header.batches))
+        return header, [_row(_LINE.validate_json(line), batches) for line in rest]
     except (ValidationError, IndexError, TypeError, InvalidInputError) as error:
         raise PartError(f"it is no part of what was sent ({SCHEMA})") from error
 
@@ -226,14 +227,17 @@ def _parsed(data: bytes) -> tuple[Header, list[dict[str, Any]]]:
 _OF_BATCH = tuple(one.name for one in fields(Batch))
 
 
-def _row(line: PlannedLine | RequestLine, header: Header) -> dict[str, Any]:
+def _options(written: Mapping[str, Any]) -> str:
+    """What this version knows of a batch's options, as the journal has them."""
+    return Batch(**{name: written[name] for name in _OF_BATCH if name in written}).to_json()
+
+
+def _row(line: PlannedLine | RequestLine, batches: Sequence[str]) -> dict[str, Any]:
     if isinstance(line, RequestLine):
         return line.model_dump()
-    options = header.batches[line.batch]
-    batch = Batch(**{name: options[name] for name in _OF_BATCH if name in options})
     return {
         **line.model_dump(include={"state", "item", "key", "place", "size", "attempts"}),
-        "options": batch.to_json(),
+        "options": batches[line.batch],
         "inputs": json.dumps(line.inputs or {}),
         "labels": json.dumps(line.labels),
         "has_inputs": line.inputs is not None,

@@ -10,7 +10,7 @@ from truss_outbox.contract.errors import AccessDeniedError, AlreadyExistsError, 
 from ..bucket.bucket import Bucket
 from ..clock import Clock
 from ..journal.journal import Journal
-from .parts import Lines, new_sender, part_key, write_part
+from .parts import PartLines, new_sender, part_key, write_part
 
 EVERY_SECONDS = 5.0
 """What was sent is in the bucket after so long."""
@@ -52,13 +52,13 @@ class Publisher:
         """One part, with as much as it holds. Raises StoreError and JournalError."""
         self._write(self._lines(), ended=False)
 
-    def _lines(self) -> Lines:
-        lines = Lines()
+    def _lines(self) -> PartLines:
+        lines = PartLines()
         while not lines.is_full and (rows := self._publication.unpublished(after=lines.until)):
             lines.add(rows)
         return lines
 
-    def _write(self, lines: Lines, *, ended: bool) -> None:
+    def _write(self, lines: PartLines, *, ended: bool) -> None:
         unlisted = self._publication.unlisted_count(after=lines.until)
         sent = min(self._sent + lines.sent, self._planned)
         state = {

@@ -1,5 +1,6 @@
 """Reading what other machines tell of a job, and whether one of them is still sending."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -9,13 +10,15 @@ from ..bucket.bucket import Bucket, StoredObject
 from ..clock import SYSTEM_CLOCK, Clock
 from ..journal.journal import Journal
 from ..journal.publication import KnownSender
-from .parts import PartError, folder, part_of, read_part
+from ..threads import in_threads
+from .parts import PartError, SubmissionPart, folder, part_of, read_part
 
 SILENT_SECONDS = 90.0
 """A sender that gave no sign of life for so long has stopped."""
 
 _LOOK_AGAIN_SECONDS = 5.0
 _LONGEST_WAIT_SECONDS = 10.0
+_READ_AT_ONCE = 16
 
 
 def _to_nobody(_: str) -> None:
@@ -85,17 +88,21 @@ class Senders:
         listed = {one.key: one for one in self._bucket.objects(folder(self._journal.job))}
         unread = self._journal.publication.unread(listed.keys() - self._foreign)
         # As they were written: the plan of an item comes before its request.
-        for found in sorted((listed[key] for key in unread), key=_place):
-            self._merge(found)
+        ordered = iter(sorted((listed[key] for key in unread), key=_place))
+        while some := list(itertools.islice(ordered, _READ_AT_ONCE)):
+            parts = dict(in_threads(self._part, some))
+            for found in some:
+                if (part := parts[found.key]) is not None:
+                    self._journal.publication.merge(found.key, part.sender, part.lines)
 
-    def _merge(self, found: StoredObject) -> None:
+    def _part(self, found: StoredObject) -> tuple[str, SubmissionPart | None]:
+        """None for what is none: it is foreign to the bucket."""
         try:
-            part = read_part(self._bucket, found, self._journal.job)
+            return found.key, read_part(self._bucket, found, self._journal.job)
         except PartError as error:
             self._bucket.foreign.add(found.key, error)
             self._foreign.add(found.key)
-        else:
-            self._journal.publication.merge(found.key, part.sender, part.lines)
+            return found.key, None
 
     def _alive(self) -> list[KnownSender]:
         """By the bucket's clock, which is asked where it matters."""
