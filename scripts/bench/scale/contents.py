@@ -178,10 +178,9 @@ def _time_text(seconds: int) -> str:
 def _records_of(state: _State) -> Iterator[Records]:
     job = state.job
 
-    def documents(make: Callable[[int, int], bytes]) -> Callable[[int], Stored]:
+    def documents(make: Callable[[int], bytes]) -> Callable[[int], Stored]:
         def found(position: int) -> Stored:
-            stored_at = state.time(position)
-            return _document(make(position, stored_at), stored_at)
+            return _document(make(position), state.time(position))
 
         return found
 

@@ -20,7 +20,7 @@ from typing import Any
 from .. import PROJECT
 from ..measuring import TimedRun, watched
 from . import steps
-from .synthetic_job import SyntheticJob
+from .synthetic_job import AGE_SECONDS, SyntheticJob, now
 from .synthetic_s3 import RunningS3, running_s3
 from .synthetic_service import RunningService, running_service
 
@@ -77,9 +77,8 @@ class Place:
         watched(self.command(words), directory=PROJECT, environment=self.environment)
 
     def has(self, name: str, within: str) -> bool:
-        """Whether a file of this name is in a folder that lies in the one of this name."""
-        folder = self.directory / within
-        return folder.exists() and any((one / name).exists() for one in folder.iterdir())
+        """Whether a file of this name is anywhere in the folder of this name."""
+        return any(True for _ in (self.directory / within).rglob(name))
 
 
 def _nothing(_: Place) -> None:
@@ -238,7 +237,8 @@ def _size(text: str) -> int:
 
 @contextmanager
 def _place(options: argparse.Namespace, size: int) -> Iterator[Place]:
-    text = f"march={size},failed=0.01,teams={options.teams}"
+    began = now() - AGE_SECONDS  # the same for the server and the steps
+    text = f"march={size},failed=0.01,teams={options.teams},began={began}"
     way = (f"--latency={options.latency}", f"--bits-per-second={options.bits_per_second}")
     with ExitStack() as stack:
         yield Place(

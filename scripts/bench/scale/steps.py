@@ -65,9 +65,9 @@ def write_table(job: SyntheticJob, path: Path) -> None:
 def write_results(job: SyntheticJob, directory: Path) -> None:
     """All results of the job, as `outbox fetch` leaves them."""
     for position in _stored(job):
-        folder = directory / job.item(job.number(position))
+        folder = directory / job.key(position).removeprefix(f"job={job.name}/")
         folder.mkdir(parents=True)
-        data = job.manifest(position, job.time(position))
+        data = job.manifest(position)
         (artifact,) = Manifest.from_bytes(data).artifacts
         (folder / artifact.name).write_bytes(b"".join(job.artifact(position, 0, job.size)))
         (folder / "manifest.json").write_bytes(data)
@@ -126,7 +126,7 @@ def make_index(job: SyntheticJob) -> None:
         bucket.delete(key)
     parts = IndexParts(bucket, job=job.name)
     indexed = (position for position in _stored(job) if position not in absent)
-    model = index_format.row(Manifest.from_bytes(job.manifest(0, job.time(0))))
+    model = index_format.row(Manifest.from_bytes(job.manifest(0)))
     for number in itertools.count():
         rows = [_row(job, position, model) for position in itertools.islice(indexed, PART_ROWS)]
         if not rows:
@@ -200,7 +200,7 @@ def _end(job: SyntheticJob, number: int) -> Settlement:
 
 def _row(job: SyntheticJob, position: int, model: dict[str, object]) -> dict[str, object]:
     """As `index_format.row` of the manifest, for a fifth of the time."""
-    manifest = json.loads(job.manifest(position, job.time(position)))
+    manifest = json.loads(job.manifest(position))
     names = ("key", "item", "request_id", "attempt", "artifacts")
     return (
         model

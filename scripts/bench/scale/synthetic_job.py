@@ -17,6 +17,9 @@ DIGEST = "0" * 64
 
 ROOT = "s3://outbox"
 ARTIFACT = "text.txt"
+AGE_SECONDS = 2 * 86_400
+"""Of a job's first result, where nothing else is said."""
+
 _MODEL = ModelInfo(name="synthetic", version="1")
 _MOST = 10**7
 _SECOND_RESULTS = 1000
@@ -55,11 +58,16 @@ class SyntheticJob:
 
     @classmethod
     def parse(cls, text: str) -> "SyntheticJob":
-        """`NAME=COUNT`, then `,size=…`, `,failed=SHARE` and `,teams=…`. Raises ValueError."""
+        """`NAME=COUNT`, then `,size=…`, `,failed=SHARE`, `,teams=…`, `,began=…`.
+
+        Raises ValueError.
+        """
         (name, count), *more = (part.split("=", 1) for part in text.split(","))
-        options = {"size": "16384", "teams": "0", "failed": "0"} | dict(more)
-        if len(options) > 3:
-            raise ValueError("a job has the options size, teams and failed")
+        own = dict(more)
+        options = {"size": "16384", "teams": "0", "failed": "0", "began": str(now() - AGE_SECONDS)}
+        if unknown := own.keys() - options.keys():
+            raise ValueError(f"a job has no {', '.join(unknown)}")
+        options |= own
         failed = float(options["failed"])
         return cls(
             name=name,
@@ -67,6 +75,7 @@ class SyntheticJob:
             size=int(options["size"]),
             teams=int(options["teams"]),
             failed_every=round(1 / failed) if failed else 0,
+            began_at=int(options["began"]),
         )
 
     @property
@@ -105,14 +114,14 @@ class SyntheticJob:
     def key(self, position: int) -> str:
         return key_of_manifest(self.manifest_path(position))
 
-    def manifest(self, position: int, stored_at: int) -> bytes:
+    def manifest(self, position: int) -> bytes:
         sha256 = self._beginning_sha256.copy()
         sha256.update(self._tail(position))
-        names = {"sha256": sha256.hexdigest(), "time": _time_text(stored_at)}
+        names = {"sha256": sha256.hexdigest(), "time": _time_text(self.time(position))}
         return (self._manifest_template % (self._names(position) | names)).encode()
 
-    def failure(self, position: int, stored_at: int) -> bytes:
-        names = self._names(position) | {"time": _time_text(stored_at)}
+    def failure(self, position: int) -> bytes:
+        names = self._names(position) | {"time": _time_text(self.time(position))}
         return (self._failure_template % names).encode()
 
     def manifest_path(self, position: int) -> str:

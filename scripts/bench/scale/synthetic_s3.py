@@ -15,16 +15,14 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .connection import OWN, Answer, Link, Request, Wire
 from .contents import Contents
 from .s3_calls import BUCKET, S3Calls
 from .serving import answer_json, ask, run_server, running_server
-from .synthetic_job import SyntheticJob, now
-
-_AGE_SECONDS = 2 * 86_400
+from .synthetic_job import SyntheticJob
 
 
 class SyntheticS3:
@@ -137,8 +135,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _main(options: argparse.Namespace) -> None:
-    jobs = [replace(job, began_at=now() - _AGE_SECONDS) for job in options.job]
-    s3 = SyntheticS3(jobs, latency=options.latency, bits=options.bits_per_second)
+    s3 = SyntheticS3(options.job, latency=options.latency, bits=options.bits_per_second)
     if options.render:
         s3.contents.write()
     run_server(s3.wire, port=options.port)
