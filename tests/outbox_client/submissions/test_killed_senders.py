@@ -154,7 +154,7 @@ def test_what_a_stopped_sender_left_is_planned_for_another(
             Batch(job=journal.job),
             deployment=deployment,
             journal=journal,
-            limits=SendingLimits(submits_per_second=50),
+            limits=SendingLimits(submits_per_second=10),
             progress=stop_soon,
             stop=stop,
         )
