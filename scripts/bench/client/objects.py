@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.sending.body import stage_file
-from outbox_client.threads import in_threads
 from truss_outbox.contract import Artifact
 from truss_outbox.contract.keys import artifact_key, manifest_key
 
@@ -39,7 +38,7 @@ class TransferCase:
 def fill(job: str, count: int, size: int) -> None:
     """So many committed results of one artifact each."""
     bucket = _bucket()
-    for _ in in_threads(lambda number: _commit(bucket, job, number, size), range(count)):
+    for _ in bucket.in_threads(lambda number: _commit(bucket, job, number, size), range(count)):
         pass
 
 
@@ -83,8 +82,9 @@ if __name__ == "__main__":
     gc.freeze()  # as the command does
     match sys.argv[1:]:
         case ["stage", directory]:
-            stage = partial(stage_file, bucket=_bucket())
-            for _ in in_threads(stage, sorted(Path(directory).iterdir()), workers=32):
+            bucket = _bucket()
+            stage = partial(stage_file, bucket=bucket)
+            for _ in bucket.in_threads(stage, sorted(Path(directory).iterdir())):
                 pass
         case ["fill", job, count, size]:
             fill(job, int(count), int(size))

@@ -39,7 +39,6 @@ from truss_outbox.contract.listing import LISTING_NAME, MAX_LINE_BYTES, read_lis
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 
 from ..local_files import local_files
-from ..threads import in_threads
 from .bucket import Bucket, StoredObject
 from .walking import Span, Walker
 
@@ -73,7 +72,8 @@ def keys_with_manifest(walker: Walker, prefix: str, keys: Collection[str]) -> se
     if walker.can_jump:
         listed = manifests_of(walker, prefix, keys)
         return {key_of_manifest(found.key) for found in listed} & set(keys)
-    answers = in_threads(lambda key: (key, walker.bucket.exists(manifest_key(key))), keys)
+    bucket = walker.bucket
+    answers = bucket.in_threads(lambda key: (key, bucket.exists(manifest_key(key))), keys)
     return {key for key, is_there in answers if is_there}
 
 

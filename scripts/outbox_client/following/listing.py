@@ -21,7 +21,6 @@ from ..bucket.walking import PAGE_KEYS, Walker
 from ..journal.entries import OpenRequest, StoredResult
 from ..journal.journal import Journal
 from ..service.api import Deployment
-from ..threads import in_threads
 
 T = TypeVar("T")
 
@@ -62,7 +61,11 @@ class JobListing:
 
     def results_of(self, keys: Sequence[str]) -> list[StoredResult]:
         """The results of open requests under these keys, each asked for by itself."""
-        times = {key: at for key, at in in_threads(self._committed_at, keys) if at is not None}
+        times = {
+            key: at
+            for key, at in self._bucket.in_threads(self._committed_at, keys)
+            if at is not None
+        }
         return [StoredResult(one, times[one.key]) for one in self._journal.open_requests(times)]
 
     def _committed_at(self, key: str) -> tuple[str, float | None]:
@@ -91,10 +94,10 @@ class JobListing:
     def new_failures(self) -> Iterator[tuple[OpenRequest, Failure]]:
         """The failure records under open requests' keys, each of them once."""
         listed = set[int]()
-        for found in in_threads(self._failures_in, self.stretches()):
+        for found in self._bucket.in_threads(self._failures_in, self.stretches()):
             listed.update(hash(path) for path, _ in found)
             fresh = [one for one in found if hash(one[0]) not in self._read]
-            for path, request, failure in in_threads(self._failure, fresh):
+            for path, request, failure in self._bucket.in_threads(self._failure, fresh):
                 if request.request_id is not None:  # else it is not known yet whose failure it is
                     self._read.add(hash(path))
                     if failure is not None:

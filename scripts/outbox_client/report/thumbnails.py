@@ -16,7 +16,6 @@ from truss_outbox.contract.keys import artifact_key
 from truss_outbox.contract.manifest import check_artifact
 
 from ..bucket.bucket import Bucket
-from ..threads import in_threads
 from .survey import Sampled
 
 MOST = 24
@@ -46,7 +45,7 @@ def thumbnails(sample: Iterable[Sampled], *, bucket: Bucket) -> list[Thumbnail]:
     )
     chosen = sorted(itertools.islice(by_page, MOST), key=lambda one: (one[0].item, one[1].name))
     # Read by several, scaled by one: a picture takes much more memory than its file.
-    read = in_threads(lambda one: (*one, _read(*one, bucket=bucket)), chosen)
+    read = bucket.in_threads(lambda one: (*one, _read(*one, bucket=bucket)), chosen)
     made = (_scaled(result, page, data) for result, page, data in read if data is not None)
     return sorted((one for one in made if one), key=lambda one: (one.item, one.page))
 

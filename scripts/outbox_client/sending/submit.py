@@ -213,7 +213,8 @@ class Sender:
             self._clock.sleep(min(left, _SLICE_SECONDS))
 
 
-_STAGERS = 16
+_STAGERS, _MOST_STAGERS = 16, 64
+"""Each may hold a request's body."""
 _SENDERS = 64
 """Enough for 200 submits a second where an answer takes 0.3 seconds."""
 _FIRST_KEYS, _KEYS_AT_A_TIME = 64, 1_000
@@ -331,7 +332,8 @@ def _sent(
     except _HaltedError:
         return
     unsent = takewhile(lambda _: not sender.halted, _marked(journal, deployment))
-    prepared = in_threads(sender.prepare, unsent, workers=_STAGERS)
+    workers, most = (min(deployment.bucket.workers, many) for many in (_STAGERS, _MOST_STAGERS))
+    prepared = in_threads(sender.prepare, unsent, workers=workers, most=most)
     # Closed in any case: what is prepared ahead of the senders would go on uploading.
     with told, contextlib.closing(prepared):
         for receipt in in_threads(sender.send, prepared, workers=_SENDERS, halt=sender.halt):

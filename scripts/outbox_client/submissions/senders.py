@@ -10,7 +10,6 @@ from ..bucket.bucket import Bucket, StoredObject
 from ..clock import SYSTEM_CLOCK, Clock
 from ..journal.journal import Journal
 from ..journal.publication import KnownSender
-from ..threads import in_threads
 from .parts import PartError, SubmissionPart, folder, part_of, read_part
 
 SILENT_SECONDS = 90.0
@@ -90,7 +89,7 @@ class Senders:
         # As they were written: the plan of an item comes before its request.
         ordered = iter(sorted((listed[key] for key in unread), key=_place))
         while some := list(itertools.islice(ordered, _READ_AT_ONCE)):
-            parts = dict(in_threads(self._part, some))
+            parts = dict(self._bucket.in_threads(self._part, some))
             for found in some:
                 if (part := parts[found.key]) is not None:
                     self._journal.publication.merge(found.key, part.sender, part.lines)
