@@ -97,13 +97,14 @@ def cancel(
 ) -> None:
     """Cancel what is planned or queued; what runs already goes on."""
     settings = read_settings(bucket, service)
+    in_bucket = opening.bucket(settings, on_wait=told_once(as_json=as_json))
     with (
-        opening.deployment(settings, on_wait=told_once(as_json=as_json)) as deployment,
-        opening.known_job(settings, job, deployment.bucket) as journal,
+        opening.known_job(settings, job, in_bucket) as journal,
+        opening.service(settings) as api,
         shown_progress(as_json=as_json) as progress,
     ):
-        cancellation = cancel_job(journal, items or (), api=deployment.api, progress=progress)
-        publish_rest(journal, deployment.bucket, clock=SYSTEM_CLOCK)
+        cancellation = cancel_job(journal, items or (), api=api, progress=progress)
+        publish_rest(journal, in_bucket, clock=SYSTEM_CLOCK)
         nothing = not (cancellation.canceled or cancellation.too_late)
         reason = f"nothing waits or runs: {counted(journal.counts())}" if nothing else ""
     document = answers.cancellation_document(job, cancellation)

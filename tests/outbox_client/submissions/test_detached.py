@@ -4,21 +4,21 @@ import json
 import os
 import signal
 
+from tests.documentation.pages import block, command_lines
 from tests.waiting import until
 
 
-def test_a_detached_submit_returns_at_once_and_any_machine_can_wait_for_it(
-    outbox, there, documents, job, service, counts_of, tmp_path
+def test_a_job_is_sent_detached_and_waited_for_on_another_machine(
+    outbox, there, documents, service, tmp_path, monkeypatch
 ):
-    answer = json.loads(outbox("submit", documents, "--job", job, "--detach", "--json").stdout)
-    assert answer["planned"] == 3
-    status = json.loads(there("status", job, "--json").stdout)
-    assert sum(status["counts"].values()) + status["senders"][0]["planned"] >= 3
-    waited = there("wait", job, "--json")
-    assert (waited.exit_code, counts_of(waited)) == (0, {"succeeded": 3})
+    monkeypatch.chdir(documents.parent)
+    for words in command_lines(block("sh", "--detach")):
+        done = (outbox if "--detach" in words else there)(*words)
+        assert done.exit_code == 0, done.output
+    assert "job march: 3 succeeded" in there("wait", "march").stdout
     assert len(service.bodies) == 3
-    log = tmp_path / "home" / "jobs" / answer["log"].rpartition("/")[2]
-    until(lambda: f"job {job}: 3 sent" in log.read_text(), "the process to end")
+    (log,) = (tmp_path / "home" / "jobs").glob("march-*.log")
+    until(lambda: "job march: 3 sent" in log.read_text(), "the process to end")
     assert log.stat().st_mode & 0o777 == 0o600
 
 
