@@ -61,11 +61,8 @@ class JobListing:
 
     def results_of(self, keys: Sequence[str]) -> list[StoredResult]:
         """The results of open requests under these keys, each asked for by itself."""
-        times = {
-            key: at
-            for key, at in self._bucket.in_threads(self._committed_at, keys)
-            if at is not None
-        }
+        answers = self._bucket.in_threads(self._committed_at, keys)
+        times = {key: at for key, at in answers if at is not None}
         return [StoredResult(one, times[one.key]) for one in self._journal.open_requests(times)]
 
     def _committed_at(self, key: str) -> tuple[str, float | None]:
