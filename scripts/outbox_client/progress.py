@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Phase = Literal["submit", "wait", "fetch", "cancel", "read"]
+Phase = Literal["read", "plan", "submit", "wait", "fetch", "cancel"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

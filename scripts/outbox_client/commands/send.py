@@ -28,7 +28,7 @@ from ..text import counted
 from ..threads import INTERRUPTED
 from . import answers
 from .options import Items, JobName, Json, SubmitOptions, Target, Timeout, command
-from .progress.display import shown_progress, told_note, told_once
+from .progress.display import shown_progress, told_note, told_once, told_plan
 
 app = typer.Typer()
 
@@ -89,7 +89,9 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
     reading = submission.reading(settings, sys.stdin, skip=skip, foreign=foreign, on_wait=told)
     items = find_items(sources, reading)
     with (
-        planned(items, batch, naming=opening.naming(settings)) as plan,
+        planned(
+            items, batch, naming=opening.naming(settings), progress=told_plan(as_json=as_json)
+        ) as plan,
         opening.deployment(settings, foreign, on_wait=told) as deployment,
         opening.journal(settings, batch.job, create=True) as journal,
     ):
@@ -130,7 +132,9 @@ def submit(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
     skip = partial(told_note, as_json=as_json)
     reading = submission.reading(settings, sys.stdin, skip=skip, foreign=foreign, on_wait=told)
     items = find_items(sources, reading)
-    with planned(items, batch, naming=opening.naming(settings)) as plan:
+    with planned(
+        items, batch, naming=opening.naming(settings), progress=told_plan(as_json=as_json)
+    ) as plan:
         if dry_run:
             if as_json:
                 answers.answer(as_json, answers.plan_document(plan), (), foreign=foreign)

@@ -9,10 +9,12 @@ from truss_outbox.contract.errors import InvalidInputError
 from ..bucket.naming import Naming
 from ..journal.entries import Planned, State
 from ..journal.journal import Journal
+from ..progress import Progress, ProgressEvent, silent
 from ..sources.items import Batch, Item
 from .body import check_body
 
 _SHOWN = 10
+_TOLD_EVERY = 1000
 
 # The plan's own table, in a file that SQLite makes and removes: no part of the journal.
 _CREATE_STAGE = """
@@ -45,17 +47,28 @@ class Plan:
     another, named by its content too, is the same.
     """
 
-    def __init__(self, connection: sqlite3.Connection, batch: Batch, naming: Naming) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        batch: Batch,
+        naming: Naming,
+        *,
+        progress: Progress = silent,
+    ) -> None:
         self.batch = batch
         self.count = 0
         self.repeated = 0
         self._connection = connection
         self._naming = naming
+        self._progress = progress
 
     def __iter__(self) -> Iterator[Planned]:
         options = self.batch.to_json()
-        for row in self._connection.execute(_SELECT_PLANNED, {"options": options}):
+        rows = self._connection.execute(_SELECT_PLANNED, {"options": options})
+        for done, row in enumerate(rows, start=1):
             yield Planned.of(row)
+            if done % _TOLD_EVERY == 0:
+                self._progress(ProgressEvent(phase="plan", done=done, total=self.count))
 
     @property
     def size_bytes(self) -> int:
@@ -67,8 +80,10 @@ class Plan:
         """Raises InvalidInputError for whatever can be seen to be wrong now."""
         # Collected, not raised one at a time: renaming is done in one go.
         duplicates, more = list[str](), 0
-        for item in items:
+        for done, item in enumerate(items, start=1):
             duplicate = self._add(item)
+            if done % _TOLD_EVERY == 0:
+                self._progress(ProgressEvent(phase="read", done=done, total=0))
             if duplicate is None:
                 continue
             if len(duplicates) < _SHOWN:
@@ -103,14 +118,18 @@ class Plan:
 
 
 @contextlib.contextmanager
-def planned(items: Iterable[Item], batch: Batch, *, naming: Naming) -> Iterator[Plan]:
-    """Raises InvalidInputError for whatever can be seen to be wrong before anything is sent."""
+def planned(
+    items: Iterable[Item], batch: Batch, *, naming: Naming, progress: Progress = silent
+) -> Iterator[Plan]:
+    """`progress` is told how many items were read, and then recorded, where they are thousands.
+
+    Raises InvalidInputError for whatever can be seen to be wrong before anything is sent."""
     # An empty name: SQLite keeps small plans in memory, spills large ones to disk, and cleans up.
     with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute(_CREATE_STAGE)
         connection.execute("BEGIN")  # for all items: a commit for each of them would be slow
-        plan = Plan(connection, batch, naming)
+        plan = Plan(connection, batch, naming, progress=progress)
         plan.fill(items)
         yield plan
 

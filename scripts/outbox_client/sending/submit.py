@@ -246,7 +246,7 @@ def submit(
 
     Raises InvalidInputError before anything is sent or recorded, later what `resume` raises.
     """
-    with planned(items, batch, naming=deployment.naming) as plan:
+    with planned(items, batch, naming=deployment.naming, progress=progress) as plan:
         journal.plan(plan)
     return resume(
         journal, deployment=deployment, progress=progress, clock=clock, limits=limits, stop=stop

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from outbox_client.commands.progress.display import shown_progress
+from outbox_client.commands.progress.display import shown_progress, told_plan
 from outbox_client.commands.progress.lines import AS_JSON, AS_TEXT, Lines, summary
 from outbox_client.commands.progress.totals import ProgressTotals, grouped_lines
 from outbox_client.progress import ProgressEvent
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -95,6 +96,18 @@ def test_a_hundred_thousand_results_are_a_handful_of_lines(lines, stream, time):
         len(said) == 15
     )  # after one second, every 5 seconds in the first minute, then every 30, and the end
     assert said[-1] == "0:01:40 stored 100,000/100,000"
+
+
+def test_a_large_plan_is_a_line_now_and_then(capsys):
+    progress = told_plan(as_json=False)
+    event = ProgressEvent(phase="plan", done=1_000, total=9_000)
+
+    def said():
+        progress(event)
+        return capsys.readouterr().err
+
+    assert said() == ""  # not in the first second
+    assert until(said, "a line").endswith("planned 1,000/9,000\n")
 
 
 def test_problems_are_grouped_by_kind(lines, stream):

@@ -39,6 +39,20 @@ def test_a_folder_is_not_a_document(tmp_path):
         Item.of_file(tmp_path, "x")
 
 
+def test_a_large_plan_says_how_far_it_is(naming, journal):
+    said = []
+    items = (Item(name=f"{number}", inputs={"text": ""}) for number in range(2_500))
+    batch = Batch(job=journal.job)
+    with planned(items, batch, naming=naming, progress=said.append) as plan:
+        journal.plan(plan)
+    assert [(event.phase, event.done, event.total) for event in said] == [
+        ("read", 1_000, 0),
+        ("read", 2_000, 0),
+        ("plan", 1_000, 2_500),
+        ("plan", 2_000, 2_500),
+    ]
+
+
 def test_two_items_cannot_share_a_key(documents):
     naming = Naming(template=KeyTemplate.parse("{job}/all"))
     with pytest.raises(InvalidInputError, match=r"use \{item\}"):

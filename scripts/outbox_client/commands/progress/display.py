@@ -66,6 +66,18 @@ def told_note(note: str, *, as_json: bool) -> None:
     Lines(ProgressTotals(time.monotonic), sys.stderr, AS_JSON if as_json else AS_TEXT).show(event)
 
 
+def told_plan(*, as_json: bool) -> Progress:
+    """A line now and then while a large job is planned, before there is a display."""
+    totals = ProgressTotals(time.monotonic)
+    lines = Lines(totals, sys.stderr, AS_JSON if as_json else AS_TEXT)
+
+    def progress(event: ProgressEvent) -> None:
+        totals.take(event)
+        lines.tick()
+
+    return progress
+
+
 @contextlib.contextmanager
 def _ticking(tick: Callable[[], None]) -> Iterator[None]:
     stopped = threading.Event()

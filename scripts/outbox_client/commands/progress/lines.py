@@ -13,11 +13,12 @@ from ...text import clock_text
 from .totals import ProgressTotals, kind_of
 
 DONE: dict[Phase, str] = {
+    "read": "read",
+    "plan": "planned",
     "submit": "sent",
     "wait": "stored",
     "fetch": "fetched",
     "cancel": "canceled",
-    "read": "read",
 }
 """What has become of an item that is through a phase."""
 

@@ -76,7 +76,7 @@ def grouped_lines(
 _WINDOW_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.5
 _PRINTED = 3
-_ORDER: tuple[Phase, ...] = ("submit", "wait", "fetch", "cancel", "read")
+_ORDER: tuple[Phase, ...] = ("read", "plan", "submit", "wait", "fetch", "cancel")
 _FAILURES = frozenset(state.value for state in State if state.is_failure)
 
 
