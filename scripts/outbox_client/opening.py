@@ -106,12 +106,16 @@ def deployment(
     foreign: ForeignObjects | None = None,
     *,
     on_wait: OnWait = _silent,
+    in_bucket: Bucket | None = None,
 ) -> Iterator[Deployment]:
-    """As `service` and `bucket` of the settings. Raises ConfigurationError. Nothing is sent yet."""
+    """As `service` and, without `in_bucket`, `bucket` of the settings. Raises ConfigurationError.
+
+    Nothing is sent yet.
+    """
     with service(settings) as api:
         yield Deployment(
             api=api,
-            bucket=bucket(settings, foreign, on_wait=on_wait),
+            bucket=in_bucket or bucket(settings, foreign, on_wait=on_wait),
             naming=naming(settings),
             model_version=settings.model_version,
         )

@@ -50,9 +50,10 @@ def wait(
 ) -> None:
     """Wait until the end of every item of the job is known."""
     settings = read_settings(bucket, service)
+    in_bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     with (
-        opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
-        opening.known_job(settings, job, deployment.bucket) as journal,
+        opening.known_job(settings, job, in_bucket) as journal,
+        opening.deployment(settings, in_bucket=in_bucket) as deployment,
     ):
         with shown_progress(as_json=as_json) as progress:
             account = wait_for(
@@ -75,9 +76,10 @@ def status(
 ) -> None:
     """Show counts, rate, time left, the queue, and failures by their codes."""
     settings = read_settings(bucket, service)
+    in_bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     with (
-        opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
-        opening.known_job(settings, job, deployment.bucket) as journal,
+        opening.known_job(settings, job, in_bucket) as journal,
+        opening.deployment(settings, in_bucket=in_bucket) as deployment,
         redrawn(in_place=watch and not as_json) as show,
     ):
         reader = StatusReader(journal, deployment=deployment)

@@ -171,9 +171,10 @@ def resume(
     """Send what is left of a job that was stopped, killed or cut off. The sources are not read
     again: all is in the job's journal."""
     settings = read_settings(bucket, service)
+    in_bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     with (
-        opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
-        opening.known_job(settings, job, deployment.bucket) as journal,
+        opening.known_job(settings, job, in_bucket) as journal,
+        opening.deployment(settings, in_bucket=in_bucket) as deployment,
     ):
         _send(journal, deployment, limits, as_json=as_json)
 
@@ -190,9 +191,10 @@ def retry(
 ) -> None:
     """Send again what failed and may succeed now; or the given items, whatever their reason."""
     settings = read_settings(bucket, service)
+    in_bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     with (
-        opening.deployment(settings, foreign, on_wait=told_once(as_json=as_json)) as deployment,
-        opening.known_job(settings, job, deployment.bucket) as journal,
+        opening.known_job(settings, job, in_bucket) as journal,
+        opening.deployment(settings, in_bucket=in_bucket) as deployment,
     ):
         plan_again(journal, items or ())
         _send(journal, deployment, limits, as_json=as_json, nothing=_NOTHING_TO_RETRY)

@@ -1,6 +1,7 @@
 """Sending a job: all of it is recorded first, then sent; what is interrupted can be resumed."""
 
 import contextlib
+import itertools
 import json
 import threading
 from collections.abc import Iterable, Iterator
@@ -323,7 +324,7 @@ def _sent(
     deployment: Deployment,
     told: contextlib.AbstractContextManager[None],
 ) -> Iterator[Receipt]:
-    """`told` is entered once it is known that service and bucket are there."""
+    """`told` is entered before the first is sent: then service and bucket are known to be there."""
     if not journal.unsent_count():
         return
     # Before anything is read or uploaded, so that a wrong key or address costs no upload.
@@ -335,8 +336,13 @@ def _sent(
     workers, most = (min(deployment.bucket.workers, many) for many in (_STAGERS, _MOST_STAGERS))
     prepared = in_threads(sender.prepare, unsent, workers=workers, most=most)
     # Closed in any case: what is prepared ahead of the senders would go on uploading.
-    with told, contextlib.closing(prepared):
-        for receipt in in_threads(sender.send, prepared, workers=_SENDERS, halt=sender.halt):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(prepared))
+        if (first := next(prepared, None)) is None:
+            return
+        stack.enter_context(told)
+        ready = itertools.chain([first], prepared)
+        for receipt in in_threads(sender.send, ready, workers=_SENDERS, halt=sender.halt):
             if receipt is not None:
                 yield receipt
 

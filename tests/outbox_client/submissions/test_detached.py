@@ -4,6 +4,8 @@ import json
 import os
 import signal
 
+import pytest
+
 from tests.documentation.pages import block, command_lines
 from tests.waiting import until
 
@@ -38,6 +40,7 @@ def test_a_wrong_key_is_told_before_anything_is_detached(outbox, documents, job)
     assert "process" not in result.stdout
 
 
+@pytest.mark.slow
 def test_a_detached_process_that_was_killed_is_gone_on_with(
     outbox, documents, job, service, counts_of
 ):

@@ -75,10 +75,10 @@ def test_another_machine_goes_on_where_a_killed_sender_stopped(  # noqa: PLR0917
     companion, there, outbox, rows, job, bucket, service, tmp_path, counts_of
 ):
     killed(companion("submit", rows, "--job", job, *SLOWLY), service, after=8)
-    sent = len(service.bodies)
 
     waited = there("wait", job, "--json")
     assert waited.exit_code == 1
+    sent = len(service.bodies)  # one may have been under way when it was killed
     assert counts_of(waited) == {"succeeded": sent, "unknown": 40 - sent}
     assert f"`outbox resume {job}`, there or here, sends the rest" in waited.stderr
     assert there("resume", job).exit_code == 0
@@ -96,6 +96,7 @@ def test_another_machine_goes_on_where_a_killed_sender_stopped(  # noqa: PLR0917
     assert len(service.bodies) == 40
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("silence_is_short")
 def test_a_killed_sender_that_resumes_leaves_nothing_to_another_machine(
     companion, there, outbox, rows, job, bucket, service, counts_of
