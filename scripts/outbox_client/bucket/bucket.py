@@ -2,9 +2,10 @@
 
 import contextlib
 import copy
+import functools
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +33,7 @@ from .errors import Credentials, is_of_no_bucket, translated
 from .foreign import ForeignObjects
 
 if TYPE_CHECKING:
+    from arro3.core import RecordBatch
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
@@ -49,6 +51,54 @@ class StoredObject:
     e_tag: str | None = None
 
 
+class Page:
+    """A page of a listing, for who looks at millions and wants to know more of few.
+
+    An object of its own for each would take most of the time that a listing takes.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        sizes: Sequence[int],
+        others: Callable[[], Sequence[tuple[datetime, str | None]]],
+    ) -> None:
+        """`others` are each object's time and tag."""
+        self.keys = keys
+        self.sizes = sizes
+        self._others = others
+
+    @classmethod
+    def of_batch(cls, batch: "RecordBatch") -> Self:
+        """As obstore lists them."""
+        column = partial(_column, batch)
+        others = lambda: list(zip(column("last_modified"), column("e_tag"), strict=True))  # noqa: E731
+        return cls(column("path"), column("size"), others)
+
+    @classmethod
+    def of(cls, objects: Sequence[StoredObject]) -> Self:
+        keys, sizes = [found.key for found in objects], [found.size for found in objects]
+        return cls(keys, sizes, lambda: [(found.modified_at, found.e_tag) for found in objects])
+
+    @functools.cached_property
+    def others(self) -> Sequence[tuple[datetime, str | None]]:
+        """When each was written, and its tag."""
+        return self._others()
+
+    def __iter__(self) -> Iterator[StoredObject]:
+        return self.only(range(len(self.keys)))
+
+    def only(self, places: Iterable[int]) -> Iterator[StoredObject]:
+        for place in places:
+            modified_at, e_tag = self.others[place]
+            yield StoredObject(
+                key=self.keys[place],
+                size=self.sizes[place],
+                modified_at=modified_at,
+                e_tag=e_tag,
+            )
+
+
 class NativeBucket(Protocol):
     """What obstore does not do. All methods raise StoreError."""
 
@@ -58,7 +108,14 @@ class NativeBucket(Protocol):
     def time(self) -> datetime:
         """By the clock that dates the objects."""
 
+    def delete_many(self, keys: Sequence[str]) -> Mapping[str, StoreError | None]:
+        """In one call: what came of each key that the answer is clear about; None: it is gone.
 
+        Empty where the bucket has no such call. `keys` are at most `DELETED_AT_ONCE`.
+        """
+
+
+DELETED_AT_ONCE = 1000
 MOST_WORKERS = 256
 """Calls at a time, where the bucket is so far that they get more done."""
 
@@ -73,6 +130,11 @@ _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
 """Of a file that is uploaded. S3 takes 10,000 parts: 80 GB."""
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+def _column(batch: "RecordBatch", name: str) -> list[Any]:
+    values: Any = batch.column(name).to_pylist()
+    return values  # type: ignore[no-any-return]  # its stubs say an array
 
 
 def _is_refused_key(error: StoreError) -> bool:
@@ -97,8 +159,8 @@ class Bucket:
     was heard of it; before each pause `on_wait` is told at how many seconds it will end. `waiting`
     changes both.
     `stepwise` gives the same store for calls that are many requests, in which each is repeated.
-    `foreign` is what was met in it that is not Outbox's. Without a `native` one, objects are
-    listed by obstore alone: under their exact keys, or not at all.
+    `address` is where it is asked. `foreign` is what was met in it that is not Outbox's. Without a
+    `native` one, objects are listed by obstore alone: under their exact keys, or not at all.
     """
 
     def __init__(
@@ -118,11 +180,9 @@ class Bucket:
         self._store = store
         self._stepwise = stepwise or (lambda: store)
         self._native = native
-        self._translated = partial(
-            translated,
-            place=place or Place(of="the bucket", url=root),
-            credentials=credentials,
-        )
+        place = place or Place(of="the bucket", url=root)
+        self.address = place.url
+        self._translated = partial(translated, place=place, credentials=credentials)
         self.timeout_seconds = LONGEST_WAIT_SECONDS
         self.on_wait: Callable[[float], None] = lambda _: None
         self.workers = MOST_WORKERS
@@ -202,15 +262,16 @@ class Bucket:
 
         Where the bucket does not list in order, this costs as much as listing everything.
         """
-        for page in self._pages(prefix, after):
+        for page in self.pages(prefix, after=after):
             for found in page:
                 if until is None or found.key <= until:
                     yield found
             # In a sorted listing nothing that is wanted comes after.
-            if self.lists_in_order and until is not None and page[-1].key >= until:
+            if self.lists_in_order and until is not None and page.keys[-1] >= until:
                 return
 
-    def _pages(self, prefix: str, after: str | None) -> Iterator[Sequence[StoredObject]]:
+    def pages(self, prefix: str, *, after: str | None) -> Iterator[Page]:
+        """As `objects_between`, without an end, by pages, none of which is empty."""
         if self._native is None:
             yield from self._quick_pages(prefix, after)
         elif self.lists_in_order:
@@ -218,21 +279,19 @@ class Bucket:
         else:
             objects = self._native.objects(prefix, after=after)
             while page := list(itertools.islice(objects, _PAGE_KEYS)):
-                yield page
+                yield Page.of(page)
 
-    def _exact_pages(
-        self, native: NativeBucket, prefix: str, after: str | None
-    ) -> Iterator[Sequence[StoredObject]]:
+    def _exact_pages(self, native: NativeBucket, prefix: str, after: str | None) -> Iterator[Page]:
         """By obstore; where it would shorten a key, or refuses to list any, a page natively."""
         is_last = False
         while not is_last:
             try:
                 for page in self._quick_pages(prefix, after):
                     # Of a folder's marker, which is empty, obstore drops the slash at its end.
-                    if any(found.size == 0 for found in page):
+                    if 0 in page.sizes:
                         break
                     yield page
-                    after = page[-1].key
+                    after = page.keys[-1]
                 else:
                     return
             except StoreError as error:
@@ -240,7 +299,7 @@ class Bucket:
                     raise
             found, is_last = self._native_page(native, prefix, after)
             if found:
-                yield found
+                yield Page.of(found)
                 after = found[-1].key
 
     def _native_page(
@@ -248,31 +307,25 @@ class Bucket:
     ) -> tuple[list[StoredObject], bool]:
         return self.patiently(lambda: _native_page(native.objects(prefix, after=after)))
 
-    def _quick_pages(self, prefix: str, after: str | None) -> Iterator[Sequence[StoredObject]]:
+    def _quick_pages(self, prefix: str, after: str | None) -> Iterator[Page]:
         """A listing that breaks off goes on after the last key that came."""
         last, seen = after, set[str]()
 
         def begin() -> Iterator[Any]:
-            return obstore.list(self._store, prefix, offset=last, chunk_size=_PAGE_KEYS)
+            return obstore.list(
+                self._store, prefix, offset=last, chunk_size=_PAGE_KEYS, return_arrow=True
+            )
 
-        for page in self._resumed(prefix, begin):
-            fresh = page
+        for batch in self._resumed(prefix, begin):
+            page = Page.of_batch(batch)
             self._has_answered = True
             if self.lists_in_order:
-                last = page[-1]["path"]
+                last = page.keys[-1]
             else:  # It begins anew, without those.
-                fresh = [meta for meta in page if meta["path"] not in seen]
-                seen.update(meta["path"] for meta in fresh)
-            if fresh:
-                yield [
-                    StoredObject(
-                        key=meta["path"],
-                        size=meta["size"],
-                        modified_at=meta["last_modified"],
-                        e_tag=meta["e_tag"],
-                    )
-                    for meta in fresh
-                ]
+                page = Page.of([found for found in page if found.key not in seen])
+                seen.update(page.keys)
+            if page.keys:
+                yield page
         if last == after and not self._has_answered:
             self._call(prefix, lambda: self._check_answers(prefix))
 
@@ -428,6 +481,51 @@ class Bucket:
 
     def delete(self, key: str) -> None:
         self._call(key, lambda: obstore.delete(self._store, key))
+
+    def delete_many(
+        self, keys: Iterable[str], told: Callable[[str, StoreError | None], None]
+    ) -> None:
+        """A thousand a call where the bucket takes so many.
+
+        `told` hears of each key once it is gone (None) or kept (why); of several at a time, in
+        other threads. Raises StoreUnavailableError.
+        """
+        keys = iter(keys)
+        while some := list(itertools.islice(keys, DELETED_AT_ONCE)):
+            known = self._deleted_together(some)
+            for key, error in known.items():
+                told(key, error)
+            left, delete = [key for key in some if key not in known], partial(self._tell_of, told)
+            # Where nothing is gained by it, they go in order.
+            if self.lists_in_order:
+                for _ in self.in_threads(delete, left):
+                    pass
+            else:
+                for key in left:
+                    delete(key)
+
+    def _deleted_together(self, keys: Sequence[str]) -> Mapping[str, StoreError | None]:
+        native = self._native
+        if native is None or len(keys) == 1:
+            return {}
+        try:
+            return self.patiently(lambda: native.delete_many(keys))
+        except StoreUnavailableError:
+            raise
+        except StoreError:  # also where single keys may be deleted
+            return {}
+
+    def _tell_of(self, told: Callable[[str, StoreError | None], None], key: str) -> None:
+        error: StoreError | None = None
+        try:
+            self.delete(key)
+        except NotFoundError:  # somebody else was here
+            pass
+        except StoreUnavailableError:
+            raise
+        except StoreError as refused:
+            error = refused
+        told(key, error)
 
     def link(self, key: str, *, life: timedelta) -> str:
         """A URL whose holder may read the object, of S3 alone. Raises StoreError."""

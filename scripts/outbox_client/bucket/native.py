@@ -8,7 +8,7 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -62,10 +62,32 @@ class S3Bucket:
             )
         return _date(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
 
+    def delete_many(self, keys: Sequence[str]) -> Mapping[str, StoreError | None]:
+        own = self._root.object_name("")
+        named = {own + key: key for key in keys}
+        with self._translated("artifacts/"):
+            answer = self._connect().delete_objects(
+                Bucket=self._root.bucket, Delete={"Objects": [{"Key": name} for name in named]}
+            )
+        known: dict[str, StoreError | None] = {}
+        # Some servers name no key, or others than they were asked for.
+        for gone in answer.get("Deleted", []):
+            if key := named.get(gone.get("Key", "")):
+                known[key] = None
+        for kept in answer.get("Errors", []):
+            key, code = named.get(kept.get("Key", "")), kept.get("Code", "")
+            if key and code in _REFUSED:
+                known[key] = AccessDeniedError(key, kept.get("Message") or code)
+        return known
+
     def _translated(self, key: str) -> contextlib.AbstractContextManager[None]:
         from truss_outbox.stores.s3.errors import translated  # noqa: PLC0415  # with botocore
 
         return translated(key, self._place)
+
+
+_REFUSED = {"AccessDenied", "403"}
+"""Of a key in the answer to many; after any other code it is asked for alone."""
 
 
 class GcsBucket:
@@ -109,6 +131,9 @@ class GcsBucket:
             raise StoreUnavailableError("artifacts/", f"listing was answered {answer.status}")
         return _date(answer.headers.get("date"))
 
+    def delete_many(self, keys: Sequence[str]) -> Mapping[str, StoreError | None]:  # noqa: ARG002
+        return {}
+
 
 def _date(header: str | None) -> datetime:
     """The end of the second that an answer's header names: what was there before it is older."""
@@ -144,6 +169,9 @@ class DirectoryBucket:
                 return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
         except OSError as error:
             raise StoreError(".tmp/", f"{_NO_TIME} ({error.strerror})") from error
+
+    def delete_many(self, keys: Sequence[str]) -> Mapping[str, StoreError | None]:  # noqa: ARG002
+        return {}
 
 
 def _walk(

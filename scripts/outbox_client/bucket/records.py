@@ -8,6 +8,7 @@ own.
 """
 
 import contextlib
+import functools
 import hashlib
 import tempfile
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
@@ -45,12 +46,18 @@ from .walking import Span, Walker
 _JOB_BYTES = 230
 """Of a job's name, which an ending follows: a directory's file has a longer name at first."""
 
-_MANIFESTS, _FAILURES, _ARTIFACTS, _PROBES = "manifests/", "failures/", "artifacts/", "probes/"
+MANIFESTS = "manifests/"
+_FAILURES, _ARTIFACTS, _PROBES = "failures/", "artifacts/", "probes/"
 
 
 def listed_manifests(bucket: Bucket, prefix: str) -> Iterator[StoredObject]:
     """What may be a manifest below `manifests/<prefix>`, by its key and size. Raises StoreError."""
-    return only_records(bucket, bucket.objects(_MANIFESTS + prefix), _is_manifest)
+    return only_manifests(bucket, bucket.objects(MANIFESTS + prefix))
+
+
+def only_manifests(bucket: Bucket, listed: Iterable[StoredObject]) -> Iterator[StoredObject]:
+    """What may be one; all else is foreign to the bucket."""
+    return only_records(bucket, listed, _is_manifest)
 
 
 def listed_failures(bucket: Bucket, prefix: str) -> Iterator[str]:
@@ -63,7 +70,7 @@ def manifests_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[S
     """The manifests of these keys, which begin with `prefix`, and of others. Raises StoreError."""
     paths = map(manifest_key, keys)
     # Nothing lies between them: no other key is as long and ends in `.jso`.
-    found = walker.objects(_MANIFESTS + prefix, [Span(path[:-1], path) for path in paths])
+    found = walker.objects(MANIFESTS + prefix, [Span(path[:-1], path) for path in paths])
     return only_records(walker.bucket, found, _is_manifest)
 
 
@@ -130,7 +137,8 @@ def _is_failure(found: StoredObject) -> bool:
     return found.size > 0 and is_failure and is_key(key)
 
 
-def owners(path: str) -> list[tuple[str, str]]:
+@functools.lru_cache(maxsize=1024)  # a sweep asks of each object several times
+def owners(path: str) -> tuple[tuple[str, str], ...]:
     """Every (key, attempt) that an artifact's path may be of; none where it is no artifact's.
 
     Mostly one. An item, or a folder in an artifact's name, may look like an attempt too.
@@ -138,12 +146,12 @@ def owners(path: str) -> list[tuple[str, str]]:
     segments = path.split("/")[1:]
     # Of artifacts no name ends in a slash, or is anything but letters, digits and `._-`.
     if not all(map(is_key, segments)):
-        return []
-    return [
+        return ()
+    return tuple(
         ("/".join(segments[:place]), segments[place])
         for place in range(1, len(segments) - 1)
         if is_attempt(segments[place])
-    ]
+    )
 
 
 def read_manifest(bucket: Bucket, path: str) -> tuple[Manifest, bytes]:
