@@ -36,6 +36,13 @@ def _quick_retries() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is kept where the commands of whoever runs the tests keep it."""
+    home = tmp_path_factory.getbasetemp() / "outbox-home"
+    monkeypatch.setenv("OUTBOX_HOME", str(home))
+
+
 @pytest.fixture
 def job() -> str:
     return f"job-{uuid.uuid4().hex[:8]}"

@@ -160,7 +160,8 @@ def index(
     """Add the job's new results to Parquet files in the bucket, one row each."""
     settings = read_settings(where)
     bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
-    report = index_job(job, bucket=bucket, naming=opening.result_naming(settings))
+    naming = opening.result_naming(settings)
+    report = index_job(job, bucket=bucket, naming=naming, home=settings.home)
     lines, failed = answers.index_lines(report), bool(report.problems)
     found = report.added or report.known or report.problems
     reason = "" if found else opening.why_no_result(settings, job)
@@ -193,7 +194,9 @@ def report(
     naming = opening.result_naming(settings)
     with shown_progress(as_json=as_json) as progress:
         try:
-            seen = reports.survey(job, bucket=bucket, naming=naming, progress=progress)
+            seen = reports.survey(
+                job, bucket=bucket, naming=naming, progress=progress, home=settings.home
+            )
         except UnknownJobError as error:
             raise UnknownJobError(opening.why_no_result(settings, job)) from error
         pictures = reports.thumbnails(seen.sample, bucket=bucket)

@@ -1,22 +1,26 @@
 """Adding a job's results to Parquet files: each once, also when several do it at a time."""
 
-import contextlib
 import secrets
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from truss_outbox.contract.errors import ManifestError
-from truss_outbox.contract.keys import key_of_manifest, manifest_key
+from truss_outbox.contract.keys import manifest_key
 
 from ..bucket.bucket import Bucket, StoredObject
 from ..bucket.naming import Naming
-from ..bucket.records import listed_manifests, read_listed
-from ..threads import in_threads
+from ..bucket.records import read_listed
+from ..threads import WORKERS, in_threads
 from . import format as index_format
-from .parts import IndexParts, Part
+from .compaction import compact
+from .format import Piece
+from .known import KnownManifests, known_path, with_known
+from .listing import LISTING_AT_ONCE, new_manifests
+from .parts import Contents, IndexParts, Part
+from .reading import catch_up
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -113,27 +117,6 @@ class IndexBuffer:
                 self._rejected.append(row["key"])
 
 
-class KeySet:
-    """Any number of keys, in a temporary file that SQLite removes. For the thread that made it."""
-
-    def __init__(self) -> None:
-        self._connection = sqlite3.connect("", isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID")
-
-    def add(self, keys: Iterable[str]) -> None:
-        self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?)", ((k,) for k in keys))
-        self._connection.execute("COMMIT")
-
-    def __contains__(self, key: str) -> bool:
-        found = self._connection.execute("SELECT 1 FROM keys WHERE key = ?", (key,))
-        return found.fetchone() is not None
-
-    def close(self) -> None:
-        self._connection.close()
-
-
 PART_ROWS = 10_000
 
 
@@ -151,35 +134,55 @@ class IndexReport:
     problems: list[Unfit] = field(default_factory=list)
 
 
-def index(job: str, *, bucket: Bucket, naming: Naming, part_rows: int = PART_ROWS) -> IndexReport:
+def index(
+    job: str,
+    *,
+    bucket: Bucket,
+    naming: Naming,
+    home: Path | None = None,
+    part_rows: int = PART_ROWS,
+    workers: int | None = None,
+) -> IndexReport:
     """Add the results that the job's index lacks to `index/job=<job>/part-*.parquet`.
 
     May be killed and run again at any time, and by several at once: a part is there whole or not
-    at all, and no result is in two of them. Memory holds about one part of at most `part_rows`
-    results, whatever the job's size. Raises StoreError, DamagedIndexError among them.
+    at all, and no result is in two of them but while parts are merged into one. Memory holds about
+    one part of at most `part_rows` results, whatever the job's size. What was read of the index is
+    kept below `home`, if one is given, and need not be read again. `workers` bounds the calls that
+    are made at the same time. Raises StoreError, DamagedIndexError among them.
     """
-    with contextlib.closing(KeySet()) as known:
-        indexer = _Indexer(IndexParts(bucket, job=job), known, job=job, part_rows=part_rows)
+    parts = IndexParts.of(bucket, job)
+
+    def build(known: KnownManifests) -> IndexReport:
+        indexer = _Indexer(parts, known, job=job, part_rows=part_rows, workers=workers or WORKERS)
         indexer.catch_up()
-        listed = listed_manifests(bucket, naming.prefix(job))
-        fresh = (found for found in listed if key_of_manifest(found.key) not in known)
-        for one in in_threads(partial(read_row, bucket, job), fresh):
+        listed = new_manifests(
+            bucket, naming.prefix(job), known, workers=workers or LISTING_AT_ONCE
+        )
+        read = partial(read_row, bucket, job)
+        for one in in_threads(read, listed, workers=workers or WORKERS):
             indexer.take(one)
-        indexer.flush()
-    return indexer.report
+        indexer.finish()
+        return indexer.report
+
+    return with_known(build, known_path(home, job=job, bucket=bucket))
 
 
 class _Indexer:
-    def __init__(self, parts: IndexParts, known: KeySet, *, job: str, part_rows: int) -> None:
+    def __init__(
+        self, parts: IndexParts, known: KnownManifests, *, job: str, part_rows: int, workers: int
+    ) -> None:
         self.report = IndexReport(job=job)
+        self._job = job
         self._parts = parts
         self._known = known
-        self._next = 0
+        self._workers = workers
+        self._contents = Contents(parts=[], covered=[])
         self._buffer = IndexBuffer(part_rows=part_rows)
 
     def catch_up(self) -> None:
-        for part in self._parts.parts():
-            self._absorb(part)
+        self._contents, rows = catch_up(self._parts, self._known, workers=self._workers)
+        self.report.known = rows - self.report.added
 
     def take(self, one: Row | Unfit | None) -> None:
         if isinstance(one, Unfit):
@@ -187,42 +190,46 @@ class _Indexer:
         elif one is not None:
             self._buffer.add(one.values, size=one.size)
             if self._buffer.full:
-                self.flush()
+                self._flush()
 
-    def flush(self) -> None:
+    def finish(self) -> None:
+        self._flush()
+        compact(self._parts, self._contents, job=self._job)
+
+    def _flush(self) -> None:
         """Write what is in the buffer and in no part yet, however many parts others add first."""
         rows = self._without_known(self._buffer.take())
         for key in self._buffer.rejected():
             self.report.problems.append(_unfit(key))
         while rows.num_rows:
-            part_id = secrets.token_hex(4)
-            data = index_format.encoded(rows, part_id=part_id)
-            part = self._parts.create(self._next, data) or self._parts.find(self._next)
-            if self._parts.identity(part) == part_id:
-                self._note(part, rows)
+            number, part_id = self._contents.next, secrets.token_hex(4)
+            self._parts.create(number, index_format.encoded(rows, job=self._job, part_id=part_id))
+            self._contents = self._parts.read()
+            part = self._contents.since(number)[0]
+            # Not where it has been taken, or where it was free only since it had been merged: then
+            # what lies there counts, and its rows are known now.
+            if part.first == part.last and self._parts.pieces(part)[0].part_id == part_id:
+                self._note(part, rows, part_id)
                 return
-            # Another run has created this part: its rows are known now, and not to be added.
-            self._absorb(part)
+            self.catch_up()
             rows = self._without_known(rows)
 
     def _without_known(self, rows: "Table") -> "Table":
         """Another run may have added a row since its manifest was listed."""
         import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
 
-        unknown = [key not in self._known for key in rows["key"].to_pylist()]
-        return rows.filter(pa.array(unknown, pa.bool_()))
+        kept = list[bool]()
+        for batch in rows.select(["key"]).to_batches(max_chunksize=_ROWS_AT_ONCE):
+            paths = [manifest_key(key) for key in batch.column("key").to_pylist()]
+            unknown = self._known.unknown(paths)
+            kept.extend(path in unknown for path in paths)
+        return rows.filter(pa.array(kept, pa.bool_()))
 
-    def _absorb(self, part: Part) -> None:
-        for keys in self._parts.keys(part):
-            self._known.add(keys)
-            self.report.known += len(keys)
-        self._next = part.number + 1
-
-    def _note(self, part: Part, rows: "Table") -> None:
-        self._known.add(rows["key"].to_pylist())
+    def _note(self, part: Part, rows: "Table", part_id: str) -> None:
+        piece = Piece(number=part.first, part_id=part_id, rows=rows.num_rows)
+        self._known.add([piece], [rows["key"].to_pylist()])
         self.report.parts.append(part.key)
         self.report.added += rows.num_rows
-        self._next = part.number + 1
 
 
 def _unfit(key: str) -> Unfit:

@@ -1,7 +1,8 @@
 """A part of the index: its columns, and manifests as its rows."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from truss_outbox.contract import Manifest
@@ -9,8 +10,9 @@ from truss_outbox.contract.errors import ManifestError
 
 if TYPE_CHECKING:
     from pyarrow import Schema, Table
+    from pyarrow.parquet import FileMetaData
 
-_PART_ID = b"outbox.part"
+_PART_ID, _PIECES, _JOB = b"outbox.part", b"outbox.pieces", b"outbox.job"
 _SCALARS = {"key", "item", "request_id", "attempt", "fingerprint", "created_at"}
 
 
@@ -73,7 +75,23 @@ def manifest(job: str, record: Mapping[str, Any]) -> Manifest:
         known = {**record, "job": job, "labels": dict(record["labels"]), "result": result}
         return Manifest.model_validate(known)
     except (ValueError, TypeError, KeyError) as error:
-        raise ManifestError("a row of the index is not a manifest's: make it anew") from error
+        raise ManifestError(_NO_MANIFEST) from error
+
+
+SUMMED_UP = ("key", "item", "attempt", "created_at", "model", "timings_ms", "artifacts")
+"""The columns that `brief` needs: the others take most of the time that a row takes."""
+
+
+def brief(job: str, record: Mapping[str, Any]) -> Manifest:
+    """As `manifest`, without request id, fingerprint, labels and result."""
+    try:
+        return Manifest.model_validate({**record, "job": job, **_UNREAD})
+    except (ValueError, TypeError) as error:
+        raise ManifestError(_NO_MANIFEST) from error
+
+
+_NO_MANIFEST = "a row of the index is not a manifest's: make it anew"
+_UNREAD = {"request_id": "", "fingerprint": "0" * 64}
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> "Table":
@@ -83,19 +101,79 @@ def table(rows: Iterable[Mapping[str, Any]]) -> "Table":
     return pa.Table.from_pylist(list(rows), schema=schema())
 
 
-def encoded(rows: "Table", *, part_id: str) -> bytes:
-    """The bytes of a Parquet file with the rows by key."""
+def fitted(rows: "Table") -> "Table | None":
+    """Rows of a file in the columns that this version writes: null in those it had not.
+
+    None where it has others, as a later version may.
+    """
     import pyarrow as pa  # noqa: PLC0415
+
+    known = schema()
+    if not set(rows.column_names) <= set(known.names):
+        return None
+    missing = [field for field in known if field.name not in rows.column_names]
+    for field in missing:
+        rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    rows = rows.select(known.names)
+    return rows.cast(known) if rows.schema.equals(known) else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """What was created as the `number`-th part: it is one still, or a piece of a merged one.
+
+    An index that was made anew has other ids under the same numbers. Cursors name a piece, so that
+    merging leaves them as they are.
+    """
+
+    number: int
+    part_id: str
+    rows: int
+
+
+def encoded(rows: "Table", *, job: str, part_id: str) -> bytes:
+    """The bytes of a Parquet file with the rows by key."""
+    import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
     from pyarrow import parquet  # noqa: PLC0415
 
     # Sorted, so that the order within a part is no accident of several threads.
-    rows = rows.sort_by("key").replace_schema_metadata({_PART_ID: part_id.encode()})
+    rows = rows.sort_by("key").replace_schema_metadata(_of_part(job, part_id))
     sink = pa.BufferOutputStream()
     parquet.write_table(rows, sink, compression="zstd", row_group_size=max(1, rows.num_rows))
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
 
-def part_id(metadata: Mapping[bytes, bytes] | None) -> str:
-    """What `encoded` was given, from a Parquet file's own metadata; empty where it is not ours."""
-    return (metadata or {}).get(_PART_ID, b"").decode(errors="replace")
+def merged_schema(pieces: Sequence[Piece], *, job: str) -> "Schema":
+    """Of a part that takes the place of several."""
+    named = [[piece.number, piece.part_id, piece.rows] for piece in pieces]
+    metadata = {_PIECES: json.dumps(named, separators=(",", ":")).encode(), _JOB: job.encode()}
+    return schema().with_metadata(metadata)
+
+
+def pieces(file: "FileMetaData", *, number: int) -> tuple[Piece, ...]:
+    """What a file that has the place of part `number`, and of more if it is a merged one, holds.
+
+    Raises KeyError for what no index has.
+    """
+    metadata = file.metadata or {}
+    if _PIECES not in metadata:
+        part_id = metadata.get(_PART_ID, b"").decode(errors="replace")
+        return (Piece(number=number, part_id=part_id, rows=file.num_rows),)
+    try:
+        return tuple(
+            Piece(number=number, part_id=part_id, rows=rows)
+            for number, part_id, rows in json.loads(metadata[_PIECES])
+        )
+    except (ValueError, TypeError) as error:
+        raise KeyError(_PIECES) from error
+
+
+def job(metadata: Mapping[bytes, bytes] | None) -> str | None:
+    """Whose index a part is of; None in one of before that was written down."""
+    name = (metadata or {}).get(_JOB)
+    return None if name is None else name.decode(errors="replace")
+
+
+def _of_part(job: str, part_id: str) -> dict[bytes, bytes]:
+    return {_PART_ID: part_id.encode(), _JOB: job.encode()}

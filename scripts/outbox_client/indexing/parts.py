@@ -1,25 +1,35 @@
 """The index of a job in the bucket: numbered parts, each created once and never changed.
 
-A part is created under the number after the last one, and never replaced. So the writer of part n
-has read all parts before it, and two runs at the same time cannot both add a result.
+A part is created under the number after the last one. So the writer of part n has read all parts
+before it, and two runs at the same time cannot both add a result. Neighbours are merged into one
+larger part (`compaction`), which is created before they are deleted: `part-<first>-<last>.parquet`
+takes the place of the parts from `first` to `last`, and what is found under one of these numbers
+beside it does not count.
 """
 
 import contextlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from truss_outbox.contract.errors import AlreadyExistsError
+from truss_outbox.contract.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from truss_outbox.contract.keys import short_segment
 
 from ..bucket.bucket import Bucket
 from ..bucket.records import only_records
 from ..errors import DamagedIndexError
 from . import format as index_format
+from .format import Piece
 
 if TYPE_CHECKING:
+    from pyarrow import Table
     from pyarrow.parquet import ParquetFile
 
 
@@ -56,87 +66,183 @@ class ObjectFile(io.RawIOBase):
         return length
 
 
-_NAME = re.compile(r"part-(\d{8})\.parquet\Z")
+_NAME = re.compile(r"part-(\d{8})(?:-(\d{8}))?\.parquet\Z")
 _ROWS_AT_ONCE = 1_000
+_WHOLE_BYTES = 1 << 20
+_LISTINGS = 3
+"""A listing is no snapshot: while parts are merged, one may lack both them and their merge."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """The `number`-th part, from 0."""
+    """Has the place of the parts from the `first` to the `last`: one, or several merged."""
 
-    number: int
+    first: int
+    last: int
     key: str
     size: int
+
+    @property
+    def is_small(self) -> bool:
+        """One call brings it whole, rather than its end and then its columns."""
+        return self.size <= _WHOLE_BYTES
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """The `parts` in order and without a gap; `covered` ones have been merged into them."""
+
+    parts: list[Part]
+    covered: list[Part]
+
+    @property
+    def next(self) -> int:
+        """The number that the next part gets."""
+        return self.parts[-1].last + 1 if self.parts else 0
+
+    def since(self, number: int) -> list[Part]:
+        """Those that hold the part of that number and the following."""
+        return [part for part in self.parts if part.last >= number]
+
+
+class PartFile:
+    """A part that is being read."""
+
+    def __init__(self, part: Part, file: "ParquetFile") -> None:
+        self.part = part
+        self._file = file
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """What the part was made of; where it is not merged, itself."""
+        return index_format.pieces(self._file.metadata, number=self.part.first)
+
+    def job(self) -> str | None:
+        """The job's whole name, where the part says it."""
+        return index_format.job(self._file.metadata.metadata)
+
+    def result_keys(self) -> Iterator[list[str]]:
+        """Of the part's results; only this column is read."""
+        for batch in self._file.iter_batches(_ROWS_AT_ONCE, columns=["key"]):
+            yield batch.column("key").to_pylist()
+
+    def rows(
+        self, *, skip: int = 0, columns: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """In the part's order, which never changes, after the first `skip`."""
+        groups = list(range(self._file.metadata.num_row_groups))
+        while groups and (rows := self._file.metadata.row_group(groups[0]).num_rows) <= skip:
+            skip -= rows
+            del groups[0]
+        for batch in self._file.iter_batches(_ROWS_AT_ONCE, row_groups=groups, columns=columns):
+            passed = min(skip, batch.num_rows)
+            skip -= passed
+            yield from batch.slice(passed).to_pylist()
+
+    def tables(self) -> "Iterator[Table]":
+        """All rows in order, a row group at a time."""
+        return map(self._file.read_row_group, range(self._file.metadata.num_row_groups))
 
 
 class IndexParts:
     """The parts of one job's index. All methods raise StoreError and DamagedIndexError."""
 
-    def __init__(self, bucket: Bucket, *, job: str) -> None:
-        self.prefix = f"index/job={short_segment(job)}/"
+    def __init__(self, bucket: Bucket, *, folder: str) -> None:
+        self.prefix = f"index/job={folder}/"
+        self._trial = f"{self.prefix}_trial"  # readers of folders pass such names over
         self._bucket = bucket
 
-    def parts(self) -> list[Part]:
-        """In order and without a gap."""
-        listed = self._bucket.objects(self.prefix)
-        own = only_records(self._bucket, listed, lambda found: self._name(found.key) is not None)
-        parts = [
-            Part(number=int(name[1]), key=found.key, size=found.size)
-            for found in own
-            if (name := self._name(found.key))
-        ]
-        parts.sort(key=lambda part: part.number)
-        for number, part in enumerate(parts):
-            if part.number != number:
-                raise DamagedIndexError(self._key(number), "the part is missing")
-        return parts
+    @classmethod
+    def of(cls, bucket: Bucket, job: str) -> Self:
+        return cls(bucket, folder=short_segment(job))
 
-    def create(self, number: int, data: bytes) -> Part | None:
-        """None where the number is taken: by another run, or by this one if the reply was lost."""
-        key = self._key(number)
+    def read(self) -> Contents:
+        for _ in range(_LISTINGS - 1):
+            with contextlib.suppress(DamagedIndexError):
+                return self._listed()
+        return self._listed()
+
+    def create(self, number: int, data: bytes) -> None:
+        """Nothing where the number is taken: by another run, or by this one if the reply was lost.
+
+        What lies there then, and whether it counts, `read` and `pieces` tell.
+        """
+        with contextlib.suppress(AlreadyExistsError):
+            self._bucket.create_new(self._key(number), data)
+
+    def create_merged(self, first: int, last: int, data: bytes) -> None:
+        """Nothing where it is there: whoever made it, has put the same rows into it."""
+        with contextlib.suppress(AlreadyExistsError):
+            self._bucket.create_new(self._key(first, last), data)
+
+    def may_delete(self) -> bool:
+        """Whether the bucket lets go what is created here: it is tried out."""
         try:
-            self._bucket.create_new(key, data)
-        except AlreadyExistsError:
-            return None
-        return Part(number=number, key=key, size=len(data))
+            self._bucket.create(self._trial, b"\n")
+            self._bucket.delete(self._trial)
+        except NotFoundError:  # another run has tried it too
+            return True
+        except StoreUnavailableError:
+            raise
+        except StoreError:
+            return False
+        return True
 
-    def find(self, number: int) -> Part:
-        (part,) = (part for part in self.parts() if part.number == number)
-        return part
+    def delete(self, parts: Iterable[Part]) -> None:
+        """As far as the bucket lets them go."""
+        self._bucket.delete_many((part.key for part in parts), lambda _key, _error: None)
 
-    def identity(self, part: Part) -> str:
-        """The part's id. An index that was made anew has other parts under the same numbers."""
-        with self._opened(part) as file:
-            return index_format.part_id(file.schema_arrow.metadata)
-
-    def keys(self, part: Part) -> Iterator[list[str]]:
-        """The keys of the part's results; only this column is read."""
-        with self._opened(part) as file:
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=["key"]):
-                yield batch.column("key").to_pylist()
-
-    def rows(self, part: Part) -> Iterator[dict[str, Any]]:
-        """In the part's order, which never changes."""
-        with self._opened(part) as file:
-            for batch in file.iter_batches(_ROWS_AT_ONCE):
-                yield from batch.to_pylist()
-
-    def _key(self, number: int) -> str:
-        return f"{self.prefix}part-{number:08d}.parquet"
-
-    def _name(self, key: str) -> re.Match[str] | None:
-        return _NAME.match(key.removeprefix(self.prefix))
+    def pieces(self, part: Part) -> tuple[Piece, ...]:
+        with self.opened(part) as file:
+            return file.pieces()
 
     @contextlib.contextmanager
-    def _opened(self, part: Part) -> Iterator["ParquetFile"]:
+    def opened(self, part: Part) -> Iterator["PartFile"]:
+        """Raises NotFoundError where it has been merged meanwhile, then and while it is read."""
         import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
         from pyarrow import parquet  # noqa: PLC0415
 
         try:
-            with (
-                ObjectFile(self._bucket, part.key, size=part.size) as stored,
-                parquet.ParquetFile(stored) as file,
-            ):
-                yield file
+            with self._file(part) as stored, parquet.ParquetFile(stored) as file:
+                yield PartFile(part, file)
         except (pa.ArrowException, KeyError) as error:
             raise DamagedIndexError(part.key, "it cannot be read") from error
+
+    def _file(self, part: Part) -> io.IOBase:
+        if part.is_small:
+            return io.BytesIO(self._bucket.get(part.key, max_bytes=_WHOLE_BYTES))
+        return ObjectFile(self._bucket, part.key, size=part.size)
+
+    def _listed(self) -> Contents:
+        listed = self._bucket.objects(self.prefix)
+        own = only_records(
+            self._bucket,
+            listed,
+            lambda found: found.key == self._trial or self._numbers(found.key) is not None,
+        )
+        parts = [
+            Part(first=numbers[0], last=numbers[1], key=found.key, size=found.size)
+            for found in own
+            if (numbers := self._numbers(found.key))
+        ]
+        # Of those that begin at one number, the largest first.
+        parts.sort(key=lambda part: (part.first, -part.last))
+        contents = Contents(parts=[], covered=[])
+        for part in parts:
+            if part.last < contents.next:
+                contents.covered.append(part)
+            elif part.first == contents.next:
+                contents.parts.append(part)
+            else:
+                raise DamagedIndexError(self._key(contents.next), "the part is missing")
+        return contents
+
+    def _key(self, first: int, last: int | None = None) -> str:
+        merged = "" if last is None else f"-{last:08d}"
+        return f"{self.prefix}part-{first:08d}{merged}.parquet"
+
+    def _numbers(self, key: str) -> tuple[int, int] | None:
+        name = _NAME.match(key.removeprefix(self.prefix))
+        if name is None:
+            return None
+        first, last = int(name[1]), int(name[2] or name[1])
+        return (first, last) if first <= last else None

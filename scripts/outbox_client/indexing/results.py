@@ -1,25 +1,31 @@
-"""A job's results one after the other, from where one left off."""
+"""Results one after the other, of one job or of all, from where one left off."""
 
-import itertools
 import logging
-import re
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Unpack
 
 from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.errors import InvalidInputError
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, short_segment
 
+from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..bucket.open_bucket import Connection, open_bucket
+from ..settings import state_directory
+from ..threads import in_threads
 from . import format as index_format
 from .build import index
-from .parts import IndexParts, Part
+from .jobs import jobs_there
+from .parts import IndexParts
+from .position import Position, rows_after
 
 logger = logging.getLogger(__name__)
 
-_CURSOR = re.compile(r"(\d{1,8})\.([0-9a-f]{8})\.(\d{1,9})\Z")
+_JOBS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,11 +41,13 @@ class Result:
 
 def results(
     root: str,
-    job: str,
+    job: str | None = None,
     *,
     since: str | None = None,
     refresh: bool = True,
     key_template: str = DEFAULT_TEMPLATE,
+    home: Path | None = None,
+    workers: int | None = None,
     **connection: Unpack[Connection],
 ) -> Iterator[Result]:
     """Every result of the job that was committed by now, after the cursor `since`.
@@ -49,62 +57,71 @@ def results(
     before, so that none is skipped and none comes twice. Store a result's cursor in one transaction
     with what you made of it, and each is handled exactly once; afterwards, and at least once.
 
+    Without a `job`, those of all jobs below the root, one job after the other; the cursor has a
+    place in each, and a new job is begun by itself. Jobs that nobody has indexed yet are found
+    where keys begin with a folder for each job, as they do by default.
+
     With `refresh` the index is brought up to date first, which needs the right to create below
-    `index/`; without it, results come that somebody else has indexed. What is in the bucket and not
-    Outbox's is passed over, and named in the log. Raises InvalidInputError for a cursor of another
-    index, StoreError, and ConfigurationError.
+    `index/`; without it, results come that somebody else has indexed. What this machine knows of
+    the index is kept below `home`, by default where the commands keep it. What is in the bucket and
+    not Outbox's is passed over, and named in the log. Raises InvalidInputError for a cursor of
+    another index, StoreError, and ConfigurationError.
     """
     # Before the index is touched: a wrong cursor costs nothing.
-    start = _Position.parse(since)
+    positions = _parsed(since, is_of_one_job=job is not None)
     bucket = open_bucket(root, **connection)
+    naming = Naming(template=KeyTemplate.parse(key_template))
+    jobs = jobs_there(bucket, naming.template) if job is None else {short_segment(job): job}
     if refresh:
-        index(job, bucket=bucket, naming=Naming(template=KeyTemplate.parse(key_template)))
-    index_parts = IndexParts(bucket, job=job)
-    parts = index_parts.parts()
+        refreshed = partial(
+            index,
+            bucket=bucket,
+            naming=naming,
+            home=home or state_directory(os.environ),
+            workers=workers,
+        )
+        for _ in in_threads(refreshed, jobs.values(), workers=min(_JOBS_AT_ONCE, len(jobs) or 1)):
+            pass
     for one in bucket.foreign:
         logger.warning("passed over: %s: %s", one.key, one.problem)
-    yield from _read(job, index_parts, parts, start)
+    if job is not None:
+        yield from _of_one(bucket, job, positions.get("", Position()))
+    else:
+        yield from _of_all(bucket, jobs, positions)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Position:
-    """After `row` rows of a part, which its `part_id` tells from those of other indexes."""
-
-    number: int = 0
-    part_id: str = ""
-    row: int = 0
-
-    @classmethod
-    def parse(cls, cursor: str | None) -> "_Position":
-        if cursor is None:
-            return cls()
-        match = _CURSOR.match(cursor)
-        if match is None:
-            raise InvalidInputError("since", "must be the cursor of a result")
-        return cls(number=int(match[1]), part_id=match[2], row=int(match[3]))
-
-    def __str__(self) -> str:
-        return f"{self.number}.{self.part_id}.{self.row}"
+def _of_one(bucket: Bucket, job: str, start: Position) -> Iterator[Result]:
+    for position, record in rows_after(IndexParts.of(bucket, job), start):
+        yield Result(manifest=index_format.manifest(job, record), cursor=str(position))
 
 
-def _read(
-    job: str, index_parts: IndexParts, parts: Sequence[Part], start: _Position
+def _of_all(
+    bucket: Bucket, jobs: dict[str, str], positions: dict[str, Position]
 ) -> Iterator[Result]:
-    if start.part_id:
-        _check(start, parts, index_parts)
-    for part in parts[start.number :]:
-        part_id = index_parts.identity(part)
-        skip = start.row if part.number == start.number else 0
-        rows = itertools.islice(index_parts.rows(part), skip, None)
-        for row, record in enumerate(rows, start=skip + 1):
-            here = _Position(number=part.number, part_id=part_id, row=row)
-            yield Result(manifest=index_format.manifest(job, record), cursor=str(here))
+    for folder, job in sorted(jobs.items()):
+        others = {name: place for name, place in positions.items() if name != folder}
+        before = "".join(f"{name}:{place};" for name, place in others.items())
+        try:
+            for result in _of_one(bucket, job, positions.get(folder, Position())):
+                yield Result(manifest=result.manifest, cursor=f"{before}{folder}:{result.cursor}")
+                positions[folder] = Position.parse(result.cursor)
+        except InvalidInputError as error:
+            # A job may be gone, with its index.
+            if IndexParts.of(bucket, job).read().parts:
+                raise InvalidInputError(
+                    "since",
+                    f"its place in job {job!r} is not of that job's index, which may have been made"
+                    f" anew: without {folder}:{positions[folder]} it begins that job again",
+                ) from error
 
 
-def _check(start: _Position, parts: Sequence[Part], index_parts: IndexParts) -> None:
-    if start.number < len(parts) and index_parts.identity(parts[start.number]) == start.part_id:
-        return
-    raise InvalidInputError(
-        "since",
-        "the cursor is not of this job's index, which may have been made anew: start without",
-    )
+def _parsed(since: str | None, *, is_of_one_job: bool) -> dict[str, Position]:
+    """By the folder of the job's index; of one job alone, by an empty name."""
+    if since is None:
+        return {}
+    if is_of_one_job:
+        return {"": Position.parse(since)}
+    named = [one.rpartition(":") for one in since.split(";")]
+    if not all(folder for folder, _, _ in named):
+        raise InvalidInputError("since", "must be the cursor of a result of all jobs")
+    return {folder: Position.parse(place) for folder, _, place in named}

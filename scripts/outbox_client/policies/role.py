@@ -58,14 +58,15 @@ RIGHTS = {
         reads=("manifests", "artifacts", "failures", "index", "jobs", "submissions"),
         lists=("manifests", "failures", "index", "submissions"),
     ),
-    # It deletes an input whose file changed while it was read: its name would be wrong. And what
-    # `outbox doctor --send` has had stored.
+    # It deletes an input whose file changed while it was read: its name would be wrong. And parts
+    # of an index that have been merged, and what `outbox doctor --send` has had stored.
     Purpose.CLIENT: Rights(
         creates=("inputs", "index", "submissions"),
         rewrites=("jobs",),
         reads=("manifests", "artifacts", "failures", "inputs", "index", "jobs", "submissions"),
         deletes=(
             "inputs",
+            "index",
             *(f"{kind}/{CANARY_FOLDER}" for kind in ("manifests", "artifacts", "failures")),
         ),
         uploads_in_parts=("inputs", "jobs"),

@@ -15,6 +15,7 @@ from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.commands.app import app as outbox
 from outbox_client.fetching.fetch import fetch
 from outbox_client.indexing.build import index
+from outbox_client.indexing.compaction import FAN_IN
 from outbox_client.policies import Deployed, Purpose, Workload, policy
 from outbox_client.upkeep.sweep import Undeleted, open_uploads, sweep_attempts
 from tests.outbox_client.fake_service import FakeService
@@ -58,9 +59,9 @@ def printed(purpose, root, **more):
     return json.loads(json.dumps(document))
 
 
-def body(job, *, input_key=None):
+def body(job, *, item="a", input_key=None):
     document = {"input": input_key} if input_key else {"base64": "aGVsbG8="}
-    return {"model_input": {"document": document, "metadata": {"job": job, "item": "a"}}}
+    return {"model_input": {"document": document, "metadata": {"job": job, "item": item}}}
 
 
 def write(user, root, tmp_path, input_key):
@@ -154,6 +155,19 @@ def test_the_client_makes_the_index_and_the_reader_reads_it(user, reading_as, se
     (part,) = reader.keys("index/job=j/")
     with pytest.raises(AccessDeniedError):
         reader.create_new(part.replace("00000000", "00000001"), b"")
+
+
+def test_who_may_delete_merges_the_index_and_who_may_not_makes_it_all_the_same(
+    user, reading_as, service, root
+):
+    for number in range(FAN_IN):
+        service.submit(body("j", item=f"{number}"))
+    policy = printed(Purpose.CLIENT, root)
+    for may, parts in ((without(policy, "s3:DeleteObject"), FAN_IN), (policy, 1)):
+        user.may(may)
+        bucket = reading_as()
+        assert index("j", bucket=bucket, naming=NAMING, part_rows=1).problems == []
+        assert sum(".parquet" in key for key in bucket.keys("index/job=j/")) == parts
 
 
 def test_the_client_stores_a_jobs_account_and_the_reader_reads_it(user, reading_as, root):

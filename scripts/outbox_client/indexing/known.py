@@ -1,0 +1,170 @@
+"""Which results an index has: their manifests' paths, sorted, in a file of this machine's.
+
+Parts never change, so what was read of one need not be read again. The file says which parts it was
+filled from: of an index that was made anew it forgets all. Without the file, or with a broken one,
+the parts are read once more.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Self, TypeVar
+
+from truss_outbox.contract.keys import escape
+
+from ..bucket.bucket import Bucket
+from .format import Piece
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS manifests (path TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pieces (number INTEGER PRIMARY KEY, part_id TEXT);
+"""
+_VERSION = 1
+_BUSY_SECONDS = 10
+_CACHE_KIB = 16 << 10
+
+Span = tuple[str | None, str | None]
+"""The paths after the first, up to and including the second, by their bytes; None is no bound."""
+
+
+def known_path(home: Path | None, *, job: str, bucket: Bucket) -> Path | None:
+    """Where the keys of a job's index are kept; None where no `home` is given."""
+    if home is None:
+        return None
+    # Not to mix up buckets of one name saves time: what is in it is checked by the parts' ids.
+    digest = hashlib.sha256("\n".join((job, bucket.root, bucket.address)).encode()).hexdigest()
+    return home / "index" / f"{escape(job)[:100]}-{digest[:16]}.sqlite3"
+
+
+class KnownManifests:
+    """Writing is for one thread, reading for any. All methods raise sqlite3.Error.
+
+    Several processes may share the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = self._connected()
+        self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+
+    @classmethod
+    def opened(cls, path: Path) -> Self:
+        """Made where it is missing. Raises OSError too."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.chmod(0o700)
+        path.touch(mode=0o600)  # SQLite gives the files beside it the same mode
+        path.chmod(0o600)
+        known = cls(path)
+        try:
+            known._make_tables()
+        except BaseException:
+            known.close()
+            raise
+        return known
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def pieces(self) -> dict[int, str]:
+        """The ids of the parts that it was filled from, by number."""
+        return dict(self._connection.execute("SELECT number, part_id FROM pieces"))
+
+    def forget(self) -> None:
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM manifests")
+            connection.execute("DELETE FROM pieces")
+
+    def add(self, pieces: Iterable[Piece], keys: Iterable[Iterable[str]]) -> None:
+        """The keys of all results that these parts hold: all together or, on an error, none."""
+        with self._transaction() as connection:
+            for some in keys:
+                connection.executemany(
+                    "INSERT OR IGNORE INTO manifests VALUES ('manifests/' || ? || '.json')",
+                    ((key,) for key in some),
+                )
+            connection.executemany(
+                "INSERT OR REPLACE INTO pieces VALUES (?, ?)",
+                ((piece.number, piece.part_id) for piece in pieces),
+            )
+
+    def unknown(self, paths: Sequence[str]) -> set[str]:
+        """Those of the paths, at most a few thousand, that the index has not."""
+        marks = ",".join("?" * len(paths))
+        query = f"SELECT path FROM manifests WHERE path IN ({marks})"  # noqa: S608  # marks alone
+        return set(paths).difference(one for (one,) in self._connection.execute(query, paths))
+
+    def spans(self, size: int) -> Iterator[Span]:
+        """All paths, cut after every `size`-th known one."""
+        after: str | None = None
+        query = "SELECT path FROM manifests WHERE path > ? ORDER BY path LIMIT 1 OFFSET ?"
+        while found := self._connection.execute(query, (after or "", size - 1)).fetchone():
+            yield after, found[0]
+            after = found[0]
+        yield after, None
+
+    def between(self, span: Span) -> list[str]:
+        """The known paths of the span, in order. From any thread."""
+        bounds = [bound for bound in (span[0] or "", span[1]) if bound is not None]
+        until = "AND path <= ?" if len(bounds) > 1 else ""
+        query = f"SELECT path FROM manifests WHERE path > ? {until} ORDER BY path"  # noqa: S608
+        with contextlib.closing(self._connected()) as connection:
+            return list(itertools.chain.from_iterable(connection.execute(query, bounds)))
+
+    def _make_tables(self) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version not in {0, _VERSION}:
+            raise sqlite3.DatabaseError("another version's")
+        self._connection.executescript(_TABLES)
+        self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+T = TypeVar("T")
+
+
+def with_known(use: Callable[[KnownManifests], T], path: Path | None) -> T:
+    """What `use` returns; it is given what is known by the file, and must not mind a second call.
+
+    Where there is no such file, or it cannot be used, it gets a temporary one. A broken one goes.
+    """
+    if path is not None:
+        try:
+            return _used(use, path)
+        except sqlite3.OperationalError:  # it is locked, its disk is full
+            pass
+        except sqlite3.DatabaseError:
+            for suffix in ("", "-wal", "-shm"):
+                with contextlib.suppress(OSError):
+                    path.with_name(f"{path.name}{suffix}").unlink()
+    with tempfile.TemporaryDirectory(prefix="outbox-index-") as folder:
+        return _used(use, Path(folder) / "known.sqlite3")
+
+
+def _used(use: Callable[[KnownManifests], T], path: Path) -> T:
+    try:
+        known = KnownManifests.opened(path)
+    except OSError as error:  # not of the bucket, whose errors may be such
+        raise sqlite3.OperationalError from error
+    with contextlib.closing(known):
+        return use(known)

@@ -1,0 +1,68 @@
+"""Reading an index as far as it is not known on this machine."""
+
+import contextlib
+from collections.abc import Mapping
+from functools import partial
+
+from truss_outbox.contract.errors import NotFoundError
+
+from ..threads import WORKERS, in_threads
+from .format import Piece
+from .known import KnownManifests
+from .parts import Contents, IndexParts, Part
+
+_TRIES = 5
+"""Each time, others have merged what was being read."""
+
+
+def catch_up(
+    index: IndexParts, known: KnownManifests, *, workers: int = WORKERS
+) -> tuple[Contents, int]:
+    """What the index has, all of which is known then; and how many results these are.
+
+    Raises StoreError, DamagedIndexError and sqlite3.Error.
+    """
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(NotFoundError):
+            return _catch_up(index, known, workers)
+    return _catch_up(index, known, workers)
+
+
+def _catch_up(index: IndexParts, known: KnownManifests, workers: int) -> tuple[Contents, int]:
+    kept = known.pieces()
+    contents, rows = index.read(), 0  # after that: what another process knows by now is there, too
+    glances = in_threads(partial(_glance, index, kept), contents.parts, workers=workers)
+    if any(number >= contents.next for number in kept):
+        return _anew(index, known, workers)
+    for part, pieces, keys in glances:
+        rows += sum(piece.rows for piece in pieces)
+        if any(kept.get(piece.number, piece.part_id) != piece.part_id for piece in pieces):
+            return _anew(index, known, workers)
+        if keys is not None:
+            known.add(pieces, [keys])
+        elif not _has(kept, pieces):
+            with index.opened(part) as file:
+                known.add(pieces, file.result_keys())
+    return contents, rows
+
+
+def _anew(index: IndexParts, known: KnownManifests, workers: int) -> tuple[Contents, int]:
+    """The index is another than the one that is known."""
+    known.forget()
+    return _catch_up(index, known, workers)
+
+
+Glance = tuple[Part, tuple[Piece, ...], list[str] | None]
+
+
+def _glance(index: IndexParts, kept: Mapping[int, str], part: Part) -> Glance:
+    """What the part was made of, and of a small one that is not known its keys."""
+    with index.opened(part) as file:
+        pieces = file.pieces()
+        if not part.is_small or _has(kept, pieces):
+            return part, pieces, None
+        return part, pieces, [key for some in file.result_keys() for key in some]
+
+
+def _has(kept: Mapping[int, str], pieces: tuple[Piece, ...]) -> bool:
+    return all(kept.get(piece.number) == piece.part_id for piece in pieces)

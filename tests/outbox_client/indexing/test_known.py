@@ -1,0 +1,187 @@
+"""What this machine remembers of an index saves calls, and nothing else depends on it."""
+
+import sqlite3
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from outbox_client.bucket.bucket import Bucket
+from outbox_client.indexing import listing
+from outbox_client.indexing.build import index
+from tests.outbox_client.committed import a_manifest, commit
+from tests.outbox_client.indexing.test_indexing import items
+from truss_outbox.contract.keys import manifest_key
+
+
+class Counting(Bucket):
+    """Counts what is read of objects, by folder, and what pages are listed."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__(bucket._store, root=bucket.root)
+        self.reads: list[str] = []
+        self.pages_listed = 0
+
+    def get(self, key, **options):
+        self.reads.append(key.partition("/")[0])
+        return super().get(key, **options)
+
+    def _quick_pages(self, prefix, after):
+        for page in super()._quick_pages(prefix, after):
+            self.pages_listed += 1
+            yield page
+
+
+def kept(home):
+    (path,) = (home / "index").glob("*.sqlite3")
+    return path
+
+
+@pytest.fixture
+def indexed(bucket, naming, job, tmp_path):
+    """Twenty results in two parts, known below `home`."""
+    home = tmp_path / "home"
+    commit(bucket, *(a_manifest(job, f"{n:02}") for n in range(20)))
+    index(job, bucket=bucket, naming=naming, home=home, part_rows=10)
+    return home
+
+
+def again(bucket, naming, job, home):
+    """One more result is there; what indexing it reported, and read of the index."""
+    commit(bucket, a_manifest(job, "new"))
+    counting = Counting(bucket)
+    report = index(job, bucket=counting, naming=naming, home=home)
+    assert items(bucket, job) == [*(f"{n:02}" for n in range(20)), "new"]
+    return (report.known, report.added), counting.reads
+
+
+def test_a_refresh_reads_what_is_new(indexed, bucket, naming, job):
+    counts, reads = again(bucket, naming, job, indexed)
+    assert counts == (20, 1)
+    assert reads.count("manifests") == 1
+    assert reads.count("index") == 3  # whose parts they are, and the new one
+
+
+def test_it_is_private(indexed):
+    assert stat.S_IMODE(kept(indexed).stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept(indexed).parent.stat().st_mode) == 0o700
+
+
+def absent(path):
+    path.unlink()
+
+
+def broken(path):
+    path.write_bytes(b"no database" * 1000)
+
+
+def torn(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def emptied(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE manifests")
+        connection.execute("DROP TABLE pieces")
+
+
+def of_another_version(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+@pytest.mark.parametrize("spoil", [absent, broken, torn, emptied, of_another_version])
+def test_without_it_or_with_a_broken_one_it_takes_longer(indexed, bucket, naming, job, spoil):
+    spoil(kept(indexed))
+    counts, _ = again(bucket, naming, job, indexed)
+    assert counts == (20, 1)
+    # And the next is quick again.
+    counting = Counting(bucket)
+    index(job, bucket=counting, naming=naming, home=indexed)
+    index(job, bucket=counting, naming=naming, home=indexed)
+    assert counting.reads.count("manifests") == 0
+
+
+def test_a_home_that_cannot_be_written_costs_time_alone(bucket, naming, job, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    commit(bucket, a_manifest(job, "a"))
+    home = tmp_path / "file" / "home"
+    assert index(job, bucket=bucket, naming=naming, home=home).added == 1
+    assert index(job, bucket=bucket, naming=naming, home=home).known == 1
+
+
+def test_an_index_made_anew_is_read_anew(indexed, bucket, naming, job):
+    for key in list(bucket.keys(f"index/job={job}/")):
+        bucket.delete(key)
+    report = index(job, bucket=bucket, naming=naming, home=indexed)
+    assert (report.known, report.added) == (0, 20)
+    counts, _ = again(bucket, naming, job, indexed)
+    assert counts == (20, 1)
+
+
+def test_an_index_that_another_made_anew_is_read_anew(indexed, bucket, naming, job):
+    for key in list(bucket.keys(f"index/job={job}/")):
+        bucket.delete(key)
+    for name in ("00", "01"):
+        bucket.delete(manifest_key(f"job={job}/{name}"))
+    index(job, bucket=bucket, naming=naming, part_rows=5)
+    commit(bucket, *(a_manifest(job, name) for name in ("00", "01")))
+    counts, _ = again(bucket, naming, job, indexed)
+    assert counts == (18, 3)
+
+
+def test_two_processes_share_it(indexed, bucket, naming, job):
+    commit(bucket, *(a_manifest(job, f"{n:02}") for n in range(20, 60)))
+
+    def go_on(part_rows):
+        for _ in range(3):
+            index(job, bucket=bucket, naming=naming, home=indexed, part_rows=part_rows)
+
+    with ThreadPoolExecutor() as pool:
+        for run in [pool.submit(go_on, part_rows) for part_rows in (3, 4, 5)]:
+            run.result()
+    assert items(bucket, job) == [f"{n:02}" for n in range(60)]
+
+
+@pytest.fixture
+def small_spans(monkeypatch):
+    monkeypatch.setattr(listing, "_SPAN_KEYS", 3)
+    monkeypatch.setattr(listing, "_HELD_OF_A_SPAN", 2)
+
+
+@pytest.mark.usefixtures("small_spans")
+def test_what_is_new_is_found_in_every_place(indexed, bucket, naming, job):
+    new = ["", "00-", "09x", "11", "12%", "18a", "19-1", "19-2", "19-3", "zz"]
+    new = [*new, *(f"5{n:02}" for n in range(30))]
+    commit(bucket, *(a_manifest(job, name) for name in new if name != "11"))
+    index(job, bucket=bucket, naming=naming, home=indexed)
+    expected = {*(f"{n:02}" for n in range(20)), *new}
+    assert items(bucket, job) == sorted(expected)
+
+
+@pytest.mark.usefixtures("small_spans")
+@pytest.mark.parametrize("gone", ["02", "05", "19"])
+def test_a_manifest_that_somebody_deleted_hides_no_other(indexed, bucket, naming, job, gone):
+    bucket.delete(manifest_key(f"job={job}/{gone}"))
+    new = [f"{n:02}x" for n in range(20)]
+    commit(bucket, *(a_manifest(job, name) for name in new))
+    index(job, bucket=bucket, naming=naming, home=indexed)
+    assert items(bucket, job) == sorted([*new, *(f"{n:02}" for n in range(20))])
+
+
+@pytest.mark.usefixtures("small_spans")
+def test_a_store_that_lists_folder_by_folder_hides_none(bucket, naming, job, tmp_path):
+    """SeaweedFS has `a/x` before `a.json`: by their bytes it is the other way round."""
+
+    def nested(*names):
+        for name in names:
+            key = f"job={job}/{name}"
+            commit(bucket, a_manifest(job, name, key=key))
+
+    nested("a", "a/1", "a/2", "a/3", "a-b/1", "a-b/2", "c/1", "c/2")
+    index(job, bucket=bucket, naming=naming, home=tmp_path)
+    nested("a-b", "a/0", "a/4", "c", "c/3", "b", "a-b/0")
+    report = index(job, bucket=bucket, naming=naming, home=tmp_path)
+    assert (report.known, report.added) == (8, 7)
+    assert len(items(bucket, job)) == len(set(items(bucket, job))) == 15
