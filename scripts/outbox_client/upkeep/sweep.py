@@ -1,9 +1,12 @@
 """Finding, and deleting, what no result needs: orphaned artifacts, probes, unfinished uploads."""
 
+import contextlib
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack
@@ -21,10 +24,10 @@ from truss_outbox.contract.root import Root
 from truss_outbox.stores import S3Options
 from truss_outbox.stores.network import Place
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import DELETED_AT_ONCE, Bucket, StoredObject
 from ..bucket.open_bucket import Connection
-from ..bucket.records import listed_artifacts, listed_probes, owners, read_manifest
-from ..threads import in_threads
+from ..bucket.records import MANIFESTS, listed_artifacts, listed_probes, owners, read_manifest
+from ..threads import WORKERS, in_threads
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -170,45 +173,141 @@ def open_uploads(address: str, **connection: Unpack[Connection]) -> Uploads | No
     return Uploads(connect(S3Options(**connection)), root)
 
 
-def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Swept]:
+def sweep_attempts(
+    bucket: Bucket, *, before: datetime, delete: bool, workers: int = WORKERS
+) -> Iterator[Swept]:
     """Attempts below `artifacts/` that no manifest names, all of them older than `before`.
 
     An attempt under way has no manifest yet: `before` must lie further back than any execution
-    may take. One listing, and one GET per key that has something old enough; memory holds one
-    attempt at a time. The manifest is read anew right before an attempt is deleted. Raises
-    StoreError, when all that was deleted until then is told; where a manifest may not be read,
-    nothing is deleted.
+    may take. Two listings, and one GET for each old attempt that is not settled by them; memory
+    holds two attempts at a time, and what a thousand deletions need. The manifest is read anew
+    right before an attempt is deleted. Raises StoreError, when all that was deleted until then is
+    told; where a manifest may not be read, nothing is deleted.
     """
-    sweeper = _Sweeper(bucket, before=before, delete=delete)
-    # Neighbours in the listing, so that one attempt at a time is enough to hold.
+    sweeper = _Sweeper(bucket, delete=delete, workers=workers)
+    # Neighbours in the listing, so that few attempts at a time are enough to hold.
     groups = itertools.groupby(listed_artifacts(bucket), key=lambda found: _place(found.key))
-    found = ((prefix, list(objects)) for prefix, objects in groups)
-    try:
-        for _ in in_threads(sweeper.judge, found):
-            yield from sweeper.told()
-    except (Exception, KeyboardInterrupt):
-        # Those under way have ended by now.
-        yield from sweeper.told()
-        raise
-    yield from sweeper.told()
+    attempts = (Attempt(prefix, list(objects)) for prefix, objects in groups)
+    with contextlib.closing(_Commits(bucket)) as commits:
+        orphans = sweeper.orphans(commits.open(attempts, before))
+        if delete:
+            # A manifest may have come since: it saves its attempt.
+            batches = (list(sweeper.orphans(some)) for some in _batches(orphans))
+        else:
+            batches = ([one] for one in orphans)
+        yield from sweeper.swept(batches)
 
 
 def sweep_probes(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Swept]:
     """What models wrote to try the bucket out, and may not have been allowed to delete."""
-    sweeper = _Sweeper(bucket, before=before, delete=delete)
-    for probe in listed_probes(bucket):
-        if probe.modified_at < before:
-            sweeper.take(probe.key, [probe])
-            yield from sweeper.told()
+    old = (
+        Attempt(probe.key, [probe]) for probe in listed_probes(bucket) if probe.modified_at < before
+    )
+    yield from _Sweeper(bucket, delete=delete).swept(_batches(old))
+
+
+def _batches(attempts: Iterator["Attempt"]) -> Iterator[list["Attempt"]]:
+    """As many together as one call deletes."""
+    some = list[Attempt]()
+    for attempt in attempts:
+        some.append(attempt)
+        if sum(len(one.objects) for one in some) >= DELETED_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What lies below the prefix of one attempt."""
+
+    prefix: str
+    objects: list[StoredObject]
+
+    @functools.cached_property
+    def keys(self) -> set[str]:
+        """That it may be an attempt of; mostly one."""
+        return {key for found in self.objects for key, _ in owners(found.key)}
+
+    @property
+    def last_modified(self) -> datetime:
+        return max(found.modified_at for found in self.objects)
+
+
+_AT_ONCE = timedelta(seconds=2)
+"""So soon after the last of its artifacts a manifest is written, by a clock of whole seconds."""
+
+
+def _are_near(one: Attempt, other: Attempt) -> bool:
+    """Whether there may be two attempts of one key, these or such as lie beside them."""
+    pairs = itertools.product(one.keys, other.keys)
+    return any(f"{a}/".startswith(f"{b}/") or f"{b}/".startswith(f"{a}/") for a, b in pairs)
+
+
+class _Commits:
+    """When which manifest was written, by one listing, in a temporary file of SQLite's."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def open(self, attempts: Iterable[Attempt], before: datetime) -> Iterator[Attempt]:
+        """Those older than `before` whose manifests must be read, to see what they name.
+
+        An attempt is settled without, where it is the only one of its key, and the manifest came
+        right after the last of its artifacts. Then another attempt would have to be the manifest's
+        that stored no artifact at all, and committed in the very moment in which this one ended:
+        what it left would stay.
+        """
+        last = Attempt("", [])
+        for attempt, following in itertools.pairwise(itertools.chain(attempts, [Attempt("", [])])):
+            is_alone = not (_are_near(attempt, last) or _are_near(attempt, following))
+            last = attempt
+            # One young object keeps all of its attempt: it may still be under way.
+            if attempt.last_modified < before and not (is_alone and self._settles(attempt)):
+                yield attempt
+
+    def _settles(self, attempt: Attempt) -> bool:
+        if len(attempt.keys) != 1:
+            return False
+        (key,) = attempt.keys
+        committed_at = self._committed_at(manifest_key(key))
+        waited = None if committed_at is None else committed_at - attempt.last_modified
+        return waited is not None and timedelta(0) <= waited < _AT_ONCE
+
+    def _committed_at(self, path: str) -> datetime | None:
+        if self._connection is None:
+            self._connection = self._listed()
+        query = "SELECT seconds FROM manifests WHERE path = ?"
+        found = self._connection.execute(query, (path,)).fetchone()
+        return None if found is None else datetime.fromtimestamp(found[0], UTC)
+
+    def _listed(self) -> sqlite3.Connection:
+        connection = sqlite3.connect("", isolation_level=None)
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("CREATE TABLE manifests (path TEXT PRIMARY KEY, seconds) WITHOUT ROWID")
+        for page in self._bucket.pages(MANIFESTS, after=None):
+            connection.execute("BEGIN")
+            connection.executemany(
+                "INSERT OR REPLACE INTO manifests VALUES (?, ?)",
+                zip(page.keys, (time.timestamp() for time in page.times), strict=True),
+            )
+            connection.execute("COMMIT")
+        return connection
 
 
 class _Sweeper:
-    """Puts what it finds, and what becomes of it, into a queue; several threads may use it."""
+    """Puts what it finds, and what becomes of it, into a queue."""
 
-    def __init__(self, bucket: Bucket, *, before: datetime, delete: bool) -> None:
+    def __init__(self, bucket: Bucket, *, delete: bool, workers: int = WORKERS) -> None:
         self._bucket = bucket
-        self._before = before
         self._delete = delete
+        self._workers = workers
         self._told: SimpleQueue[Swept] = SimpleQueue()
 
     def told(self) -> Iterator[Swept]:
@@ -216,52 +315,59 @@ class _Sweeper:
         while not self._told.empty():
             yield self._told.get()
 
-    def judge(self, group: tuple[str, list[StoredObject]]) -> None:
-        prefix, objects = group
-        # One young object keeps all of its attempt: it may still be under way.
-        if any(found.modified_at >= self._before for found in objects):
-            return
+    def swept(self, batches: Iterable[Sequence[Attempt]]) -> Iterator[Swept]:
+        """All are told; with `delete`, those that are gone. Raises StoreError, when they are."""
         try:
-            orphans = self._unnamed(objects)
-            if self._delete and orphans:
-                # A manifest may have come since: it saves its attempt.
-                orphans = self._unnamed(orphans)
-        except ManifestError as error:
-            self._told.put(Kept(prefix=prefix, why=f"its manifest cannot be read: {error}"))
-            return
-        self.take(prefix, orphans)
-
-    def take(self, prefix: str, orphans: Sequence[StoredObject]) -> None:
-        """Tell of them; with `delete`, when they are gone. Raises StoreUnavailableError."""
-        gone = list[StoredObject]()
-        try:
-            for found in orphans:
-                if not self._delete or self._is_deleted(found.key):
-                    gone.append(found)
-        finally:
-            if gone:
-                keys, size = tuple(one.key for one in gone), sum(one.size for one in gone)
-                self._told.put(Orphan(prefix=prefix, keys=keys, size=size, deleted=self._delete))
-
-    def _is_deleted(self, key: str) -> bool:
-        try:
-            self._bucket.delete(key)
-        except NotFoundError:  # another sweep was here
-            return True
-        except StoreUnavailableError:
+            for orphans in batches:
+                self._take(orphans)
+                yield from self.told()
+        except (Exception, KeyboardInterrupt):
+            # Those under way have ended by now.
+            yield from self.told()
             raise
-        except AccessDeniedError:
-            self._told.put(Undeleted(key=key, why=_HELD))
-            return False
-        except StoreError as error:
-            self._told.put(Undeleted(key=key, why=str(error).removeprefix(f"{key}: ")))
-            return False
-        return True
+        yield from self.told()
 
-    def _unnamed(self, objects: Sequence[StoredObject]) -> list[StoredObject]:
-        pairs = {pair for found in objects for pair in owners(found.key)}
-        named = {pair for pair in pairs if self._is_named(*pair)}
-        return [found for found in objects if not named.intersection(owners(found.key))]
+    def orphans(self, attempts: Iterable[Attempt]) -> Iterator[Attempt]:
+        """What no manifest names, as it is read now; attempts come in any order."""
+        found = in_threads(self._unnamed, attempts, workers=self._workers)
+        return (attempt for attempt in found if attempt.objects)
+
+    def _take(self, orphans: Sequence[Attempt]) -> None:
+        gone = {found.key for one in orphans for found in one.objects}
+        if self._delete:
+            keys, gone = gone, set()
+            try:
+                self._bucket.delete_many(sorted(keys), partial(self._note, gone))
+            finally:
+                self._tell(orphans, gone)
+        else:
+            self._tell(orphans, gone)
+
+    def _note(self, gone: set[str], key: str, error: StoreError | None) -> None:
+        if error is None:
+            gone.add(key)
+        else:
+            why = _HELD if isinstance(error, AccessDeniedError) else str(error)
+            self._told.put(Undeleted(key=key, why=why.removeprefix(f"{key}: ")))
+
+    def _tell(self, orphans: Iterable[Attempt], gone: set[str]) -> None:
+        for one in orphans:
+            if objects := [found for found in one.objects if found.key in gone]:
+                keys, size = tuple(found.key for found in objects), sum(o.size for o in objects)
+                self._told.put(
+                    Orphan(prefix=one.prefix, keys=keys, size=size, deleted=self._delete)
+                )
+
+    def _unnamed(self, attempt: Attempt) -> Attempt:
+        pairs = {pair for found in attempt.objects for pair in owners(found.key)}
+        try:
+            named = {pair for pair in pairs if self._is_named(*pair)}
+        except ManifestError as error:
+            why = f"its manifest cannot be read: {error}"
+            self._told.put(Kept(prefix=attempt.prefix, why=why))
+            return Attempt(attempt.prefix, [])
+        left = [found for found in attempt.objects if not named.intersection(owners(found.key))]
+        return Attempt(attempt.prefix, left)
 
     def _is_named(self, key: str, attempt: str) -> bool:
         try:
@@ -287,6 +393,7 @@ def sweep(
     grace: timedelta,
     delete: bool,
     now: datetime | None = None,
+    workers: int = WORKERS,
 ) -> Iterator[Swept]:
     """Everything older than `grace` that no result needs; with `delete` it goes.
 
@@ -300,7 +407,7 @@ def sweep(
             "--older-than", "must be 2h or more to delete: younger attempts may be under way"
         )
     before = (now or bucket.time()) - grace
-    yield from sweep_attempts(bucket, before=before, delete=delete)
+    yield from sweep_attempts(bucket, before=before, delete=delete, workers=workers)
     yield from sweep_probes(bucket, before=before, delete=delete)
     if uploads is not None:
         yield from uploads.sweep(before=before, delete=delete, patiently=bucket.patiently)

@@ -134,10 +134,10 @@ def test_what_cannot_be_judged_is_kept_and_said(swept, sweep_time):
 
 
 def test_an_item_that_looks_like_an_attempt_keeps_its_result(swept, sweep_time):
-    assert owners("artifacts/job=j/deadbeef/0123abcd/pages/1.png") == [
+    assert owners("artifacts/job=j/deadbeef/0123abcd/pages/1.png") == (
         ("job=j", "deadbeef"),
         ("job=j/deadbeef", "0123abcd"),
-    ]
+    )
     bucket, service = swept
     service.submit(body("deadbeef", job="deadbeef"))
     before = everything(bucket)
