@@ -10,26 +10,31 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from truss_outbox.contract import Artifact, Failure, Manifest
-from truss_outbox.contract.errors import CorruptArtifactError, ManifestError, NotFoundError
+from truss_outbox.contract.errors import (
+    AccessDeniedError,
+    CorruptArtifactError,
+    ManifestError,
+    NotFoundError,
+)
 from truss_outbox.contract.keys import manifest_key, unescape
 
 from ..bucket.bucket import Bucket
 from ..bucket.foreign import Foreign
 from ..bucket.naming import Naming
-from ..bucket.records import (
-    artifacts_of,
-    listed_failures,
-    listed_manifests,
-    read_failure,
-    read_listed,
-)
-from ..errors import UnknownJobError
+from ..bucket.records import artifacts_of, listed_failures, read_failure, read_listed
+from ..errors import DamagedIndexError, UnknownJobError
+from ..indexing import format as index_format
+from ..indexing.known import KnownManifests, known_path, with_known
+from ..indexing.listing import new_manifests
+from ..indexing.parts import IndexParts
+from ..indexing.position import Position, rows_after
+from ..indexing.reading import catch_up
 from ..progress import Progress, ProgressEvent, silent
 from ..text import in_utc
-from ..threads import in_threads
 from .failed import Failed, FailedRequests, Group, StoredAccount, take_account
 from .histogram import Distribution
 
@@ -134,23 +139,43 @@ def _keep_largest(heap: list[_Ranked], entry: _Ranked, size: int) -> None:
 T = TypeVar("T")
 
 
-def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = silent) -> Survey:
+def survey(
+    job: str,
+    *,
+    bucket: Bucket,
+    naming: Naming,
+    progress: Progress = silent,
+    home: Path | None = None,
+) -> Survey:
     """Reads every manifest and failure record of the job once.
 
-    Raises UnknownJobError where the bucket has nothing of it, and StoreError.
+    Manifests that the job's index has are read from there. What is known of the index is kept below
+    `home`, if one is given. Raises UnknownJobError where the bucket has nothing of it, and
+    StoreError.
     """
+    read = partial(_survey, job, bucket, naming, progress)
+    return with_known(read, known_path(home, job=job, bucket=bucket))
+
+
+def _survey(
+    job: str,
+    bucket: Bucket,
+    naming: Naming,
+    progress: Progress,
+    known: KnownManifests,
+) -> Survey:
     prefix = naming.prefix(job)
     seen = Survey(job=job, root=bucket.root)
     done = itertools.count(1)
     with FailedRequests.opened() as failed:
         # Where a prefix does not name the job, whose failure a record tells of is not known.
         if prefix != naming.prefix(f"{job}.other"):
-            records = in_threads(partial(read_failure, bucket), listed_failures(bucket, prefix))
+            paths = listed_failures(bucket, prefix)
+            records = bucket.in_threads(partial(read_failure, bucket), paths)
             for failure in filter(None, _counted(records, done, progress)):
                 failed.add(_failed(failure, prefix=prefix))
         seen.account = take_account(bucket, job, failed)
-        listed = listed_manifests(bucket, prefix)
-        manifests = in_threads(partial(read_listed, bucket), listed)
+        manifests = _manifests(job, bucket, prefix, known)
         for manifest in _counted(manifests, done, progress):
             if manifest is not None and manifest.job == job:
                 failed.succeeded(manifest.key)
@@ -166,6 +191,24 @@ def survey(job: str, *, bucket: Bucket, naming: Naming, progress: Progress = sil
     if not (seen.results or seen.failed or seen.account):
         raise UnknownJobError(f"nothing of job {job!r} is in {bucket.root}")
     return seen
+
+
+def _manifests(
+    job: str, bucket: Bucket, prefix: str, known: KnownManifests
+) -> Iterator[Manifest | None]:
+    """From the index those that it has, the others by a call each."""
+    index = IndexParts.of(bucket, job)
+    try:
+        contents, _ = catch_up(index, known)
+    except (AccessDeniedError, DamagedIndexError):
+        known.forget()
+    else:
+        for position, record in rows_after(index, Position(), columns=index_format.SUMMED_UP):
+            if position.number >= contents.next:
+                break
+            yield index_format.brief(job, record)
+    listed = new_manifests(bucket, prefix, known)
+    yield from bucket.in_threads(partial(read_listed, bucket), listed)
 
 
 def _counted(records: Iterable[T], done: Iterator[int], progress: Progress) -> Iterator[T]:

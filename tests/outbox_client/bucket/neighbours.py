@@ -37,7 +37,7 @@ FOREIGN = {
 LISTED = {
     "fetch": ["manifests/job=J/"],
     "index": ["manifests/job=J/", "index/job=J/"],
-    "report": ["manifests/job=J/", "failures/job=J/"],
+    "report": ["manifests/job=J/", "failures/job=J/", "index/job=J/"],
     "presign": ["manifests/job=J/"],
     "sweep": ["artifacts/", "probes/"],
 }

@@ -16,9 +16,11 @@ from PIL import Image
 from outbox_client import report
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.errors import UnknownJobError
+from outbox_client.indexing.build import index
 from outbox_client.report.failed import Failed, FailedRequests
 from outbox_client.report.histogram import Distribution, histogram
 from truss_outbox.contract import Artifact, Failure, Manifest
+from truss_outbox.contract.errors import AccessDeniedError
 from truss_outbox.contract.keys import artifact_key, escape, failure_key, manifest_key
 from truss_outbox.contract.manifest import ModelInfo, Timings
 
@@ -346,7 +348,79 @@ def test_memory_does_not_grow_with_the_job(bucket, survey):
             tracemalloc.stop()
 
     small = peak(range(2000))  # pages of the listing follow one another
-    assert peak(range(2000, 4000)) < small + 300_000
+    assert peak(range(2000, 4000)) < small + 3_000_000  # the results would be ten megabytes
+
+
+class Counting(Bucket):
+    """Counts the manifests that are read."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__(bucket._store, root=bucket.root)
+        self.manifests = 0
+        self.hidden = "none/"
+
+    def get(self, key, **options):
+        self.manifests += key.startswith("manifests/")
+        return super().get(key, **options)
+
+    def pages(self, prefix, *, after):
+        if prefix.startswith(self.hidden):
+            raise AccessDeniedError(prefix, "listing was refused")
+        return super().pages(prefix, after=after)
+
+
+@pytest.fixture
+def counting(bucket, naming):
+    """Nine results, some of them with pages; all but the last two are in the index."""
+    for number in range(7):
+        pages = [png()] * (number % 3)
+        commit(bucket, f"{number}.pdf", pages=pages, predict=1000.0 * number)
+    index("march", bucket=bucket, naming=naming, part_rows=3)
+    for number in range(7, 9):
+        commit(bucket, f"{number}.pdf", pages=[png()], predict=1000.0 * number)
+    return Counting(bucket)
+
+
+def of_manifests(bucket, naming):
+    """What is found where there is no index."""
+    without = Counting(bucket)
+    without.hidden = "index/"
+    return report.survey("march", bucket=without, naming=naming), without.manifests
+
+
+def test_what_the_index_has_costs_no_call_each(counting, bucket, naming, tmp_path):
+    by_manifests, calls = of_manifests(bucket, naming)
+    assert (by_manifests.results, calls) == (9, 9)
+    for _ in range(2):
+        by_index = report.survey("march", bucket=counting, naming=naming, home=tmp_path)
+        assert counting.manifests == 2
+        assert sorted(by_index.slowest) == sorted(by_manifests.slowest)
+        assert sorted(by_index.sample) == sorted(by_manifests.sample)
+        for name in ("results", "artifacts", "artifacts_bytes", "first", "last", "models"):
+            assert getattr(by_index, name) == getattr(by_manifests, name)
+        assert report.lines(by_index) == report.lines(by_manifests)
+        counting.manifests = 0
+
+
+def test_a_broken_index_makes_no_broken_report(counting, bucket, naming, tmp_path):
+    report.survey("march", bucket=bucket, naming=naming, home=tmp_path)
+    bucket.delete("index/job=march/part-00000000.parquet")
+    seen = report.survey("march", bucket=counting, naming=naming, home=tmp_path)
+    assert (seen.results, counting.manifests) == (9, 9)
+
+
+def test_an_index_that_others_go_on_with_counts_each_result_once(counting, naming, tmp_path):
+    class Overtaken(Counting):
+        def pages(self, prefix, *, after):
+            # Once what the index has is known, and before its rows are read.
+            self.listed = getattr(self, "listed", 0) + prefix.startswith("index/")
+            if self.listed == 2:
+                self.listed = 9
+                index("march", bucket=counting, naming=naming)
+            return super().pages(prefix, after=after)
+
+    seen = report.survey("march", bucket=Overtaken(counting), naming=naming, home=tmp_path)
+    assert seen.results == 9
 
 
 def test_report_writes_one_page(outbox, documents, job, tmp_path):
