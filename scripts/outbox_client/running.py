@@ -17,7 +17,7 @@ from .fetching.fetch import Listed, fetch
 from .fetching.report import FetchReport
 from .following.account import Account, final_account
 from .following.tracker import Tracker, Watch
-from .journal.entries import BEFORE_ALL, Finding, State
+from .journal.entries import BEFORE_ALL, FoundResult, State
 from .journal.journal import Journal, committed
 from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
@@ -161,7 +161,7 @@ class FetchWorker:
         finally:
             self.stop()
 
-    def _next(self) -> list[Finding]:
+    def _next(self) -> list[FoundResult]:
         """Empty where there are no more."""
         while not self._is_over:
             # Both before the question: what is found after it is asked for once more.
@@ -198,7 +198,7 @@ class FetchWorker:
 
 
 @contextlib.contextmanager
-def _fetched_keys() -> Iterator[Callable[[Sequence[Finding]], list[str]]]:
+def _fetched_keys() -> Iterator[Callable[[Sequence[FoundResult]], list[str]]]:
     """A function that gives each key once: a result is found again where its item is sent again,
     by another process too.
 
@@ -207,7 +207,7 @@ def _fetched_keys() -> Iterator[Callable[[Sequence[Finding]], list[str]]]:
     with contextlib.closing(sqlite3.connect("", isolation_level=None)) as connection:
         connection.execute("CREATE TABLE fetched (key TEXT PRIMARY KEY) WITHOUT ROWID")
 
-        def are_new(found: Sequence[Finding]) -> list[str]:
+        def are_new(found: Sequence[FoundResult]) -> list[str]:
             with committed(connection):
                 return [one.key for one in found if connection.execute(_ADD, (one.key,)).rowcount]
 

@@ -243,7 +243,7 @@ def problems_key(job: str) -> str:
     return f"jobs/{short_segment(job, _JOB_BYTES)}.problems.jsonl"
 
 
-class Problems(Artifact):
+class ProblemsListing(Artifact):
     """The object at `problems_key`, as the account that was written after it names it."""
 
     count: int = Field(ge=0)

@@ -16,7 +16,7 @@ from truss_outbox.contract.keys import manifest_key
 from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket
-from ..bucket.records import Problems, account_key, problems_key
+from ..bucket.records import ProblemsListing, account_key, problems_key
 from ..clock import Clock
 from ..errors import LocalFileError
 from ..journal.entries import (
@@ -47,7 +47,7 @@ class Account:
 
     journal: Journal
     counts: dict[State, int]
-    problems: Problems | None = None
+    problems: ProblemsListing | None = None
 
     @classmethod
     def of(cls, journal: Journal) -> "Account":
@@ -94,7 +94,7 @@ def final_account(journal: Journal, bucket: Bucket, *, clock: Clock, progress: P
     return account
 
 
-def _store_problems(account: Account, bucket: Bucket) -> Problems:
+def _store_problems(account: Account, bucket: Bucket) -> ProblemsListing:
     """Each entry that has not succeeded as a line of JSON, however many. Raises StoreError."""
     digest, count, key = hashlib.sha256(), 0, problems_key(account.job)
     with local_files(), tempfile.NamedTemporaryFile(prefix="outbox-problems-") as file:
@@ -105,7 +105,7 @@ def _store_problems(account: Account, bucket: Bucket) -> Problems:
             count += 1
         file.flush()
         bucket.upload(key, Path(file.name))
-        return Problems(
+        return ProblemsListing(
             name=key.rpartition("/")[2],
             uri=Root.parse(bucket.root).uri(key),
             size=file.tell(),

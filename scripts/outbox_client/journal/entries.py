@@ -96,7 +96,7 @@ class StoredResult(NamedTuple):
     committed_at: float
 
 
-class Finding(NamedTuple):
+class FoundResult(NamedTuple):
     """A result as it was found: those found later have a higher number."""
 
     number: int
@@ -104,7 +104,7 @@ class Finding(NamedTuple):
     key: str
 
 
-BEFORE_ALL = Finding(number=-1, item="", key="")
+BEFORE_ALL = FoundResult(number=-1, item="", key="")
 
 
 class FailureCount(NamedTuple):

@@ -21,7 +21,7 @@ from .entries import (
     DamagedJournal,
     Entry,
     FailureCount,
-    Finding,
+    FoundResult,
     JobSummary,
     OpenRequest,
     Planned,
@@ -275,14 +275,14 @@ class Journal:
         """Of the input that was submitted under this key."""
         return next((digest for (digest,) in self._rows(queries.GET_DIGEST, key=key)), None)
 
-    def found_after(self, last: Finding, limit: int) -> list[Finding]:
+    def found_after(self, last: FoundResult, limit: int) -> list[FoundResult]:
         """The results that were found after that one, in the order in which they were found.
 
         One whose item is sent again is found once more.
         """
         last_values = {"found": last.number, "item": last.item}
         return [
-            Finding._make(row)
+            FoundResult._make(row)
             for row in self._rows(queries.SELECT_FOUND, **last_values, page=limit)
         ]
 

@@ -19,7 +19,7 @@ from truss_outbox.contract.errors import (
 )
 
 from ..bucket.bucket import Bucket
-from ..bucket.records import Problems, account_key, problems_key, verified_lines
+from ..bucket.records import ProblemsListing, account_key, problems_key, verified_lines
 from ..text import in_utc
 
 _CREATE = """
@@ -182,7 +182,7 @@ class StoredAccount(BaseModel):
     total: int
     counts: dict[str, int]
     not_succeeded: list[_Item]
-    problems: Problems | None = None
+    problems: ProblemsListing | None = None
 
     def without_result(self, bucket: Bucket) -> Iterator[Failed]:
         """All of them. Raises CorruptArtifactError before the first one where an account is being
