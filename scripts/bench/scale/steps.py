@@ -124,7 +124,7 @@ def make_index(job: SyntheticJob) -> None:
     bucket = opening.bucket(settings)
     for key in list(bucket.keys("index/")):
         bucket.delete(key)
-    parts = IndexParts(bucket, job=job.name)
+    parts = IndexParts.of(bucket, job.name)
     indexed = (position for position in _stored(job) if position not in absent)
     model = index_format.row(Manifest.from_bytes(job.manifest(0)))
     for number in itertools.count():
@@ -132,7 +132,8 @@ def make_index(job: SyntheticJob) -> None:
         if not rows:
             return
         part_id = secrets.token_hex(4)
-        parts.create(number, index_format.encoded(index_format.table(rows), part_id=part_id))
+        table = index_format.table(rows)
+        parts.create(number, index_format.encoded(table, job=job.name, part_id=part_id))
         Path(settings.home, _CURSOR).write_text(f"{number}.{part_id}.{len(rows)}")
 
 

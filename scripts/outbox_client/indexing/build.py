@@ -13,12 +13,11 @@ from truss_outbox.contract.keys import manifest_key
 from ..bucket.bucket import Bucket, StoredObject
 from ..bucket.naming import Naming
 from ..bucket.records import read_listed
-from ..threads import WORKERS, in_threads
 from . import format as index_format
 from .compaction import compact
 from .format import Piece
 from .known import KnownManifests, known_path, with_known
-from .listing import LISTING_AT_ONCE, new_manifests
+from .listing import new_manifests
 from .parts import Contents, IndexParts, Part
 from .reading import catch_up
 
@@ -141,26 +140,22 @@ def index(
     naming: Naming,
     home: Path | None = None,
     part_rows: int = PART_ROWS,
-    workers: int | None = None,
 ) -> IndexReport:
     """Add the results that the job's index lacks to `index/job=<job>/part-*.parquet`.
 
     May be killed and run again at any time, and by several at once: a part is there whole or not
     at all, and no result is in two of them but while parts are merged into one. Memory holds about
     one part of at most `part_rows` results, whatever the job's size. What was read of the index is
-    kept below `home`, if one is given, and need not be read again. `workers` bounds the calls that
-    are made at the same time. Raises StoreError, DamagedIndexError among them.
+    kept below `home`, if one is given, and need not be read again. Raises StoreError,
+    DamagedIndexError among them.
     """
     parts = IndexParts.of(bucket, job)
 
     def build(known: KnownManifests) -> IndexReport:
-        indexer = _Indexer(parts, known, job=job, part_rows=part_rows, workers=workers or WORKERS)
+        indexer = _Indexer(parts, known, job=job, part_rows=part_rows)
         indexer.catch_up()
-        listed = new_manifests(
-            bucket, naming.prefix(job), known, workers=workers or LISTING_AT_ONCE
-        )
-        read = partial(read_row, bucket, job)
-        for one in in_threads(read, listed, workers=workers or WORKERS):
+        listed = new_manifests(bucket, naming.prefix(job), known)
+        for one in bucket.in_threads(partial(read_row, bucket, job), listed):
             indexer.take(one)
         indexer.finish()
         return indexer.report
@@ -170,18 +165,17 @@ def index(
 
 class _Indexer:
     def __init__(
-        self, parts: IndexParts, known: KnownManifests, *, job: str, part_rows: int, workers: int
+        self, parts: IndexParts, known: KnownManifests, *, job: str, part_rows: int
     ) -> None:
         self.report = IndexReport(job=job)
         self._job = job
         self._parts = parts
         self._known = known
-        self._workers = workers
         self._contents = Contents(parts=[], covered=[])
         self._buffer = IndexBuffer(part_rows=part_rows)
 
     def catch_up(self) -> None:
-        self._contents, rows = catch_up(self._parts, self._known, workers=self._workers)
+        self._contents, rows = catch_up(self._parts, self._known)
         self.report.known = rows - self.report.added
 
     def take(self, one: Row | Unfit | None) -> None:

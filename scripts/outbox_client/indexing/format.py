@@ -28,6 +28,7 @@ def schema() -> "Schema":
         "content_type": text,
         "sha256": text,
     }
+    counts = {"artifact_count": pa.int64(), "artifact_bytes": pa.int64()}
     steps = ("queue", "preprocess", "predict", "upload")
     return pa.schema(
         {
@@ -42,6 +43,7 @@ def schema() -> "Schema":
             "timings_ms": pa.struct(dict.fromkeys(steps, pa.float64())),
             "result": text,
             "artifacts": pa.list_(pa.struct(artifact)),
+            "artifact_listing": pa.struct(artifact | counts),
             "unsafe_commit": pa.bool_(),
         }
     )
@@ -61,6 +63,7 @@ def row(manifest: Manifest) -> dict[str, Any]:
     return record | {
         "labels": list(manifest.labels.items()),
         "result": result,
+        "artifact_listing": manifest.artifact_listing and manifest.artifact_listing.model_dump(),
         "unsafe_commit": manifest.unsafe_commit,
     }
 
@@ -72,22 +75,33 @@ def manifest(job: str, record: Mapping[str, Any]) -> Manifest:
     """
     try:
         result = None if record["result"] is None else json.loads(record["result"])
-        known = {**record, "job": job, "labels": dict(record["labels"]), "result": result}
-        return Manifest.model_validate(known)
+        known = {**record, "labels": dict(record["labels"]), "result": result}
+        return _valid(job, known)
     except (ValueError, TypeError, KeyError) as error:
         raise ManifestError(_NO_MANIFEST) from error
 
 
-SUMMED_UP = ("key", "item", "attempt", "created_at", "model", "timings_ms", "artifacts")
+SUMMED_UP = (
+    *("key", "item", "attempt", "created_at", "model", "timings_ms"),
+    *("artifacts", "artifact_listing"),
+)
 """The columns that `brief` needs: the others take most of the time that a row takes."""
 
 
 def brief(job: str, record: Mapping[str, Any]) -> Manifest:
     """As `manifest`, without request id, fingerprint, labels and result."""
     try:
-        return Manifest.model_validate({**record, "job": job, **_UNREAD})
+        return _valid(job, {**record, **_UNREAD})
     except (ValueError, TypeError) as error:
         raise ManifestError(_NO_MANIFEST) from error
+
+
+def _valid(job: str, known: Mapping[str, Any]) -> Manifest:
+    # None where there is none, or where the row is of before there were such.
+    is_listed = known.get("artifact_listing") is not None
+    return Manifest.model_validate(
+        {**known, "job": job, "schema": f"outbox.manifest/v{2 if is_listed else 1}"}
+    )
 
 
 _NO_MANIFEST = "a row of the index is not a manifest's: make it anew"

@@ -9,15 +9,13 @@ from ..bucket.records import MANIFESTS, only_manifests
 from ..threads import in_threads
 from .known import KnownManifests, Span
 
-LISTING_AT_ONCE = 32
+_AT_ONCE = 32
 _SPAN_KEYS = 4_000
 """Four pages: a span that has nothing new takes no call more than its share of a whole listing."""
 _HELD_OF_A_SPAN = 1_000
 
 
-def new_manifests(
-    bucket: Bucket, prefix: str, known: KnownManifests, *, workers: int = LISTING_AT_ONCE
-) -> Iterator[StoredObject]:
+def new_manifests(bucket: Bucket, prefix: str, known: KnownManifests) -> Iterator[StoredObject]:
     """What may be a manifest below `manifests/<prefix>` and is not known, each once.
 
     This is where a queue of the bucket's events would be asked instead. A listing costs a call for
@@ -25,7 +23,7 @@ def new_manifests(
     StoreError, and sqlite3.Error.
     """
     listing = _Listing(bucket, f"{MANIFESTS}{prefix}", known)
-    found = listing.by_spans(workers) if bucket.lists_in_order else listing.whole()
+    found = listing.by_spans() if bucket.lists_in_order else listing.whole()
     return only_manifests(bucket, found)
 
 
@@ -41,11 +39,12 @@ class _Listing:
         for page in self._bucket.pages(self._prefix, after=None):
             yield from _among(page, self._known.unknown(page.keys))
 
-    def by_spans(self, workers: int) -> Iterator[StoredObject]:
+    def by_spans(self) -> Iterator[StoredObject]:
         """Several spans at a time; where that shows another order than theirs, all in one."""
         came = set[int]()  # hashes: one in 2**60 comes with the next run
         try:
             spans = self._known.spans(_SPAN_KEYS)
+            workers = min(_AT_ONCE, self._bucket.workers)
             for first, rest in in_threads(self._begun, spans, workers=workers):
                 for found in itertools.chain(first, itertools.chain.from_iterable(rest)):
                     came.add(hash(found.key))

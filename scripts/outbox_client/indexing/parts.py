@@ -149,7 +149,7 @@ class IndexParts:
     def __init__(self, bucket: Bucket, *, folder: str) -> None:
         self.prefix = f"index/job={folder}/"
         self._trial = f"{self.prefix}_trial"  # readers of folders pass such names over
-        self._bucket = bucket
+        self.bucket = bucket
 
     @classmethod
     def of(cls, bucket: Bucket, job: str) -> Self:
@@ -167,18 +167,18 @@ class IndexParts:
         What lies there then, and whether it counts, `read` and `pieces` tell.
         """
         with contextlib.suppress(AlreadyExistsError):
-            self._bucket.create_new(self._key(number), data)
+            self.bucket.create_new(self._key(number), data)
 
     def create_merged(self, first: int, last: int, data: bytes) -> None:
         """Nothing where it is there: whoever made it, has put the same rows into it."""
         with contextlib.suppress(AlreadyExistsError):
-            self._bucket.create_new(self._key(first, last), data)
+            self.bucket.create_new(self._key(first, last), data)
 
     def may_delete(self) -> bool:
         """Whether the bucket lets go what is created here: it is tried out."""
         try:
-            self._bucket.create(self._trial, b"\n")
-            self._bucket.delete(self._trial)
+            self.bucket.create(self._trial, b"\n")
+            self.bucket.delete(self._trial)
         except NotFoundError:  # another run has tried it too
             return True
         except StoreUnavailableError:
@@ -189,7 +189,7 @@ class IndexParts:
 
     def delete(self, parts: Iterable[Part]) -> None:
         """As far as the bucket lets them go."""
-        self._bucket.delete_many((part.key for part in parts), lambda _key, _error: None)
+        self.bucket.delete_many((part.key for part in parts), lambda _key, _error: None)
 
     def pieces(self, part: Part) -> tuple[Piece, ...]:
         with self.opened(part) as file:
@@ -209,13 +209,13 @@ class IndexParts:
 
     def _file(self, part: Part) -> io.IOBase:
         if part.is_small:
-            return io.BytesIO(self._bucket.get(part.key, max_bytes=_WHOLE_BYTES))
-        return ObjectFile(self._bucket, part.key, size=part.size)
+            return io.BytesIO(self.bucket.get(part.key, max_bytes=_WHOLE_BYTES))
+        return ObjectFile(self.bucket, part.key, size=part.size)
 
     def _listed(self) -> Contents:
-        listed = self._bucket.objects(self.prefix)
+        listed = self.bucket.objects(self.prefix)
         own = only_records(
-            self._bucket,
+            self.bucket,
             listed,
             lambda found: found.key == self._trial or self._numbers(found.key) is not None,
         )

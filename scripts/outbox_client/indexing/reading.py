@@ -6,7 +6,6 @@ from functools import partial
 
 from truss_outbox.contract.errors import NotFoundError
 
-from ..threads import WORKERS, in_threads
 from .format import Piece
 from .known import KnownManifests
 from .parts import Contents, IndexParts, Part
@@ -15,29 +14,27 @@ _TRIES = 5
 """Each time, others have merged what was being read."""
 
 
-def catch_up(
-    index: IndexParts, known: KnownManifests, *, workers: int = WORKERS
-) -> tuple[Contents, int]:
+def catch_up(index: IndexParts, known: KnownManifests) -> tuple[Contents, int]:
     """What the index has, all of which is known then; and how many results these are.
 
     Raises StoreError, DamagedIndexError and sqlite3.Error.
     """
     for _ in range(_TRIES - 1):
         with contextlib.suppress(NotFoundError):
-            return _catch_up(index, known, workers)
-    return _catch_up(index, known, workers)
+            return _catch_up(index, known)
+    return _catch_up(index, known)
 
 
-def _catch_up(index: IndexParts, known: KnownManifests, workers: int) -> tuple[Contents, int]:
+def _catch_up(index: IndexParts, known: KnownManifests) -> tuple[Contents, int]:
     kept = known.pieces()
     contents, rows = index.read(), 0  # after that: what another process knows by now is there, too
-    glances = in_threads(partial(_glance, index, kept), contents.parts, workers=workers)
+    glances = index.bucket.in_threads(partial(_glance, index, kept), contents.parts)
     if any(number >= contents.next for number in kept):
-        return _anew(index, known, workers)
+        return _anew(index, known)
     for part, pieces, keys in glances:
         rows += sum(piece.rows for piece in pieces)
         if any(kept.get(piece.number, piece.part_id) != piece.part_id for piece in pieces):
-            return _anew(index, known, workers)
+            return _anew(index, known)
         if keys is not None:
             known.add(pieces, [keys])
         elif not _has(kept, pieces):
@@ -46,10 +43,10 @@ def _catch_up(index: IndexParts, known: KnownManifests, workers: int) -> tuple[C
     return contents, rows
 
 
-def _anew(index: IndexParts, known: KnownManifests, workers: int) -> tuple[Contents, int]:
+def _anew(index: IndexParts, known: KnownManifests) -> tuple[Contents, int]:
     """The index is another than the one that is known."""
     known.forget()
-    return _catch_up(index, known, workers)
+    return _catch_up(index, known)
 
 
 Glance = tuple[Part, tuple[Piece, ...], list[str] | None]

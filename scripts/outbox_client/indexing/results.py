@@ -47,7 +47,6 @@ def results(
     refresh: bool = True,
     key_template: str = DEFAULT_TEMPLATE,
     home: Path | None = None,
-    workers: int | None = None,
     **connection: Unpack[Connection],
 ) -> Iterator[Result]:
     """Every result of the job that was committed by now, after the cursor `since`.
@@ -78,7 +77,6 @@ def results(
             bucket=bucket,
             naming=naming,
             home=home or state_directory(os.environ),
-            workers=workers,
         )
         for _ in in_threads(refreshed, jobs.values(), workers=min(_JOBS_AT_ONCE, len(jobs) or 1)):
             pass

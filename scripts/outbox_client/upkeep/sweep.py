@@ -27,7 +27,6 @@ from truss_outbox.stores.network import Place
 from ..bucket.bucket import DELETED_AT_ONCE, Bucket, StoredObject
 from ..bucket.open_bucket import Connection
 from ..bucket.records import MANIFESTS, listed_artifacts, listed_probes, owners, read_manifest
-from ..threads import WORKERS, in_threads
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -173,9 +172,7 @@ def open_uploads(address: str, **connection: Unpack[Connection]) -> Uploads | No
     return Uploads(connect(S3Options(**connection)), root)
 
 
-def sweep_attempts(
-    bucket: Bucket, *, before: datetime, delete: bool, workers: int = WORKERS
-) -> Iterator[Swept]:
+def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Swept]:
     """Attempts below `artifacts/` that no manifest names, all of them older than `before`.
 
     An attempt under way has no manifest yet: `before` must lie further back than any execution
@@ -184,7 +181,7 @@ def sweep_attempts(
     right before an attempt is deleted. Raises StoreError, when all that was deleted until then is
     told; where a manifest may not be read, nothing is deleted.
     """
-    sweeper = _Sweeper(bucket, delete=delete, workers=workers)
+    sweeper = _Sweeper(bucket, delete=delete)
     # Neighbours in the listing, so that few attempts at a time are enough to hold.
     groups = itertools.groupby(listed_artifacts(bucket), key=lambda found: _place(found.key))
     attempts = (Attempt(prefix, list(objects)) for prefix, objects in groups)
@@ -295,7 +292,7 @@ class _Commits:
             connection.execute("BEGIN")
             connection.executemany(
                 "INSERT OR REPLACE INTO manifests VALUES (?, ?)",
-                zip(page.keys, (time.timestamp() for time in page.times), strict=True),
+                zip(page.keys, (time.timestamp() for time, _ in page.others), strict=True),
             )
             connection.execute("COMMIT")
         return connection
@@ -304,10 +301,9 @@ class _Commits:
 class _Sweeper:
     """Puts what it finds, and what becomes of it, into a queue."""
 
-    def __init__(self, bucket: Bucket, *, delete: bool, workers: int = WORKERS) -> None:
+    def __init__(self, bucket: Bucket, *, delete: bool) -> None:
         self._bucket = bucket
         self._delete = delete
-        self._workers = workers
         self._told: SimpleQueue[Swept] = SimpleQueue()
 
     def told(self) -> Iterator[Swept]:
@@ -329,7 +325,7 @@ class _Sweeper:
 
     def orphans(self, attempts: Iterable[Attempt]) -> Iterator[Attempt]:
         """What no manifest names, as it is read now; attempts come in any order."""
-        found = in_threads(self._unnamed, attempts, workers=self._workers)
+        found = self._bucket.in_threads(self._unnamed, attempts)
         return (attempt for attempt in found if attempt.objects)
 
     def _take(self, orphans: Sequence[Attempt]) -> None:
@@ -393,7 +389,6 @@ def sweep(
     grace: timedelta,
     delete: bool,
     now: datetime | None = None,
-    workers: int = WORKERS,
 ) -> Iterator[Swept]:
     """Everything older than `grace` that no result needs; with `delete` it goes.
 
@@ -407,7 +402,7 @@ def sweep(
             "--older-than", "must be 2h or more to delete: younger attempts may be under way"
         )
     before = (now or bucket.time()) - grace
-    yield from sweep_attempts(bucket, before=before, delete=delete, workers=workers)
+    yield from sweep_attempts(bucket, before=before, delete=delete)
     yield from sweep_probes(bucket, before=before, delete=delete)
     if uploads is not None:
         yield from uploads.sweep(before=before, delete=delete, patiently=bucket.patiently)

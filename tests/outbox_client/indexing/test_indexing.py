@@ -17,6 +17,7 @@ from tests.outbox_client.committed import a_manifest, commit
 from truss_outbox.contract import KeyTemplate, ModelInfo, Timings
 from truss_outbox.contract.errors import StoreUnavailableError
 from truss_outbox.contract.keys import escape, manifest_key
+from truss_outbox.contract.manifest import ArtifactListing
 
 
 def rows(bucket: Bucket, job: str) -> list[dict]:
@@ -73,6 +74,21 @@ def test_a_manifest_comes_out_of_the_index_as_it_went_in(bucket, seaweedfs, nami
     url = seaweedfs.endpoint_url
     (result,) = results(bucket.root, job, endpoint_url=url, refresh=False)
     assert result.manifest == manifest
+
+
+def test_a_result_of_very_many_artifacts_keeps_the_object_that_lists_them(
+    bucket, seaweedfs, naming, job
+):
+    listing = ArtifactListing(
+        **a_manifest(job, "a").artifacts[0].model_dump(), artifact_count=100_000, artifact_bytes=7
+    )
+    manifest = a_manifest(job, "a").naming(listing)
+    commit(bucket, manifest, a_manifest(job, "b"))
+    index(job, bucket=bucket, naming=naming)
+    options = {"endpoint_url": seaweedfs.endpoint_url, "refresh": False}
+    listed, named = (one.manifest for one in results(bucket.root, job, **options))
+    assert (listed, listed.artifact_count) == (manifest, 100_000)
+    assert (named, named.artifact_count) == (a_manifest(job, "b"), 1)
 
 
 def test_a_second_run_adds_only_what_is_new(bucket, naming, job):
