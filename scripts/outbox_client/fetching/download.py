@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,9 @@ _MOST_IN_MEMORY = 6
 
 _SIDE_BY_SIDE = 64
 """Small files of results with several of them; a result's first is brought by who asks for it."""
+
+_AHEAD = 4 * _SIDE_BY_SIDE
+"""Of one result's small files, which may be very many, so many are on their way or wait for it."""
 
 _BLOCK_BYTES = 2 << 20
 """Hashed at a time: on a busy machine every return to the interpreter may have to wait."""
@@ -73,15 +77,24 @@ class ArtifactDownloader:
         """Each into a new file at its path. Raises CorruptArtifactError, StoreError, OSError."""
         if not downloads:
             return
-        (path, first), *rest = downloads.items()
-        coming = [self._files.submit(self._small, one, path) for path, one in rest]
+        files = iter(downloads.items())
+        path, first = next(files)
+        coming: deque[Future[None]] = deque()
+
+        def submit(most: int) -> None:
+            for target, one in itertools.islice(files, most):
+                coming.append(self._files.submit(self._small, one, target))
+
         try:
+            submit(_AHEAD)
             self._small(first, path)
+            while coming:
+                coming.popleft().result()
+                submit(1)
         finally:
-            if coming:
-                wait(coming)
-        for future in coming:
-            future.result()
+            for future in coming:
+                future.cancel()
+            wait(coming)
 
     def _small(self, download: Download, path: str) -> None:
         is_light = download.artifact.size <= _LIGHT_BYTES

@@ -1,6 +1,7 @@
 """One result at a time: from its manifest's key to verified files on this machine."""
 
 import hashlib
+import itertools
 import os
 import re
 import stat
@@ -117,7 +118,7 @@ def _bring(missing: Sequence[Download], downloader: ArtifactDownloader) -> None:
     try:
         downloader.small(parts)
         large = {str(_bring_large(one, downloader)): one for one in missing if one.is_large}
-        for part, one in (parts | large).items():
+        for part, one in itertools.chain(parts.items(), large.items()):
             os.replace(part, one.target)  # noqa: PTH105  # once a file: a Path costs as much
     except BaseException:
         for part in parts:
