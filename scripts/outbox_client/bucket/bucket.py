@@ -2,11 +2,9 @@
 
 import contextlib
 import copy
-import functools
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -31,72 +29,11 @@ from truss_outbox.stores.network import Place
 from ..threads import in_threads, pause
 from .errors import Credentials, is_of_no_bucket, translated
 from .foreign import ForeignObjects
+from .listed import ListedPage, StoredObject
 
 if TYPE_CHECKING:
-    from arro3.core import RecordBatch
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredObject:
-    """What a listing says of an object; `modified_at` has a time zone.
-
-    `e_tag` as the bucket writes it, where the listing has one.
-    """
-
-    key: str
-    size: int
-    modified_at: datetime
-    e_tag: str | None = None
-
-
-class Page:
-    """A page of a listing, for who looks at millions and wants to know more of few.
-
-    An object of its own for each would take most of the time that a listing takes.
-    """
-
-    def __init__(
-        self,
-        keys: Sequence[str],
-        sizes: Sequence[int],
-        others: Callable[[], Sequence[tuple[datetime, str | None]]],
-    ) -> None:
-        """`others` are each object's time and tag."""
-        self.keys = keys
-        self.sizes = sizes
-        self._others = others
-
-    @classmethod
-    def of_batch(cls, batch: "RecordBatch") -> Self:
-        """As obstore lists them."""
-        column = partial(_column, batch)
-        others = lambda: list(zip(column("last_modified"), column("e_tag"), strict=True))  # noqa: E731
-        return cls(column("path"), column("size"), others)
-
-    @classmethod
-    def of(cls, objects: Sequence[StoredObject]) -> Self:
-        keys, sizes = [found.key for found in objects], [found.size for found in objects]
-        return cls(keys, sizes, lambda: [(found.modified_at, found.e_tag) for found in objects])
-
-    @functools.cached_property
-    def others(self) -> Sequence[tuple[datetime, str | None]]:
-        """When each was written, and its tag."""
-        return self._others()
-
-    def __iter__(self) -> Iterator[StoredObject]:
-        return self.only(range(len(self.keys)))
-
-    def only(self, places: Iterable[int]) -> Iterator[StoredObject]:
-        for place in places:
-            modified_at, e_tag = self.others[place]
-            yield StoredObject(
-                key=self.keys[place],
-                size=self.sizes[place],
-                modified_at=modified_at,
-                e_tag=e_tag,
-            )
 
 
 class NativeBucket(Protocol):
@@ -130,11 +67,6 @@ _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 2
 """Of a file that is uploaded. S3 takes 10,000 parts: 80 GB."""
 T = TypeVar("T")
 U = TypeVar("U")
-
-
-def _column(batch: "RecordBatch", name: str) -> list[Any]:
-    values: Any = batch.column(name).to_pylist()
-    return values  # type: ignore[no-any-return]  # its stubs say an array
 
 
 def _is_refused_key(error: StoreError) -> bool:
@@ -270,7 +202,7 @@ class Bucket:
             if self.lists_in_order and until is not None and page.keys[-1] >= until:
                 return
 
-    def pages(self, prefix: str, *, after: str | None) -> Iterator[Page]:
+    def pages(self, prefix: str, *, after: str | None) -> Iterator[ListedPage]:
         """As `objects_between`, without an end, by pages, none of which is empty."""
         if self._native is None:
             yield from self._quick_pages(prefix, after)
@@ -279,9 +211,11 @@ class Bucket:
         else:
             objects = self._native.objects(prefix, after=after)
             while page := list(itertools.islice(objects, _PAGE_KEYS)):
-                yield Page.of(page)
+                yield ListedPage.of(page)
 
-    def _exact_pages(self, native: NativeBucket, prefix: str, after: str | None) -> Iterator[Page]:
+    def _exact_pages(
+        self, native: NativeBucket, prefix: str, after: str | None
+    ) -> Iterator[ListedPage]:
         """By obstore; where it would shorten a key, or refuses to list any, a page natively."""
         is_last = False
         while not is_last:
@@ -299,7 +233,7 @@ class Bucket:
                     raise
             found, is_last = self._native_page(native, prefix, after)
             if found:
-                yield Page.of(found)
+                yield ListedPage.of(found)
                 after = found[-1].key
 
     def _native_page(
@@ -307,7 +241,7 @@ class Bucket:
     ) -> tuple[list[StoredObject], bool]:
         return self.patiently(lambda: _native_page(native.objects(prefix, after=after)))
 
-    def _quick_pages(self, prefix: str, after: str | None) -> Iterator[Page]:
+    def _quick_pages(self, prefix: str, after: str | None) -> Iterator[ListedPage]:
         """A listing that breaks off goes on after the last key that came."""
         last, seen = after, set[str]()
 
@@ -317,12 +251,12 @@ class Bucket:
             )
 
         for batch in self._resumed(prefix, begin):
-            page = Page.of_batch(batch)
+            page = ListedPage.of_batch(batch)
             self._has_answered = True
             if self.lists_in_order:
                 last = page.keys[-1]
             else:  # It begins anew, without those.
-                page = Page.of([found for found in page if found.key not in seen])
+                page = ListedPage.of([found for found in page if found.key not in seen])
                 seen.update(page.keys)
             if page.keys:
                 yield page

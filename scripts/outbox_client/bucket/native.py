@@ -24,7 +24,7 @@ from truss_outbox.contract.errors import (
 from truss_outbox.contract.root import Root
 from truss_outbox.stores.network import Place
 
-from .bucket import StoredObject
+from .listed import StoredObject
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

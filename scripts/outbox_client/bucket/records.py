@@ -40,7 +40,8 @@ from truss_outbox.contract.listing import LISTING_NAME, MAX_LINE_BYTES, read_lis
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 
 from ..local_files import local_files
-from .bucket import Bucket, StoredObject
+from .bucket import Bucket
+from .listed import StoredObject
 from .walking import Span, Walker
 
 _JOB_BYTES = 230

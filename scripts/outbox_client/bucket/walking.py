@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from .bucket import Bucket, StoredObject
+from .bucket import Bucket
+from .listed import StoredObject
 
 PAGE_KEYS = 1000
 """How many keys S3 and GCS answer one LIST call with."""

@@ -11,7 +11,8 @@ from typing import Self
 from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUnavailableError
 from truss_outbox.contract.keys import manifest_key
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
+from ..bucket.listed import StoredObject
 from ..bucket.naming import Naming
 from ..bucket.records import listed_manifests
 from ..errors import TargetError

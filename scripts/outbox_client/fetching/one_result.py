@@ -22,7 +22,8 @@ from truss_outbox.contract.errors import (
 )
 from truss_outbox.contract.keys import artifact_key, is_key, key_of_manifest
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
+from ..bucket.listed import StoredObject
 from ..bucket.records import artifacts_of, read_manifest
 from ..errors import LocalFileError, TargetError, UnsafePathError
 from ..local_files import (

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from truss_outbox.contract.errors import ManifestError
 from truss_outbox.contract.keys import manifest_key
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
+from ..bucket.listed import StoredObject
 from ..bucket.naming import Naming
 from ..bucket.records import read_listed
 from . import format as index_format

@@ -4,7 +4,8 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-from ..bucket.bucket import Bucket, Page, StoredObject
+from ..bucket.bucket import Bucket
+from ..bucket.listed import ListedPage, StoredObject
 from ..bucket.records import MANIFESTS, only_manifests
 from ..threads import in_threads
 from .known import KnownManifests, Span
@@ -62,7 +63,7 @@ class _Listing:
         return first, pages
 
     def _new(self, span: Span) -> Iterator[list[StoredObject]]:
-        """Page by page. Raises _OutOfOrderError.
+        """ListedPage by page. Raises _OutOfOrderError.
 
         Its end is a known path. Where every span comes sorted, from its beginning up to its end
         itself, there is no other path in the bucket.
@@ -88,7 +89,7 @@ class _Listing:
             raise _OutOfOrderError
 
 
-def _among(page: Page, keys: set[str]) -> Iterator[StoredObject]:
+def _among(page: ListedPage, keys: set[str]) -> Iterator[StoredObject]:
     return (
         page.only(place for place, key in enumerate(page.keys) if key in keys) if keys else iter(())
     )

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from truss_outbox.contract.errors import InvalidInputError, OutboxError
 from truss_outbox.contract.keys import short_segment
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
+from ..bucket.listed import StoredObject
 from ..errors import SentFromElsewhereError
 from ..journal.entries import State
 from ..sources.items import Batch

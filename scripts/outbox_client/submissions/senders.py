@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from truss_outbox.contract.errors import AccessDeniedError, StoreError, StoreUnavailableError
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
+from ..bucket.listed import StoredObject
 from ..clock import SYSTEM_CLOCK, Clock
 from ..journal.journal import Journal
 from ..journal.publication import KnownSender

@@ -20,7 +20,8 @@ from truss_outbox.contract.keys import (
 )
 from truss_outbox.contract.manifest import check_artifact
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
+from ..bucket.listed import StoredObject
 from ..bucket.naming import Naming
 from ..bucket.records import read_failure, read_manifest
 from ..clock import SYSTEM_CLOCK, Clock

@@ -26,7 +26,8 @@ from truss_outbox.contract.keys import CANARY_FOLDER, input_key
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
 from truss_outbox.contract.root import Root
 
-from ..bucket.bucket import Bucket, StoredObject
+from ..bucket.bucket import Bucket
+from ..bucket.listed import StoredObject
 from ..bucket.naming import Naming
 from ..bucket.open_bucket import Connection, route_to
 from ..bucket.records import listed_manifests, read_listed

@@ -24,7 +24,8 @@ from truss_outbox.contract.root import Root
 from truss_outbox.stores import S3Options
 from truss_outbox.stores.network import Place
 
-from ..bucket.bucket import DELETED_AT_ONCE, Bucket, StoredObject
+from ..bucket.bucket import DELETED_AT_ONCE, Bucket
+from ..bucket.listed import StoredObject
 from ..bucket.open_bucket import Connection
 from ..bucket.records import MANIFESTS, listed_artifacts, listed_probes, owners, read_manifest
 
@@ -184,7 +185,7 @@ def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterato
     sweeper = _Sweeper(bucket, delete=delete)
     # Neighbours in the listing, so that few attempts at a time are enough to hold.
     groups = itertools.groupby(listed_artifacts(bucket), key=lambda found: _place(found.key))
-    attempts = (Attempt(prefix, list(objects)) for prefix, objects in groups)
+    attempts = (StoredAttempt(prefix, list(objects)) for prefix, objects in groups)
     with contextlib.closing(_Commits(bucket)) as commits:
         orphans = sweeper.orphans(commits.open(attempts, before))
         if delete:
@@ -198,14 +199,16 @@ def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterato
 def sweep_probes(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Swept]:
     """What models wrote to try the bucket out, and may not have been allowed to delete."""
     old = (
-        Attempt(probe.key, [probe]) for probe in listed_probes(bucket) if probe.modified_at < before
+        StoredAttempt(probe.key, [probe])
+        for probe in listed_probes(bucket)
+        if probe.modified_at < before
     )
     yield from _Sweeper(bucket, delete=delete).swept(_batches(old))
 
 
-def _batches(attempts: Iterator["Attempt"]) -> Iterator[list["Attempt"]]:
+def _batches(attempts: Iterator["StoredAttempt"]) -> Iterator[list["StoredAttempt"]]:
     """As many together as one call deletes."""
-    some = list[Attempt]()
+    some = list[StoredAttempt]()
     for attempt in attempts:
         some.append(attempt)
         if sum(len(one.objects) for one in some) >= DELETED_AT_ONCE:
@@ -216,7 +219,7 @@ def _batches(attempts: Iterator["Attempt"]) -> Iterator[list["Attempt"]]:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class StoredAttempt:
     """What lies below the prefix of one attempt."""
 
     prefix: str
@@ -236,7 +239,7 @@ _AT_ONCE = timedelta(seconds=2)
 """So soon after the last of its artifacts a manifest is written, by a clock of whole seconds."""
 
 
-def _are_near(one: Attempt, other: Attempt) -> bool:
+def _are_near(one: StoredAttempt, other: StoredAttempt) -> bool:
     """Whether there may be two attempts of one key, these or such as lie beside them."""
     pairs = itertools.product(one.keys, other.keys)
     return any(f"{a}/".startswith(f"{b}/") or f"{b}/".startswith(f"{a}/") for a, b in pairs)
@@ -253,7 +256,7 @@ class _Commits:
         if self._connection is not None:
             self._connection.close()
 
-    def open(self, attempts: Iterable[Attempt], before: datetime) -> Iterator[Attempt]:
+    def open(self, attempts: Iterable[StoredAttempt], before: datetime) -> Iterator[StoredAttempt]:
         """Those older than `before` whose manifests must be read, to see what they name.
 
         An attempt is settled without, where it is the only one of its key, and the manifest came
@@ -261,15 +264,15 @@ class _Commits:
         that stored no artifact at all, and committed in the very moment in which this one ended:
         what it left would stay.
         """
-        last = Attempt("", [])
-        for attempt, following in itertools.pairwise(itertools.chain(attempts, [Attempt("", [])])):
+        last = end = StoredAttempt("", [])
+        for attempt, following in itertools.pairwise(itertools.chain(attempts, [end])):
             is_alone = not (_are_near(attempt, last) or _are_near(attempt, following))
             last = attempt
             # One young object keeps all of its attempt: it may still be under way.
             if attempt.last_modified < before and not (is_alone and self._settles(attempt)):
                 yield attempt
 
-    def _settles(self, attempt: Attempt) -> bool:
+    def _settles(self, attempt: StoredAttempt) -> bool:
         if len(attempt.keys) != 1:
             return False
         (key,) = attempt.keys
@@ -311,7 +314,7 @@ class _Sweeper:
         while not self._told.empty():
             yield self._told.get()
 
-    def swept(self, batches: Iterable[Sequence[Attempt]]) -> Iterator[Swept]:
+    def swept(self, batches: Iterable[Sequence[StoredAttempt]]) -> Iterator[Swept]:
         """All are told; with `delete`, those that are gone. Raises StoreError, when they are."""
         try:
             for orphans in batches:
@@ -323,12 +326,12 @@ class _Sweeper:
             raise
         yield from self.told()
 
-    def orphans(self, attempts: Iterable[Attempt]) -> Iterator[Attempt]:
+    def orphans(self, attempts: Iterable[StoredAttempt]) -> Iterator[StoredAttempt]:
         """What no manifest names, as it is read now; attempts come in any order."""
         found = self._bucket.in_threads(self._unnamed, attempts)
         return (attempt for attempt in found if attempt.objects)
 
-    def _take(self, orphans: Sequence[Attempt]) -> None:
+    def _take(self, orphans: Sequence[StoredAttempt]) -> None:
         gone = {found.key for one in orphans for found in one.objects}
         if self._delete:
             keys, gone = gone, set()
@@ -346,7 +349,7 @@ class _Sweeper:
             why = _HELD if isinstance(error, AccessDeniedError) else str(error)
             self._told.put(Undeleted(key=key, why=why.removeprefix(f"{key}: ")))
 
-    def _tell(self, orphans: Iterable[Attempt], gone: set[str]) -> None:
+    def _tell(self, orphans: Iterable[StoredAttempt], gone: set[str]) -> None:
         for one in orphans:
             if objects := [found for found in one.objects if found.key in gone]:
                 keys, size = tuple(found.key for found in objects), sum(o.size for o in objects)
@@ -354,16 +357,16 @@ class _Sweeper:
                     Orphan(prefix=one.prefix, keys=keys, size=size, deleted=self._delete)
                 )
 
-    def _unnamed(self, attempt: Attempt) -> Attempt:
+    def _unnamed(self, attempt: StoredAttempt) -> StoredAttempt:
         pairs = {pair for found in attempt.objects for pair in owners(found.key)}
         try:
             named = {pair for pair in pairs if self._is_named(*pair)}
         except ManifestError as error:
             why = f"its manifest cannot be read: {error}"
             self._told.put(Kept(prefix=attempt.prefix, why=why))
-            return Attempt(attempt.prefix, [])
+            return StoredAttempt(attempt.prefix, [])
         left = [found for found in attempt.objects if not named.intersection(owners(found.key))]
-        return Attempt(attempt.prefix, left)
+        return StoredAttempt(attempt.prefix, left)
 
     def _is_named(self, key: str, attempt: str) -> bool:
         try:

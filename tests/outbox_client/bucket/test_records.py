@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from outbox_client.bucket.bucket import StoredObject
+from outbox_client.bucket.listed import StoredObject
 from outbox_client.bucket.records import read_failure, read_listed
 from outbox_client.upkeep.checks import Finding, check_deployed
 from tests.outbox_client.committed import a_manifest, commit

@@ -5,7 +5,7 @@ import datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outbox_client.bucket.bucket import StoredObject
+from outbox_client.bucket.listed import StoredObject
 from outbox_client.bucket.walking import Span, Walker, by_bytes, by_folder
 
 EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
