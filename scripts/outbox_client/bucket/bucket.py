@@ -56,7 +56,7 @@ DELETED_AT_ONCE = 1000
 MOST_WORKERS = 256
 """Calls at a time, where the bucket is so far that they get more done."""
 
-_FIRST_WORKERS = 32
+_FIRST_WORKERS = 16
 _KNOWN_SECONDS = 60.0
 """After so long without a call, it is not known any more whether the bucket is away."""
 

@@ -74,6 +74,9 @@ class Streamed:
     items: Iterable[Any]
 
 
+_ENCODER = json.JSONEncoder()
+
+
 def _json_texts(document: dict[str, Any]) -> Iterator[str]:
     """As `json_text`, and a line for each streamed item."""
     before = "{"
@@ -82,8 +85,8 @@ def _json_texts(document: dict[str, Any]) -> Iterator[str]:
         before = ","
         if isinstance(value, Streamed):
             yield "["
-            for number, item in enumerate(value.items):
-                yield f"{',' if number else ''}\n  {json.dumps(item)}"
+            for number, text in enumerate(map(_ENCODER.encode, value.items)):
+                yield f"{',' if number else ''}\n  {text}"
             yield "\n ]"
         else:
             yield json.dumps(value, indent=1).replace("\n", "\n ")
@@ -158,11 +161,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 def fetch_document(report: FetchReport) -> dict[str, Any]:
     """Its results are read from disk when it is printed."""
-    names = ("item", "key", "files", "downloaded", "downloaded_bytes", "code", "problem")
-    results = (
-        {"folder": one.place} | {name: getattr(one, name) for name in names}
-        for one in report.results
-    )
+    results = ({"folder": one.pop("place")} | one for one in report.results.documents())
     return {"job": report.job, "results": Streamed(results)}
 
 

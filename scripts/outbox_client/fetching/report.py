@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
+from typing import Any
 
 from .one_result import Fetched
 
@@ -14,37 +15,47 @@ KEPT = 1000
 """How many problems are kept at hand."""
 
 
-_IN_MEMORY_BYTES = 1 << 20
-_SPOOLED = tuple(one.name for one in fields(Fetched) if one.name != "error")
-_spooled = attrgetter(*_SPOOLED)
+_AT_ONCE = 2000
+_NAMES = tuple(one.name for one in fields(Fetched) if one.name != "error")
+_values = attrgetter(*_NAMES)
 
 
 class FetchedResults(Collection[Fetched]):
     """In the order in which they came; many, in a file without a name."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115
+        self._latest: list[tuple[Any, ...]] = []
+        self._file = tempfile.SpooledTemporaryFile()  # noqa: SIM115
         weakref.finalize(self, self._file.close)
-        self._count = 0
+        self._places: list[tuple[int, int]] = []
 
     def append(self, one: Fetched) -> None:
-        marshal.dump(_spooled(one), self._file)
-        self._count += 1
+        self._latest.append(_values(one))
+        if len(self._latest) == _AT_ONCE:
+            data = marshal.dumps(self._latest)
+            if not self._places:
+                self._file.rollover()
+            self._places.append((self._file.tell(), len(data)))
+            self._file.write(data)
+            self._latest = []
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._places) * _AT_ONCE + len(self._latest)
 
     def __contains__(self, one: object) -> bool:
         return any(one == other for other in self)
 
     def __iter__(self) -> Iterator[Fetched]:
-        """Not while others are appended."""
-        self._file.seek(0)
-        try:
-            for _ in range(self._count):
-                yield Fetched(**dict(zip(_SPOOLED, marshal.load(self._file), strict=True)))  # noqa: S302  # ours
-        finally:
+        return (Fetched(**one) for one in self.documents())
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Of each result its fields, without the error. Not while others are appended."""
+        for place, length in self._places:
+            self._file.seek(place)
+            rows = marshal.loads(self._file.read(length))  # noqa: S302  # as it was dumped here
             self._file.seek(0, os.SEEK_END)
+            yield from (dict(zip(_NAMES, row, strict=True)) for row in rows)
+        yield from (dict(zip(_NAMES, row, strict=True)) for row in self._latest)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -91,7 +91,7 @@ def test_every_hostile_manifest_is_named_by_its_key_and_the_rest_is_fetched(resu
 @pytest.mark.parametrize("key", [".hidden", "a\\..\\..\\b", "..%2Fx/.y"])
 def test_a_key_that_no_template_makes_has_no_place_here(results, tmp_path, key):
     results.put(f"manifests/job=J/{key}.json", b"{}")
-    assert results.fetch(tmp_path / "out").results == []
+    assert not results.fetch(tmp_path / "out").results
     assert [one.key for one in results.bucket.foreign] == [f"manifests/job=J/{key}.json"]
     listed = Listed.of([f"manifests/job=J/{key}.json"])
     (problem,) = results.fetch(tmp_path / "out", listed=listed).problems
