@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .journal.entries import Entry as Entry
     from .journal.entries import State as State
     from .journal.journal import Journal as Journal
-    from .sending.submit import Receipt as Receipt
+    from .sending.sender import Receipt as Receipt
     from .sending.submit import Submission as Submission
     from .sending.submit import resume as resume
     from .sending.submit import submit as submit
@@ -60,7 +60,8 @@ _NAMES = {
     "journal.entries": ("Entry", "State"),
     "journal.journal": ("Journal",),
     "opening": ("opening",),
-    "sending.submit": ("Receipt", "Submission", "resume", "submit"),
+    "sending.sender": ("Receipt",),
+    "sending.submit": ("Submission", "resume", "submit"),
     "service.api": ("Deployment",),
     "service.limits": ("SendingLimits",),
     "settings": (

@@ -17,8 +17,9 @@ from .fetching.fetch import Listed, fetch
 from .fetching.report import FetchReport
 from .following.account import Account, final_account
 from .following.tracker import Tracker, Watch
+from .journal.database import committed
 from .journal.entries import BEFORE_ALL, FoundResult, State
-from .journal.journal import Journal, committed
+from .journal.journal import Journal
 from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
 from .service.api import Deployment

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-import yaml
-
 from truss_outbox.contract.config_section import outbox_setting_values, set_by
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate
@@ -242,6 +240,8 @@ def _read_config(path: Path | None) -> Mapping[str, Any]:
         path = Path("config.yaml")
         if not path.is_file():
             return {}
+    import yaml  # noqa: PLC0415  # 0.02 seconds
+
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -9,7 +9,8 @@ import pytest
 from obstore.store import GCSStore, LocalStore, S3Store
 
 from outbox_client.bucket.bucket import Bucket
-from outbox_client.upkeep.sweep import Orphan, sweep_attempts
+from outbox_client.upkeep.found import Orphan
+from outbox_client.upkeep.sweep import sweep_attempts
 from truss_outbox.stores import GcsOptions, ObjectStore, S3Options, open_store
 
 

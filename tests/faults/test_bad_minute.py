@@ -20,7 +20,8 @@ from local_baseten.buckets.s3 import BucketServer
 from outbox_client import Naming
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.upkeep.sweep import Orphan, sweep_attempts
+from outbox_client.upkeep.found import Orphan
+from outbox_client.upkeep.sweep import sweep_attempts
 from tests.faults.fault_plan import Plan, Resets, Storm
 from tests.faults.faulty_network import FaultyNetwork, faulty_network
 from tests.outbox_client.fake_service import FakeService

@@ -22,10 +22,11 @@ from ..settings import (
     option,
     read_settings,
 )
+from ..upkeep.found import Kept, Orphan, Swept, Undeleted, UnfinishedUpload
 from ..upkeep.presign import Link, signer
 from ..upkeep.presign import presign as links_of
-from ..upkeep.sweep import Kept, Orphan, Swept, Undeleted, UnfinishedUpload, open_uploads
 from ..upkeep.sweep import sweep as swept
+from ..upkeep.uploads import open_uploads
 from . import answers, exit_codes
 from .options import Items, JobName, Json, command, parse_duration
 from .progress.display import told_once

@@ -20,7 +20,7 @@ from outbox_client.bucket import route as routes
 from outbox_client.bucket.open_bucket import Connection, open_bucket
 from outbox_client.bucket.route import s3_route
 from outbox_client.upkeep.presign import signer
-from outbox_client.upkeep.sweep import open_uploads
+from outbox_client.upkeep.uploads import open_uploads
 from tests.every_host import Arrived, EveryHost, every_host
 from truss_outbox.contract.errors import ConfigurationError, StoreError, StoreUnavailableError
 from truss_outbox.stores import GcsOptions, S3Options, open_store

@@ -8,8 +8,9 @@ import pytest
 from outbox_client import Batch, Item, Journal, State
 from outbox_client.errors import JournalError, UnknownJobError
 from outbox_client.journal.belonging import JobPlace, endpoint_identity, journal_path
+from outbox_client.journal.database import connected
 from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement, StoredResult
-from outbox_client.journal.journal import connected, list_jobs
+from outbox_client.journal.journal import list_jobs
 
 
 def plan(journal, names, **batch):

@@ -17,7 +17,9 @@ from outbox_client.fetching.fetch import fetch
 from outbox_client.indexing.build import index
 from outbox_client.indexing.compaction import FAN_IN
 from outbox_client.policies import Deployed, Purpose, Workload, policy
-from outbox_client.upkeep.sweep import Undeleted, open_uploads, sweep_attempts
+from outbox_client.upkeep.found import Undeleted
+from outbox_client.upkeep.sweep import sweep_attempts
+from outbox_client.upkeep.uploads import open_uploads
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import actions, new_user, owner, without
 from tests.tiny_truss import PROJECT

@@ -10,15 +10,10 @@ from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.bucket.records import owners
 from outbox_client.sending.body import make_body
-from outbox_client.upkeep.sweep import (
-    LEAST_GRACE,
-    Kept,
-    Orphan,
-    Uploads,
-    sweep_attempts,
-    sweep_probes,
-)
+from outbox_client.upkeep.found import Kept, Orphan
+from outbox_client.upkeep.sweep import LEAST_GRACE, sweep_attempts, sweep_probes
 from outbox_client.upkeep.sweep import sweep as sweep_all
+from outbox_client.upkeep.uploads import Uploads
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import owner
 from truss_outbox.contract import Manifest

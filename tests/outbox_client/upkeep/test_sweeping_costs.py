@@ -7,7 +7,8 @@ import pytest
 
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.upkeep.sweep import Orphan, sweep_attempts
+from outbox_client.upkeep.found import Orphan
+from outbox_client.upkeep.sweep import sweep_attempts
 from tests.outbox_client.committed import a_manifest
 from tests.truss_outbox.stores.s3.front_door import running_front_door
 from truss_outbox.contract.keys import artifact_key, manifest_key

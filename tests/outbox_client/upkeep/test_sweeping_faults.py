@@ -9,7 +9,8 @@ import pytest
 
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.upkeep.sweep import Orphan, Undeleted, sweep
+from outbox_client.upkeep.found import Orphan, Undeleted
+from outbox_client.upkeep.sweep import sweep
 from tests.gcs_door import Answer, Door, Seen, serving
 from tests.outbox_client.iam import new_user, without
 from tests.truss_outbox.stores.s3.front_door import Refusal, running_front_door
