@@ -141,6 +141,8 @@ class PartLines:
         self.until = 0
         """The number of the last row that is in it."""
         self.sent = 0
+        self.plans = 0
+        """How many rows said what an item is."""
         self._seen = set[tuple[str, int]]()
         self._size = 0
 
@@ -154,6 +156,7 @@ class PartLines:
             if self.is_full:
                 return
             self.until = row["number"]
+            self.plans += row["is_plan"]
             # The row says what is so now: of two about one item, one is enough.
             about = row["item"], row["is_plan"]
             if about not in self._seen:

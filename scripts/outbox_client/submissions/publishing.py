@@ -19,6 +19,7 @@ SIGN_OF_LIFE_SECONDS = 30.0
 """Also a sender that has nothing to tell writes a part as often as this."""
 
 _LONGEST_WAIT_SECONDS = 10.0
+_BETWEEN_PARTS_SECONDS = 0.5
 
 
 class Publisher:
@@ -33,16 +34,22 @@ class Publisher:
         self._clock = clock
         self._planned = planned
         self._sent = 0
+        self._unlisted = 0
         self._number = 0 if announced is None else 1
         self._written_at: float | None = None
 
-    def write(self, *, ended: bool = False) -> None:
+    def write(
+        self, *, ended: bool = False, between: Callable[[float], object] = lambda _: None
+    ) -> None:
         """What there is to tell; where that is nothing, a part if it is time for a sign of life.
 
-        Raises StoreError and JournalError: then what was not written is left to the next call.
+        `between` two full parts it pauses for the seconds it is given: the plan of a million makes
+        a thousand of them, while the first requests are sent. Raises StoreError and JournalError:
+        then what was not written is left to the next call.
         """
         while (lines := self._lines()).is_full:
             self._write(lines, ended=False)
+            between(_BETWEEN_PARTS_SECONDS)
         now = time.monotonic()
         is_late = self._written_at is None or now - self._written_at >= SIGN_OF_LIFE_SECONDS
         if lines.until or ended or is_late:
@@ -59,13 +66,17 @@ class Publisher:
         return lines
 
     def _write(self, lines: PartLines, *, ended: bool) -> None:
-        unlisted = self._publication.unlisted_count(after=lines.until)
+        # Of many it is counted once: that takes a tenth of a second, and the parts are as many.
+        if self._unlisted and lines.is_full:
+            self._unlisted = max(0, self._unlisted - lines.plans)
+        else:
+            self._unlisted = self._publication.unlisted_count(after=lines.until)
         sent = min(self._sent + lines.sent, self._planned)
         state = {
             "sender": self._sender,
             "planned": self._planned,
             "sent": sent,
-            "unlisted": unlisted,
+            "unlisted": self._unlisted,
             "ended": ended,
         }
         now = self._clock.now()
@@ -130,7 +141,7 @@ def _publish(publisher: Publisher, over: threading.Event, tell: Callable[[str], 
     has_told = is_over = False
     while not is_over:
         try:
-            publisher.write()
+            publisher.write(between=over.wait)
             is_over = over.wait(EVERY_SECONDS)
             if is_over:
                 publisher.write(ended=True)
