@@ -270,7 +270,7 @@ def wait(
     ServiceError, StoreError and JournalError; what was found out until then is in the journal.
     """
     journal.reopen_unknown()
-    senders = Senders(journal, deployment.bucket, clock=clock)
+    senders = Senders(journal, deployment.bucket, clock=clock, wait_seconds=_LOOK_WAIT_SECONDS)
     tracker = Tracker(
         journal,
         deployment=deployment,

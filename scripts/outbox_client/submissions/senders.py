@@ -49,9 +49,11 @@ class Senders:
         *,
         clock: Clock = SYSTEM_CLOCK,
         tell: Callable[[str], None] = _to_nobody,
+        wait_seconds: float = _LONGEST_WAIT_SECONDS,
     ) -> None:
+        """`wait_seconds`: how long a look waits for a bucket that is away."""
         self._journal = journal
-        self._bucket = bucket.waiting(timeout_seconds=_LONGEST_WAIT_SECONDS, on_wait=lambda _: None)
+        self._bucket = bucket.waiting(timeout_seconds=wait_seconds, on_wait=lambda _: None)
         self._clock = clock
         self.tell = tell
         self._told = set[str]()

@@ -8,6 +8,7 @@ from outbox_client.commands.app import HOMES, app
 from outbox_client.commands.command_help import CONNECTION
 
 SETTINGS = {
+    "workers": "workers",
     "root": "root",
     "endpoint_url": "endpoint_url",
     "region": "region",
