@@ -25,12 +25,20 @@ _BETWEEN_PARTS_SECONDS = 0.5
 class Publisher:
     """Writes the parts of one run that sends `planned` items. For one thread at a time."""
 
-    def __init__(self, journal: Journal, bucket: Bucket, *, planned: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        bucket: Bucket,
+        *,
+        planned: int,
+        clock: Clock,
+        wait_seconds: float = _LONGEST_WAIT_SECONDS,
+    ) -> None:
         self._job = journal.job
         self._publication = journal.publication
         announced = self._publication.announced() if planned else None
         self._sender = announced or new_sender()
-        self._bucket = bucket.waiting(timeout_seconds=_LONGEST_WAIT_SECONDS, on_wait=lambda _: None)
+        self._bucket = bucket.waiting(timeout_seconds=wait_seconds, on_wait=lambda _: None)
         self._clock = clock
         self._planned = planned
         self._sent = 0
@@ -134,7 +142,8 @@ def publish_rest(journal: Journal, bucket: Bucket, *, clock: Clock) -> None:
     """
     with contextlib.suppress(OutboxError, KeyboardInterrupt):
         if journal.publication.unpublished(after=0, limit=1):
-            Publisher(journal, bucket, planned=0, clock=clock).write(ended=True)
+            publisher = Publisher(journal, bucket, planned=0, clock=clock, wait_seconds=0)
+            publisher.write(ended=True)
 
 
 def _publish(publisher: Publisher, over: threading.Event, tell: Callable[[str], None]) -> None:
