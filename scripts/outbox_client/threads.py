@@ -1,6 +1,7 @@
 """Calling one function with many items, several at a time."""
 
 import contextlib
+import math
 import threading
 import time
 from collections import deque
@@ -75,6 +76,7 @@ class _Crew(Generic[T, R]):
         self._done: deque[R | _Raised] = deque()
         self._enough = Event()
         self._is_over = False
+        self._shortest_seconds = math.inf
 
     @property
     def is_full(self) -> bool:
@@ -102,7 +104,7 @@ class _Crew(Generic[T, R]):
             if isinstance(result, _Raised):
                 raise result.error
             yield result
-        for _ in range(self._size.look(self._ended)):
+        for _ in range(self._size.look(self._ended, self._shortest_seconds)):
             self._retired += 1
             self._waiting.put(None)
 
@@ -121,10 +123,12 @@ class _Crew(Generic[T, R]):
     def _work(self) -> None:
         while (item := self._next()) is not None and not self._is_over:
             result: R | _Raised
+            began = time.monotonic()
             try:
                 result = self._function(*item)
             except BaseException as error:  # noqa: BLE001  # the caller's thread raises it
                 result = _Raised(error)
+            self._shortest_seconds = min(self._shortest_seconds, time.monotonic() - began)
             self._done.append(result)
             if self._has_enough():
                 self._enough.set()
@@ -137,32 +141,42 @@ class _Crew(Generic[T, R]):
         return None
 
 
-_LOOK_SECONDS, _AGAIN_SECONDS = 0.1, 5.0
+_LOOK_SECONDS, _AGAIN_SECONDS = 0.1, 2.0
+_ROUNDS = 4  # of calls that end together: fewer would tell more of chance than of the bucket
 _WORTH_IT = 1.15
+_OWN_SECONDS = 0.0006
+"""Of a call that fetches or stores something small, what this process computes."""
 
 
 class _Size:
-    """How many work at a time: twice as many while that gets more done, and tried now and then."""
+    """How many work at a time: as many as the shortest call leaves time for, then twice as many
+    while that gets more done, tried now and then."""
 
     def __init__(self, first: int, most: int) -> None:
         self.now = first
         self._most = most
         self._rate = 0.0
-        self._is_trial = False
+        self._is_trial = self._is_begun = False
         self._try_at = self._since = time.monotonic()
+        self._again_seconds = _AGAIN_SECONDS
         self._ended = 0
 
-    def look(self, ended: int) -> int:
+    def look(self, ended: int, shortest_seconds: float) -> int:
         """How many too many there are, by how many calls have ended."""
-        if ended - self._ended < 2 * self.now or (self._most < 2 * self.now and not self._is_trial):
+        if self._most == self.now and not self._is_trial:
             return 0
-        now = time.monotonic()
-        if now - self._since < _LOOK_SECONDS:
+        if not self._is_begun and ended >= self.now:
+            self._is_begun, self._since, self._ended = True, time.monotonic(), ended
+            self.now = min(self._most, max(self.now, int(shortest_seconds / _OWN_SECONDS)))
+        now, count = time.monotonic(), ended - self._ended
+        if count < _ROUNDS * self.now or now - self._since < _LOOK_SECONDS:
             return 0
-        before, self._rate = self._rate, (ended - self._ended) / (now - self._since)
+        before, self._rate = self._rate, count / (now - self._since)
         self._since, self._ended = now, ended
         if self._is_trial and self._rate < _WORTH_IT * before:
-            self._is_trial, self._try_at = False, now + _AGAIN_SECONDS
+            # Ever more rarely: a trial costs as well.
+            self._is_trial, self._try_at = False, now + self._again_seconds
+            self._again_seconds *= 2
             self.now //= 2
             return self.now
         self._is_trial = now >= self._try_at and 2 * self.now <= self._most

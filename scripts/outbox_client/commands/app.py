@@ -1,11 +1,13 @@
 """The command `outbox`: its commands, loaded when they are asked for, and what errors become."""
 
+import atexit
 import contextlib
 import gc
 import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -136,4 +138,18 @@ def main() -> None:
     # What is loaded stays: going through it again, and at the end, takes 0.05 seconds.
     gc.freeze()
     streams.prepare()
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        _end(end)
+
+
+def _end(end: SystemExit) -> None:
+    """Without taking everything apart, one object after the other, which takes 0.07 seconds."""
+    if not isinstance(end.code, int | None) or threading.active_count() > 1:
+        raise end
+    atexit._run_exitfuncs()  # noqa: SLF001  # temporary files go
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(end.code or 0)
