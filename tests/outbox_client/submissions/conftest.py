@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from outbox_client.following import tracker
+from outbox_client.following import polling, tracker
 from outbox_client.submissions import senders
 
 
@@ -16,8 +16,9 @@ def silence_is_short(monkeypatch):
 
 
 @pytest.fixture
-def there(outbox, tmp_path):
-    """Runs a command on the other machine."""
+def there(outbox, tmp_path, monkeypatch):
+    """Runs a command on the other machine, which asks the service sooner than it would."""
+    monkeypatch.setattr(polling, "_YOUNG_SECONDS", 0.3)
 
     def there(*arguments, **changes):
         return outbox(*arguments, OUTBOX_HOME=str(tmp_path / "home-there"), **changes)

@@ -122,6 +122,7 @@ def test_two_machines_that_send_one_job_at_once_both_have_all_of_it(
     assert json.loads(bucket.get(f"jobs/{job}.json"))["total"] == 40
 
 
+@pytest.mark.slow
 def test_while_one_machine_sends_another_waits_for_all_of_it(
     companion, there, rows, job, service, counts_of
 ):
