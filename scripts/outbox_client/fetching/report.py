@@ -1,8 +1,6 @@
 """What a fetch has brought: any number of results, in little memory."""
 
-import marshal
-import os
-import tempfile
+import sqlite3
 import weakref
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields
@@ -18,29 +16,29 @@ KEPT = 1000
 _AT_ONCE = 2000
 _NAMES = tuple(one.name for one in fields(Fetched) if one.name != "error")
 _values = attrgetter(*_NAMES)
+_COLUMNS = ", ".join(_NAMES)
+_INSERT = f"INSERT INTO results VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608
 
 
 class FetchedResults(Collection[Fetched]):
-    """In the order in which they came; many, in a file without a name."""
+    """By key; many of them in a file that SQLite makes and removes. For one thread at a time."""
 
     def __init__(self) -> None:
         self._latest: list[tuple[Any, ...]] = []
-        self._file = tempfile.SpooledTemporaryFile()  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
-        self._places: list[tuple[int, int]] = []
+        self._count = 0
+        self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._rows.close)
+        self._rows.execute("PRAGMA journal_mode = OFF")
+        self._rows.execute(f"CREATE TABLE results ({_COLUMNS})")
 
     def append(self, one: Fetched) -> None:
         self._latest.append(_values(one))
+        self._count += 1
         if len(self._latest) == _AT_ONCE:
-            data = marshal.dumps(self._latest)
-            if not self._places:
-                self._file.rollover()
-            self._places.append((self._file.tell(), len(data)))
-            self._file.write(data)
-            self._latest = []
+            self._keep()
 
     def __len__(self) -> int:
-        return len(self._places) * _AT_ONCE + len(self._latest)
+        return self._count
 
     def __contains__(self, one: object) -> bool:
         return any(one == other for other in self)
@@ -49,13 +47,16 @@ class FetchedResults(Collection[Fetched]):
         return (Fetched(**one) for one in self.documents())
 
     def documents(self) -> Iterator[dict[str, Any]]:
-        """Of each result its fields, without the error. Not while others are appended."""
-        for place, length in self._places:
-            self._file.seek(place)
-            rows = marshal.loads(self._file.read(length))  # noqa: S302  # as it was dumped here
-            self._file.seek(0, os.SEEK_END)
-            yield from (dict(zip(_NAMES, row, strict=True)) for row in rows)
-        yield from (dict(zip(_NAMES, row, strict=True)) for row in self._latest)
+        """Of each result its fields, without the error."""
+        self._keep()
+        for row in self._rows.execute(f"SELECT {_COLUMNS} FROM results ORDER BY key"):  # noqa: S608
+            yield dict(zip(_NAMES, row, strict=True))
+
+    def _keep(self) -> None:
+        latest, self._latest = self._latest, []
+        self._rows.execute("BEGIN")
+        self._rows.executemany(_INSERT, latest)
+        self._rows.execute("COMMIT")
 
 
 @dataclass(kw_only=True, slots=True)

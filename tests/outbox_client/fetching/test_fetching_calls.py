@@ -112,7 +112,7 @@ def test_the_first_result_is_here_before_the_last_is_listed(tmp_path):
 def test_a_report_of_many_results_takes_little_memory():
     report = FetchReport(job="J")
     rows = (
-        Fetched(item=f"{n}", key=f"k{n}", place="/out", problem="no" if n % 2 else None)
+        Fetched(item=f"{n}", key=f"k{n:05}", place="/out", problem="no" if n % 2 else None)
         for n in range(30_000)
     )
     tracemalloc.start()
