@@ -236,6 +236,7 @@ def test_every_answer_is_late_by_the_latency_and_none_holds_up_another():
         assert s3.counted()["most_at_once"] > 10
 
 
+@pytest.mark.slow
 def test_all_connections_share_the_bandwidth():
     with (
         running_s3("--job=march=4,size=250000", "--bits-per-second=8e6") as s3,

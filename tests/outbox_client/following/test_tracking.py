@@ -152,6 +152,7 @@ def test_results_and_failures_in_folders_are_found_in_any_stores_order(journal, 
     assert (found, lost) == (set(stored), set(failed))
 
 
+@pytest.mark.slow
 def test_a_look_costs_what_is_open_and_not_what_there_is(journal, through, door, bucket, time):
     """Also of the failures, of which as many are there."""
     items = names(40)
