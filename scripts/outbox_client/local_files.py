@@ -4,11 +4,13 @@ import contextlib
 import errno
 import fcntl
 import itertools
+import math
 import os
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from truss_outbox.contract.errors import OutboxError
 
@@ -28,6 +30,10 @@ _REMEDIES = {
 }
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """The next file would fail for the same reason."""
+
+_FIRST_CALLS, _SLOW_SECONDS = 16, 0.001
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -62,6 +68,25 @@ def ready_directory(path: Path) -> bool:
             return ignores_case
     except OSError as error:
         raise TargetError(_sentence(error)) from error
+
+
+class Disk:
+    """How quick the target is: this machine's disk, or a network's."""
+
+    def __init__(self) -> None:
+        self._calls, self._quickest_seconds = 0, math.inf
+
+    @property
+    def is_slow(self) -> bool:
+        return self._calls >= _FIRST_CALLS and self._quickest_seconds > _SLOW_SECONDS
+
+    def timed(self, call: Callable[[], T]) -> T:
+        began = time.monotonic()
+        try:
+            return call()
+        finally:
+            self._calls += 1
+            self._quickest_seconds = min(self._quickest_seconds, time.monotonic() - began)
 
 
 class Folders:

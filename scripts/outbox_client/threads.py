@@ -5,10 +5,11 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 WORKERS = 8
 
@@ -22,6 +23,10 @@ _IDLE_SECONDS = 1.0
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Call = Callable[[], Any]
+Task = Generator[Call, Any, R]
+"""Yields calls; is sent what each returns, or has thrown in what it raises."""
 
 
 def in_threads(
@@ -39,17 +44,51 @@ def in_threads(
     under way have ended; no other begins. `halt` is called before they are waited for, so that
     long ones may end early.
     """
-    crew = _Crew(function, workers=workers, most=max(workers, most or workers))
+
+    def task(item: T) -> Task[R]:
+        result: R = yield partial(function, item)
+        return result
+
+    return in_steps(map(task, items), workers=workers, most=most, halt=halt)
+
+
+def in_steps(
+    tasks: Iterable[Task[R]],
+    *,
+    workers: int = WORKERS,
+    most: int | None = None,
+    halt: Callable[[], None] | None = None,
+) -> Generator[R, None, None]:
+    """What tasks return. As `in_threads`, but only their calls are made in threads.
+
+    All else they do in the caller's: threads that compute wait for one another more than they
+    work.
+    """
+    crew: _Crew[R] = _Crew(workers=workers, most=max(workers, most or workers))
     try:
-        for item in items:
-            crew.give(item)
-            yield from crew.results(wait=False)
+        for task in tasks:
+            yield from _go_on(crew, task, None)
+            yield from _come(crew, wait=False)
             while crew.is_full:
-                yield from crew.results(wait=True)
+                yield from _come(crew, wait=True)
         while crew.pending:
-            yield from crew.results(wait=True)
+            yield from _come(crew, wait=True)
     finally:
         crew.end(halt)
+
+
+def _come(crew: "_Crew[R]", *, wait: bool) -> Iterator[R]:
+    for task, came in crew.results(wait=wait):
+        yield from _go_on(crew, task, came)
+
+
+def _go_on(crew: "_Crew[R]", task: Task[R], came: Any) -> Iterator[R]:
+    try:
+        call = task.throw(came.error) if isinstance(came, _Raised) else task.send(came)
+    except StopIteration as end:
+        yield end.value
+    else:
+        crew.give(task, call)
 
 
 def pause(seconds: float) -> None:
@@ -63,17 +102,17 @@ class _Raised:
         self.error = error
 
 
-class _Crew(Generic[T, R]):
-    """Threads that take from one queue. All methods but `_work` are for the caller's thread."""
+class _Crew(Generic[R]):
+    """Threads that take calls from one queue. All methods but `_work` are for the caller's."""
 
-    def __init__(self, function: Callable[[T], R], *, workers: int, most: int) -> None:
+    def __init__(self, *, workers: int, most: int) -> None:
         self.pending = 0
-        self._function = function
         self._size = _Size(workers, most)
         self._threads: list[threading.Thread] = []
         self._retired = self._ended = 0
-        self._waiting: SimpleQueue[tuple[T] | None] = SimpleQueue()  # None: one of them may go
-        self._done: deque[R | _Raised] = deque()
+        # None: one of the threads may go.
+        self._waiting: SimpleQueue[tuple[Task[R], Call] | None] = SimpleQueue()
+        self._done: deque[tuple[Task[R], Any]] = deque()
         self._enough = Event()
         self._is_over = False
         self._shortest_seconds = math.inf
@@ -82,28 +121,25 @@ class _Crew(Generic[T, R]):
     def is_full(self) -> bool:
         return self.pending >= 2 * self._size.now
 
-    def give(self, item: T) -> None:
+    def give(self, task: Task[R], call: Call) -> None:
         self.pending += 1
-        self._waiting.put((item,))
+        self._waiting.put((task, call))
         if len(self._threads) - self._retired < self._size.now:
             thread = threading.Thread(target=self._work, name="outbox-worker")
             self._threads.append(thread)
             thread.start()
 
-    def results(self, *, wait: bool) -> Generator[R, None, None]:
-        """Those that are there. Raises what the function has raised."""
+    def results(self, *, wait: bool) -> Iterator[tuple[Task[R], Any]]:
+        """Of calls that have ended, what they returned or, as _Raised, what they raised."""
         if wait and not self._done:
             self._enough.clear()
             # Looked at again once it is cleared: it may have been set right before.
             if not self._has_enough():
                 self._enough.wait(_HELD_BACK_SECONDS)
         while self._done:
-            result = self._done.popleft()
             self.pending -= 1
             self._ended += 1
-            if isinstance(result, _Raised):
-                raise result.error
-            yield result
+            yield self._done.popleft()
         for _ in range(self._size.look(self._ended, self._shortest_seconds)):
             self._retired += 1
             self._waiting.put(None)
@@ -121,19 +157,20 @@ class _Crew(Generic[T, R]):
         return len(self._done) >= max(1, self._size.now // 2) or len(self._done) == self.pending
 
     def _work(self) -> None:
-        while (item := self._next()) is not None and not self._is_over:
-            result: R | _Raised
+        while (given := self._next()) is not None and not self._is_over:
+            task, call = given
+            result: Any
             began = time.monotonic()
             try:
-                result = self._function(*item)
-            except BaseException as error:  # noqa: BLE001  # the caller's thread raises it
+                result = call()
+            except BaseException as error:  # noqa: BLE001  # the task is told
                 result = _Raised(error)
             self._shortest_seconds = min(self._shortest_seconds, time.monotonic() - began)
-            self._done.append(result)
+            self._done.append((task, result))
             if self._has_enough():
                 self._enough.set()
 
-    def _next(self) -> tuple[T] | None:
+    def _next(self) -> tuple[Task[R], Call] | None:
         # Who leaves the results in the middle, and then the process, may never have closed them.
         while threading.main_thread().is_alive():
             with contextlib.suppress(Empty):
@@ -144,7 +181,7 @@ class _Crew(Generic[T, R]):
 _LOOK_SECONDS, _AGAIN_SECONDS = 0.1, 2.0
 _ROUNDS = 4  # of calls that end together: fewer would tell more of chance than of the bucket
 _WORTH_IT = 1.15
-_OWN_SECONDS = 0.0006
+_OWN_SECONDS = 0.0002
 """Of a call that fetches or stores something small, what this process computes."""
 
 

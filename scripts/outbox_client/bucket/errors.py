@@ -4,9 +4,11 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from obstore import exceptions
+from obstore.store import S3Store
 
 from truss_outbox.contract.errors import (
     INTERRUPTIONS,
@@ -22,6 +24,11 @@ from truss_outbox.retrying import is_transient
 from truss_outbox.stores.faults import WebPage, from_fault, from_page
 from truss_outbox.stores.network import PROXY_LOGIN, Place
 
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore
+
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 _REFUSED = "the bucket refuses these credentials: check them and what they allow"
 _SKEWED = "RequestTimeTooSkewed"
 _WRONG_TIME = "this machine's clock differs too much from the bucket's: set it, by NTP for example"
@@ -124,6 +131,16 @@ def _of_credentials(key: str, failure: OutboxError) -> OutboxError:
 def is_of_no_bucket(error: Exception) -> bool:
     """Whether no bucket gives the answer that obstore tells of."""
     return any(sign in str(error) for sign in _NO_BUCKETS)
+
+
+def check_is_object(store: "ObjectStore", meta: "ObjectMeta") -> None:
+    """Raises WebPage for what S3 never has: an object without a tag and a time.
+
+    Of GCS obstore takes none such.
+    """
+    is_bare = meta["e_tag"] is None and meta["last_modified"] == _NO_TIME
+    if is_bare and isinstance(store, S3Store):
+        raise WebPage(200)
 
 
 def _of_page(key: str, error: BaseException, place: Place) -> StoreError | None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 from truss_outbox.contract.errors import (
@@ -30,7 +30,24 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from types_boto3_s3 import S3Client
 
+DELETED_AT_ONCE = 1000
 _NO_TIME = "the bucket does not say what time it is: the age of its objects cannot be known"
+
+
+class NativeBucket(Protocol):
+    """What obstore does not do. All methods raise StoreError."""
+
+    def objects(self, prefix: str, *, after: str | None) -> Iterator[StoredObject]:
+        """Those below `prefix` after the key `after`, each under its exact key."""
+
+    def time(self) -> datetime:
+        """By the clock that dates the objects."""
+
+    def delete_many(self, keys: Sequence[str]) -> Mapping[str, StoreError | None]:
+        """In one call: what came of each key that the answer is clear about; None: it is gone.
+
+        Empty where the bucket has no such call. `keys` are at most `DELETED_AT_ONCE`.
+        """
 
 
 class S3Bucket:

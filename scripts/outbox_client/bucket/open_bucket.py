@@ -19,10 +19,10 @@ from truss_outbox.stores import GcsOptions, S3Options
 from truss_outbox.stores.network import Place
 from truss_outbox.stores.open_store import not_installed
 
-from .bucket import Bucket, NativeBucket
+from .bucket import Bucket
 from .errors import Credentials, first_line
 from .foreign import ForeignObjects
-from .native import DirectoryBucket, GcsBucket, S3Bucket
+from .native import DirectoryBucket, GcsBucket, NativeBucket, S3Bucket
 from .route import (
     GcsRoute,
     Route,

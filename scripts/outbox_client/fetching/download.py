@@ -5,11 +5,11 @@ import hashlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Event, Lock
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from truss_outbox.contract import Artifact
 from truss_outbox.contract.errors import CorruptArtifactError, ObjectTooLargeError
@@ -37,6 +37,9 @@ _AHEAD = 4 * _SIDE_BY_SIDE
 
 _BLOCK_BYTES = 2 << 20
 """Hashed at a time: on a busy machine every return to the interpreter may have to wait."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,35 +76,49 @@ class ArtifactDownloader:
         for pool in (self._parts, self._files):
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def contents(self, downloads: Iterable[Download]) -> dict[str, bytes]:
+        """By target, of few and small ones. Raises CorruptArtifactError, StoreError."""
+        found: dict[str, bytes] = {}
+
+        def bring(one: Download) -> None:
+            found[one.target] = self._content(one)
+
+        self._each(bring, downloads)
+        return found
+
     def small(self, downloads: Mapping[str, Download]) -> None:
         """Each into a new file at its path. Raises CorruptArtifactError, StoreError, OSError."""
-        if not downloads:
-            return
-        files = iter(downloads.items())
-        path, first = next(files)
+
+        def bring(path: str) -> None:
+            one = downloads[path]
+            is_light = one.artifact.size <= _LIGHT_BYTES
+            with contextlib.nullcontext() if is_light else self._slots:
+                write_new(path, self._content(one))
+
+        self._each(bring, downloads)
+
+    def _each(self, function: Callable[[T], None], items: Iterable[T]) -> None:
+        """The first by this thread: mostly there is no other."""
+        items = iter(items)
         coming: deque[Future[None]] = deque()
 
         def submit(most: int) -> None:
-            for target, one in itertools.islice(files, most):
-                coming.append(self._files.submit(self._small, one, target))
+            for one in itertools.islice(items, most):
+                coming.append(self._files.submit(function, one))
 
-        try:
-            submit(_AHEAD)
-            self._small(first, path)
-            while coming:
-                coming.popleft().result()
-                submit(1)
-        finally:
-            for future in coming:
-                future.cancel()
-            wait(coming)
+        for first in items:
+            try:
+                submit(_AHEAD)
+                function(first)
+                while coming:
+                    coming.popleft().result()
+                    submit(1)
+            finally:
+                for future in coming:
+                    future.cancel()
+                wait(coming)
 
-    def _small(self, download: Download, path: str) -> None:
-        is_light = download.artifact.size <= _LIGHT_BYTES
-        with contextlib.nullcontext() if is_light else self._slots:
-            self._bring(download, path)
-
-    def _bring(self, download: Download, path: str) -> None:
+    def _content(self, download: Download) -> bytes:
         artifact = download.artifact
         # The manifest bounds what is read: a larger object is wrong, whatever it holds.
         try:
@@ -110,7 +127,7 @@ class ArtifactDownloader:
             problem = f"more bytes than the {artifact.size} it should have"
             raise CorruptArtifactError(artifact.name, problem) from error
         check_artifact(artifact, size=len(data), sha256=hashlib.sha256(data).hexdigest())
-        write_new(path, data)
+        return data
 
     def large(self, download: Download, file: BinaryIO) -> None:
         """Complete `file`, which may hold a beginning from an earlier fetch.

@@ -16,7 +16,7 @@ from ..bucket.listed import StoredObject
 from ..bucket.naming import Naming
 from ..bucket.records import listed_manifests
 from ..errors import TargetError
-from ..local_files import Folders, ready_directory
+from ..local_files import Disk, Folders, ready_directory
 from ..progress import Progress, ProgressEvent, silent
 from .download import ArtifactDownloader
 from .layout import EVERYTHING, FOLDERS, Selection, TakenPaths
@@ -82,6 +82,7 @@ def fetch(
         bucket=bucket,
         downloader=downloader,
         folders=Folders(to),
+        disk=Disk(),
         prefix=prefix,
         is_listed=is_listed,
         selection=selection,
@@ -90,7 +91,7 @@ def fetch(
         digest_of=digest_of,
     )
     report = FetchReport(job=job)
-    results = bucket.in_threads(fetcher.fetch, listed.found, halt=downloader.stop)
+    results = bucket.in_steps(map(fetcher.fetch, listed.found), halt=downloader.stop)
     try:
         _gather(results, report, total=listed.total, progress=progress)
     except (AccessDeniedError, StoreUnavailableError, TargetError) as error:

@@ -1,166 +1,38 @@
 """One result at a time: from its manifest's key to verified files on this machine."""
 
 import hashlib
-import itertools
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from truss_outbox.contract import Artifact, Manifest, fingerprint
 from truss_outbox.contract.errors import (
-    CorruptArtifactError,
     KeyConflictError,
     ManifestError,
     NotFoundError,
     OutboxError,
-    StoreError,
 )
 from truss_outbox.contract.keys import artifact_key, is_key, key_of_manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject
 from ..bucket.records import artifacts_of, read_manifest
-from ..errors import LocalFileError, TargetError, UnsafePathError
-from ..local_files import (
-    Folders,
-    local_files,
-    resumable,
-    resumable_name,
-    temporary_name,
-    write_whole,
-)
+from ..errors import TargetError, UnsafePathError
+from ..local_files import Disk, Folders, local_files
+from ..threads import Call, Task
 from .download import ArtifactDownloader, Download
+from .installation import Installation, Last, modified_ns
 from .layout import FOLDERS, MANIFEST, Selection, TakenPaths
 from .places import Places
 
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
-_EPOCH = datetime.fromtimestamp(0, UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
-
-def modified_ns(found: StoredObject) -> int | None:
-    """Nanoseconds since the epoch; None where it is not known."""
-    return (found.modified_at - _EPOCH) // _MICROSECOND * 1000 or None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Last:
-    """A result's manifest, which is written when all else is there; dated as in the bucket."""
-
-    path: str
-    data: bytes
-    modified_ns: int | None
-
-    @property
-    def is_there(self) -> bool:
-        path = Path(self.path)
-        return not path.is_symlink() and path.is_file() and path.read_bytes() == self.data
-
-    def write(self) -> None:
-        write_whole(self.path, self.data, modified_ns=self.modified_ns)
-
-    def date(self) -> None:
-        """That the next fetch knows it by its date and need not read it from the bucket."""
-        if self.modified_ns is not None:
-            os.utime(self.path, ns=(self.modified_ns, self.modified_ns))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Installation:
-    """A result's files; `last` is written when all others are there."""
-
-    downloads: Sequence[Download]
-    last: Last | None
-
-    def parents(self) -> set[str]:
-        targets = [one.target for one in self.downloads]
-        if self.last:
-            targets.append(self.last.path)
-        return {target.rpartition("/")[0] for target in targets}
-
-
-def install(
-    installation: Installation, *, folders: Folders, downloader: ArtifactDownloader
-) -> list[Download]:
-    """Bring every file that is missing or different, then write `last`; returns what was brought.
-
-    Raises CorruptArtifactError, StoreError, UnsafePathError, LocalFileError; then no file has
-    changed, and `last` is gone where others are missing.
-    """
-    last = installation.last
-    with local_files():
-        # A new folder is empty: there is no need to look for each of its files.
-        new = {parent for parent in installation.parents() if folders.make(parent)}
-        missing = [
-            one
-            for one in installation.downloads
-            if one.target.rpartition("/")[0] in new or not _is_there(one)
-        ]
-        is_new = last is None or last.path.rpartition("/")[0] in new
-        # Its presence says that all the others are there: it goes while some are replaced.
-        if missing and last and not is_new:
-            Path(last.path).unlink(missing_ok=True)
-        _bring(missing, downloader)
-        if last and (missing or is_new or not last.is_there):
-            last.write()
-        elif last:
-            last.date()
-    return missing
-
-
-def _bring(missing: Sequence[Download], downloader: ArtifactDownloader) -> None:
-    """All are verified before any gets its name."""
-    parts = {temporary_name(one.target): one for one in missing if not one.is_large}
-    try:
-        downloader.small(parts)
-        large = {str(_bring_large(one, downloader)): one for one in missing if one.is_large}
-        for part, one in itertools.chain(parts.items(), large.items()):
-            os.replace(part, one.target)  # noqa: PTH105  # once a file: a Path costs as much
-    except BaseException:
-        for part in parts:
-            Path(part).unlink(missing_ok=True)
-        raise
-
-
-def _is_there(download: Download) -> bool:
-    artifact = download.artifact
-    try:
-        status = os.lstat(download.target)
-    except FileNotFoundError:
-        return False
-    if not stat.S_ISREG(status.st_mode) or status.st_size != artifact.size:
-        return False
-    with open(download.target, "rb") as file:  # noqa: PTH123  # as above
-        return hashlib.file_digest(file, "sha256").hexdigest() == artifact.sha256
-
-
-def _bring_large(download: Download, downloader: ArtifactDownloader) -> Path:
-    """Into a temporary file, which stays for the next fetch where the bucket fails."""
-    part = resumable_name(download.target, download.artifact.sha256)
-    try:
-        with resumable(part) as file:
-            was_begun = os.fstat(file.fileno()).st_size > 0
-            try:
-                downloader.large(download, file)
-            except CorruptArtifactError:
-                if not was_begun:
-                    raise
-                file.seek(0)
-                file.truncate()
-                downloader.large(download, file)
-    except BlockingIOError as error:
-        raise LocalFileError(f"{download.target}: another fetch is bringing it") from error
-    except StoreError:
-        raise  # what has come stays: the next fetch continues it
-    except (CorruptArtifactError, OSError):
-        part.unlink(missing_ok=True)
-        raise
-    return part
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +57,7 @@ class Fetched:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fetcher:
-    """Brings results of a job below `to`. Several threads may use it.
+    """Brings results of a job below `to`. Its tasks are for `in_steps`.
 
     `is_listed`: the manifests come from a listing, and one that cannot be read is foreign.
     `digest_of` has the input's digest of a key, where it is known.
@@ -196,6 +68,7 @@ class Fetcher:
     bucket: Bucket
     downloader: ArtifactDownloader
     folders: Folders
+    disk: Disk
     prefix: str
     is_listed: bool
     selection: Selection
@@ -203,7 +76,7 @@ class Fetcher:
     taken_paths: TakenPaths | None
     digest_of: Callable[[str], str | None]
 
-    def fetch(self, found: StoredObject) -> Fetched | None:
+    def fetch(self, found: StoredObject) -> Task[Fetched | None]:
         """None for a manifest of another job, one that was not asked for, or a foreign one.
 
         Raises TargetError, which the next result would meet too.
@@ -216,7 +89,9 @@ class Fetcher:
                 raise UnsafePathError("not a key that Outbox makes: it has no place here")
             if not self._may_be_asked_for(key):
                 return None
-            read = self._read_here(found, below) or self._read(found.key)
+            read = yield from self._here(partial(self._read_here, found, below))
+            if read is None:
+                read = yield partial(self._read, found.key)
             if read is None:
                 return None
             manifest, data = read
@@ -225,13 +100,12 @@ class Fetcher:
             item = manifest.item
             self._check_input(manifest)
             artifacts = {one.name: one for one in artifacts_of(self.bucket, manifest)}
-            if self.selection.layout is FOLDERS:
-                with local_files():
-                    below = self.places.folder(manifest, below=below)
-                    self.places.check_free(below, manifest, data, names=artifacts)
+            below = yield from self._here(partial(self._place, manifest, data, artifacts, below))
             last = partial(Last, data=data, modified_ns=modified_ns(found))
             installation = self._installation(manifest, artifacts, below, last=last)
-            brought = install(installation, folders=self.folders, downloader=self.downloader)
+            yield from self._here(partial(installation.make_folders, self.folders))
+            yield partial(installation.bring, self.downloader)
+            yield from self._here(installation.end)
         except TargetError:
             raise
         except OutboxError as error:
@@ -244,9 +118,19 @@ class Fetcher:
             key=key,
             place=f"{self.to}/{below}" if self.selection.layout is FOLDERS else str(self.to),
             files=len(installation.downloads),
-            downloaded=len(brought),
-            downloaded_bytes=sum(download.artifact.size for download in brought),
+            downloaded=len(installation.brought),
+            downloaded_bytes=sum(download.artifact.size for download in installation.brought),
         )
+
+    def _here(self, call: Callable[[], T]) -> Generator[Call, Any, T]:
+        """What reads and writes files: in a thread only where the disk is slow.
+
+        Elsewhere it is done sooner than a thread takes it up.
+        """
+        if self.disk.is_slow:
+            found: T = yield call
+            return found
+        return self.disk.timed(call)
 
     def _may_be_asked_for(self, key: str) -> bool:
         """Mostly the key tells, and what is left out costs no call."""
@@ -277,6 +161,15 @@ class Fetcher:
             return (Manifest.at(found.key, data), data) if is_same else None
         except (OSError, ManifestError):
             return None
+
+    def _place(self, manifest: Manifest, data: bytes, names: Container[str], below: str) -> str:
+        """The result's folder below `to`, which is free. Raises UnsafePathError, LocalFileError."""
+        if self.selection.layout is not FOLDERS:
+            return below
+        with local_files():
+            below = self.places.folder(manifest, below=below)
+            self.places.check_free(below, manifest, data, names=names)
+        return below
 
     def _read(self, path: str) -> tuple[Manifest, bytes] | None:
         """None for what is foreign to the bucket. Raises ManifestError, StoreError."""

@@ -20,8 +20,9 @@ from truss_outbox.contract.errors import (
 )
 from truss_outbox.contract.keys import manifest_key
 
-from ..bucket.bucket import DELETED_AT_ONCE, Bucket
+from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject
+from ..bucket.native import DELETED_AT_ONCE
 from ..bucket.records import MANIFESTS, listed_artifacts, listed_probes, owners, read_manifest
 from .found import Kept, Orphan, Swept, Undeleted
 from .uploads import Uploads
@@ -267,4 +268,4 @@ def sweep(
     yield from sweep_attempts(bucket, before=before, delete=delete)
     yield from sweep_probes(bucket, before=before, delete=delete)
     if uploads is not None:
-        yield from uploads.sweep(before=before, delete=delete, patiently=bucket.patiently)
+        yield from uploads.sweep(before=before, delete=delete, patiently=bucket.calls.patiently)

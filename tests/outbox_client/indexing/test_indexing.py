@@ -40,7 +40,7 @@ class Door(Bucket):
 
     def create_new(self, key: str, data: bytes) -> None:
         create = super().create_new
-        self.patiently(lambda: self._happens(lambda: create(key, data)))
+        self.calls.patiently(lambda: self._happens(lambda: create(key, data)))
 
 
 def test_a_row_says_what_the_manifest_says(bucket, naming, job):

@@ -26,8 +26,8 @@ class Counting(Bucket):
         self.reads.append(key.partition("/")[0])
         return super().get(key, **options)
 
-    def _quick_pages(self, prefix, after):
-        for page in super()._quick_pages(prefix, after):
+    def pages(self, prefix, *, after):
+        for page in super().pages(prefix, after=after):
             self.pages_listed += 1
             yield page
 

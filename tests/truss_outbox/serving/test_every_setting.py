@@ -224,7 +224,7 @@ SHOWS: dict[str, tuple[Any, Callable[[World, Any], Any], Any]] = {
     ),
     "max_pending_results": (
         3,
-        lambda w, v: w.memory(max_pending_results=v)._uploads._free._initial_value,
+        lambda w, v: w.memory(max_pending_results=v)._storage._executor._free._initial_value,
         3,
     ),
     "allow_unsafe_commit": (True, unsafe_commit, True),

@@ -4,7 +4,8 @@ import hashlib
 import inspect
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +48,14 @@ class FailureRecorder:
     """Writes failure records, counts them, and says with which HTTP status to answer."""
 
     store: ObjectStore
+
+    @contextmanager
+    def answering(self, attempt: Attempt) -> Iterator[None]:
+        """Whatever is raised within goes on record, and comes out as what to answer."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes on record
+            raise self.answer(error, attempt) from None
 
     def answer(
         self, error: Exception, attempt: Attempt, *, of: Callable[..., Any] | None = None

@@ -7,30 +7,21 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from anyio import to_thread
-from fastapi import HTTPException
 from pydantic import BaseModel, JsonValue
 from starlette.requests import Request
 
 from ..contract import Manifest, ModelInfo, RequestMetadata, fingerprint, input_digest
-from ..contract.errors import (
-    ConfigurationError,
-    InvalidInputError,
-    KeyConflictError,
-    OutboxError,
-)
+from ..contract.errors import ConfigurationError, InvalidInputError, KeyConflictError
 from ..contract.keys import manifest_key
 from ..contract.root import Root
-from ..stores import ObjectStore, RetryingStore, open_store
-from ..stores.commit import commit, find_manifest
-from ..stores.probing import UnsafeStore, probe
-from ..stores.upload import UploadThreads, upload_artifacts
+from ..stores import ObjectStore
+from ..stores.commit import find_manifest
 from . import metrics
 from .canary import answer_canary
 from .deadlines import Deadlines, InThread
@@ -39,10 +30,11 @@ from .failures import FailureRecorder
 from .files.download import Downloader
 from .files.intake import FileIntake
 from .files.reference import File
+from .open_stores import OpenStores
 from .request import identify, parse
 from .results import Finished, StreamFile, finish, place_of
-from .settings import OutboxSettings, gcs_options, read_settings, s3_options
-from .uploads import BoundedExecutor
+from .settings import OutboxSettings, read_settings
+from .storing import ResultStorage
 from .work import Attempt, Work, WorkDirectory
 
 _opened: list["Outbox"] = []
@@ -80,26 +72,18 @@ class Outbox:
         the pydantic model that an input is parsed as. Raises ConfigurationError and StoreError.
         """
         settings = read_settings(config)
-        try:
-            bucket = _open(settings.root, settings, secrets)
-            input_stores = [_open(root, settings, secrets) for root in settings.input_roots]
-            # Before anything is repeated patiently: a wrong setting is to be told within seconds.
-            is_safe = probe(bucket, allow_unsafe_commit=settings.allow_unsafe_commit)
-        except OutboxError as error:
-            # Truss logs it with all the causes, and what a bucket answered may quote what it was
-            # sent. Our own errors say all that is needed.
-            raise error from None
+        stores = OpenStores.of(settings, secrets)
         outbox = cls(
             settings=settings,
-            bucket=_retrying(bucket if is_safe else UnsafeStore(bucket), settings),
+            bucket=stores.bucket,
             model_name=config.get("model_name") or "model",
             request_type=request_type,
-            input_stores=tuple(_retrying(store, settings) for store in input_stores),
+            input_stores=stores.inputs,
             downloader=Downloader(
                 hosts=settings.url_hosts, timeout_seconds=settings.url_timeout_seconds
             ),
             environment=lambda: current_environment(environment),
-            unsafe_commit=not is_safe,
+            unsafe_commit=not stores.is_safe,
         )
         if "environment" in settings.key_template.fields and outbox.environment() is None:
             raise ConfigurationError(
@@ -124,12 +108,18 @@ class Outbox:
         return Deadlines(self.settings.max_inference_seconds)
 
     @cached_property
-    def _uploads(self) -> BoundedExecutor:
-        return BoundedExecutor(self.settings.max_pending_results)
+    def _storage(self) -> ResultStorage:
+        return ResultStorage(
+            self.bucket,
+            pending=self.settings.max_pending_results,
+            connections=self.settings.store_max_connections,
+            unsafe_commit=self.unsafe_commit,
+            clock=self.clock,
+        )
 
-    @cached_property
-    def _threads(self) -> UploadThreads:
-        return UploadThreads(self.settings.store_max_connections)
+    @property
+    def _failures(self) -> FailureRecorder:
+        return FailureRecorder(store=self.bucket)
 
     def begin(
         self, model_input: Any, caller: Request | None = None, *, request_id: str | None = None
@@ -153,7 +143,7 @@ class Outbox:
             model=model,
         )
         attempt = Attempt(key=identity.key, request_id=identity.request_id, model=model)
-        with self._answering(attempt), attempt.timed("preprocess"):
+        with self._failures.answering(attempt), attempt.timed("preprocess"):
             if not isinstance(model_input, Mapping):
                 raise InvalidInputError("model_input", "must be a JSON object")
             if identity.problem is not None:
@@ -252,7 +242,8 @@ class Outbox:
                 return await self.deadlines.bounded(step)
         except Exception as error:  # noqa: BLE001 - whatever it is, it goes on record
             work.close()
-            raise await to_thread.run_sync(self._answer, error, work.attempt, of) from None
+            answer = functools.partial(self._failures.answer, error, work.attempt, of=of)
+            raise await to_thread.run_sync(answer) from None
         except BaseException:
             work.close()
             raise
@@ -287,7 +278,7 @@ class Outbox:
             return await to_thread.run_sync(finished, lambda: returned)
 
         to_store = await self.run(work, outputs, of=of)
-        work.storing = await self._uploads.submit_soon(self._store, work, to_store)
+        work.storing = await self._storage.begin(work, to_store)
         return work
 
     async def _collect(self, stream: Any, work: Work, *, place: str) -> Finished:
@@ -324,54 +315,6 @@ class Outbox:
             return content
         return parse(self.request_type, content)
 
-    def _store(self, work: Work, outputs: Finished) -> Manifest:
-        attempt, began = work.attempt, self.clock()
-        try:
-            with self._answering(attempt), metrics.UPLOAD_SECONDS.time():
-                planned = self._planned(work, outputs.result)
-                with attempt.timed("upload"):
-                    uploaded = upload_artifacts(
-                        self.bucket, outputs.files, planned, threads=self._threads
-                    )
-                now = {"created_at": datetime.now(UTC), "timings_ms": attempt.timings}
-                manifest = uploaded.model_copy(update=now)
-                return _counted(
-                    attempt, commit(self.bucket, manifest, seconds=self.clock() - began)
-                )
-        finally:
-            work.close()
-
-    def _planned(self, work: Work, result: JsonValue) -> Manifest:
-        """The manifest as it is before its artifacts are stored."""
-        attempt = work.attempt
-        return Manifest(
-            key=attempt.key,
-            request_id=attempt.request_id,
-            job=work.metadata.job,
-            item=attempt.request_id if work.metadata.item is None else work.metadata.item,
-            labels=dict(work.metadata.labels),
-            attempt=attempt.name,
-            fingerprint=work.fingerprint,
-            model=attempt.model,
-            created_at=datetime.now(UTC),
-            timings_ms=attempt.timings,
-            result=result,
-            artifacts=[],
-            unsafe_commit=self.unsafe_commit,
-        )
-
-    @contextmanager
-    def _answering(self, attempt: Attempt) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, it goes on record
-            raise self._answer(error, attempt) from None
-
-    def _answer(
-        self, error: Exception, attempt: Attempt, of: Callable[..., Any] | None = None
-    ) -> HTTPException:
-        return FailureRecorder(store=self.bucket).answer(error, attempt, of=of)
-
 
 def _keep(caller: Request) -> None:
     """From here on the work is paid for: nobody who hangs up keeps it from being stored.
@@ -396,32 +339,11 @@ def _write_all(stream: Iterator[Any], file: StreamFile) -> None:
         file.write(chunk)
 
 
-def _open(root: Root, settings: OutboxSettings, secrets: Mapping[str, str]) -> ObjectStore:
-    return open_store(root, s3=s3_options(settings, secrets), gcs=gcs_options(settings, secrets))
-
-
-def _retrying(store: ObjectStore, settings: OutboxSettings) -> RetryingStore:
-    return RetryingStore(
-        store,
-        timeout_seconds=settings.store_timeout_seconds,
-        on_retry=metrics.STORE_RETRIES.inc,
-    )
-
-
 def _same_input(committed: Manifest, wanted: str) -> Manifest:
     """A result under this key may belong to a different input: fingerprints tell."""
     if committed.fingerprint != wanted:
         raise KeyConflictError(committed.key, request_id=committed.request_id)
     metrics.INFERENCES_SKIPPED.inc()
-    return committed
-
-
-def _counted(attempt: Attempt, committed: Manifest) -> Manifest:
-    if committed.attempt == attempt.name:
-        metrics.RESULTS_STORED.inc()
-        metrics.ARTIFACT_BYTES.inc(committed.artifact_bytes)
-    else:
-        metrics.RACES_LOST.inc()
     return committed
 
 
