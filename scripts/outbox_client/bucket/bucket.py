@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import obstore
-from obstore.store import S3Store
+from obstore import exceptions
+from obstore.store import GCSStore, S3Store
 
 from truss_outbox.contract.errors import (
     AlreadyExistsError,
@@ -23,7 +24,7 @@ from truss_outbox.stores.network import Place
 
 from ..threads import Task, in_steps, in_threads
 from .calls import Calls
-from .errors import Credentials, check_is_object, translated
+from .errors import Credentials, check_is_object, is_of_ranges, translated
 from .foreign import ForeignObjects
 from .listed import ListedPage, StoredObject
 from .listing import Listing
@@ -157,12 +158,16 @@ class Bucket:
         return self._listing.in_order
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """All bytes of a small object; of one with more than `max_bytes`, none is read.
+        """All bytes of a small object; of one with more than `max_bytes`, no more is read.
 
         Raises NotFoundError, ObjectTooLargeError, StoreError.
         """
 
         def get() -> bytes:
+            if max_bytes and (data := self._ranged(key, max_bytes + 1)) is not None:
+                if len(data) > max_bytes:
+                    raise ObjectTooLargeError(key, max_bytes=max_bytes)
+                return data
             found = obstore.get(self._store, key)
             check_is_object(self._store, found.meta)
             # The answer's header has the size: of a larger object's body nothing is read.
@@ -172,18 +177,43 @@ class Bucket:
 
         return self.calls.call(key, get)
 
+    def _ranged(self, key: str, length: int) -> bytes | None:
+        """Its beginning, with fewer steps than to read it all.
+
+        None where only reading it all will tell: it is empty, or what answers ignores ranges.
+        """
+        if not isinstance(self._store, S3Store | GCSStore):
+            return None
+        try:
+            return bytes(obstore.get_range(self._store, key, start=0, length=length))
+        except exceptions.BaseError as error:
+            if is_of_ranges(error):
+                return None
+            raise
+
     def get_range(self, key: str, *, start: int, length: int) -> memoryview:
         """A range that the object has, without a copy. Raises NotFoundError, StoreError."""
         return self.calls.call(
             key, lambda: memoryview(obstore.get_range(self._store, key, start=start, length=length))
         )
 
-    def range_chunks(self, key: str, *, start: int, length: int) -> Iterator[memoryview]:
-        """The range, about a mebibyte at a time. Raises NotFoundError, StoreError."""
+    def range_chunks(
+        self,
+        key: str,
+        *,
+        start: int,
+        length: int,
+        check_size: Callable[[int], None] = lambda _: None,
+    ) -> Iterator[memoryview]:
+        """The range, about a mebibyte at a time. Raises NotFoundError, StoreError.
+
+        `check_size` is told the object's size before anything comes.
+        """
         place, end = start, start + length
 
         def begin() -> Iterator[Any]:
             found = obstore.get(self._store, key, options={"range": (place, end)})
+            check_size(found.meta["size"])
             return iter(found.stream(min_chunk_size=_CHUNK_BYTES))
 
         for chunk in self.calls.resumed(key, begin):

@@ -53,6 +53,7 @@ _DENIED = (
     exceptions.UnauthenticatedError,
 )
 _WHOLE_OBJECT = "non-partial response"
+_NO_RANGE = 416
 _REDIRECT = re.compile(r"BareRedirect|status code: 3\d\d")
 _CAUSES = {
     "ConnectionRefused": "connection refused",
@@ -131,6 +132,11 @@ def _of_credentials(key: str, failure: OutboxError) -> OutboxError:
 def is_of_no_bucket(error: Exception) -> bool:
     """Whether no bucket gives the answer that obstore tells of."""
     return any(sign in str(error) for sign in _NO_BUCKETS)
+
+
+def is_of_ranges(error: Exception) -> bool:
+    """Whether an object, or what answers, has not the range that was asked for."""
+    return _WHOLE_OBJECT in str(error) or f"status code: {_NO_RANGE}" in str(error)
 
 
 def check_is_object(store: "ObjectStore", meta: "ObjectMeta") -> None:

@@ -161,7 +161,7 @@ def read_manifest(bucket: Bucket, path: str) -> tuple[Manifest, bytes]:
     Raises ManifestError: too large, of another schema, or under a key that is not its own; and
     NotFoundError, StoreError.
     """
-    data = _read(bucket, path)
+    data = read_record(bucket, path)
     return Manifest.at(path, data), data
 
 
@@ -184,7 +184,7 @@ def read_listed(bucket: Bucket, found: StoredObject) -> Manifest | None:
 def read_failure(bucket: Bucket, path: str) -> Failure | None:
     """None where there is no failure record that can be read. Raises StoreError."""
     try:
-        failure = Failure.from_bytes(_read(bucket, path))
+        failure = Failure.from_bytes(read_record(bucket, path))
     except NotFoundError:
         return None
     except ManifestError as error:
@@ -250,7 +250,7 @@ class ProblemsListing(Artifact):
     count: int = Field(ge=0)
 
 
-def _read(bucket: Bucket, path: str) -> bytes:
+def read_record(bucket: Bucket, path: str) -> bytes:
     try:
         return bucket.get(path, max_bytes=MAX_MANIFEST_BYTES)
     except ObjectTooLargeError as error:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,16 +15,19 @@ from truss_outbox.contract.text import printable
 from ..bucket.foreign import ForeignObjects
 from ..fetching.report import FetchReport
 from ..following.account import MOST_SHOWN, Account, account_document
-from ..following.cancel import Cancellation
-from ..following.status import JobStatus
-from ..indexing.build import IndexReport
 from ..journal.entries import DamagedJournal, Entry, JobSummary, State
-from ..sending.detached import Detached
-from ..sending.plan import Plan
-from ..sending.submit import Submission
 from ..text import counted, duration_text
 from . import exit_codes
 from .progress.totals import grouped_lines, kind_of
+
+if TYPE_CHECKING:
+    # Not imported for the commands that need none of them.
+    from ..following.cancel import Cancellation
+    from ..following.status import JobStatus
+    from ..indexing.build import IndexReport
+    from ..sending.detached import Detached
+    from ..sending.plan import Plan
+    from ..sending.submit import Submission
 
 
 def answer(
@@ -133,7 +136,7 @@ def json_text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1)
 
 
-def submission_document(submission: Submission, accepted: Iterable[Entry]) -> dict[str, Any]:
+def submission_document(submission: "Submission", accepted: Iterable[Entry]) -> dict[str, Any]:
     names = ("item", "key", "request_id")
     return {
         "job": submission.job,
@@ -142,7 +145,7 @@ def submission_document(submission: Submission, accepted: Iterable[Entry]) -> di
     }
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: "Plan") -> dict[str, Any]:
     """Streams nothing: as large as the plan."""
     items = [
         {"item": one.item.name, "key": one.key, "size": one.item.size, "from": one.item.place}
@@ -151,7 +154,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     return {"job": plan.batch.job, "items": items, "bytes": plan.size_bytes}
 
 
-def plan_lines(plan: Plan) -> Iterator[str]:
+def plan_lines(plan: "Plan") -> Iterator[str]:
     """An item a line, and the sum."""
     for one in plan:
         yield f"{one.item.size:>12}  {one.key or '(with the id)'}  {printable(one.item.place)}"
@@ -172,7 +175,7 @@ def jobs_document(jobs: Iterable[JobSummary], damaged: Iterable[DamagedJournal])
     }
 
 
-def submission_lines(submission: Submission) -> list[str]:
+def submission_lines(submission: "Submission") -> list[str]:
     problems = (
         ("refused", f"{printable(one.item)}: {printable(one.problem or '')}")
         for one in submission.refused
@@ -182,7 +185,7 @@ def submission_lines(submission: Submission) -> list[str]:
     return [*grouped_lines(problems), last]
 
 
-def detached_lines(sending: Detached) -> list[str]:
+def detached_lines(sending: "Detached") -> list[str]:
     job = printable(sending.job)
     log = printable(str(sending.log))
     return [
@@ -218,7 +221,7 @@ def _time(seconds: float | None) -> str:
     return "-" if seconds is None else timestamp(seconds)
 
 
-def index_lines(report: IndexReport) -> list[str]:
+def index_lines(report: "IndexReport") -> list[str]:
     wrong = f", {len(report.problems)} wrong" if report.problems else ""
     added = f"{report.added} result(s) indexed in {len(report.parts)} new file(s)"
     return [
@@ -251,7 +254,7 @@ def account_lines(account: Account) -> Iterator[str]:
         yield f"{planned} not sent: `outbox resume {printable(account.job)}` sends them"
 
 
-def status_document(status: JobStatus) -> dict[str, Any]:
+def status_document(status: "JobStatus") -> dict[str, Any]:
     oldest = status.oldest
     return {
         "job": status.account.job,
@@ -268,7 +271,7 @@ def status_document(status: JobStatus) -> dict[str, Any]:
     }
 
 
-def status_lines(status: JobStatus) -> Iterator[str]:
+def status_lines(status: "JobStatus") -> Iterator[str]:
     job = printable(status.account.job)
     yield f"job {job}: {counted(status.account.counts)}"
     for one in status.senders:
@@ -291,12 +294,12 @@ def status_lines(status: JobStatus) -> Iterator[str]:
         yield f"{status.retryable} may succeed if sent again: `outbox retry {job}`"
 
 
-def cancellation_document(job: str, cancellation: Cancellation) -> dict[str, Any]:
+def cancellation_document(job: str, cancellation: "Cancellation") -> dict[str, Any]:
     canceled, too_late = sorted(cancellation.canceled), sorted(cancellation.too_late)
     return {"job": job, "canceled": canceled, "too_late": too_late}
 
 
-def cancellation_lines(cancellation: Cancellation) -> list[str]:
+def cancellation_lines(cancellation: "Cancellation") -> list[str]:
     late = f", {len(cancellation.too_late)} already run or ended" if cancellation.too_late else ""
     return [f"{len(cancellation.canceled)} canceled{late}"]
 

@@ -20,7 +20,8 @@ from . import command_help, exit_codes, streams
 _COMMANDS = {
     "adopt": ("add", "new"),
     "doctor": ("doctor",),
-    "follow": ("cancel", "fetch", "index", "jobs", "report", "status", "wait"),
+    "fetch": ("fetch",),
+    "follow": ("cancel", "index", "jobs", "report", "status", "wait"),
     "send": ("resume", "retry", "run", "submit"),
     "serve": ("serve",),
     "upkeep": ("policy", "presign", "sweep"),

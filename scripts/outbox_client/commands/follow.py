@@ -1,4 +1,4 @@
-"""A job that was sent: wait, status, cancel, jobs; and its results: fetch, index, report."""
+"""A job that was sent: wait, status, cancel, jobs; and of its results index and report."""
 
 import os
 from dataclasses import asdict
@@ -15,7 +15,6 @@ from .. import opening
 from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
 from ..errors import UnknownJobError
-from ..fetching.fetch import fetch as fetch_results
 from ..following.cancel import cancel as cancel_job
 from ..following.status import StatusReader
 from ..following.tracker import wait as wait_for
@@ -31,7 +30,7 @@ from ..settings import (
 from ..submissions.publishing import publish_rest
 from ..text import counted
 from . import answers
-from .options import FetchOptions, Items, JobName, Json, Target, Timeout, command
+from .options import Items, JobName, Json, Timeout, command
 from .progress.display import redrawn, shown_progress, told_once
 
 app = typer.Typer()
@@ -121,36 +120,6 @@ def jobs(as_json: Json = False) -> None:
         for one in damaged:
             answers.say(f"passed over: {printable(one.path)}: {printable(one.problem)}", err=True)
     answers.answer(as_json, answers.jobs_document(found, damaged), answers.jobs_lines(found))
-
-
-@command(app, "fetch")
-def fetch(
-    where: ResultOverrides,
-    job: JobName,
-    to: Target,
-    fetching: FetchOptions,
-    foreign: ForeignObjects,
-    as_json: Json = False,
-) -> None:
-    """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
-    settings, selection = read_settings(where), fetching.selection()
-    with (
-        shown_progress(as_json=as_json) as progress,
-        opening.known_digests(settings, job) as digest_of,
-    ):
-        report = fetch_results(
-            job,
-            to,
-            bucket=opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json)),
-            naming=opening.result_naming(settings),
-            selection=selection,
-            digest_of=digest_of,
-            progress=progress,
-        )
-    document, lines = answers.fetch_document(report), answers.fetch_lines(report, to=str(to))
-    reason = "" if report.results else opening.why_no_result(settings, job)
-    failed = bool(report.problems or reason)
-    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
 
 
 @command(app, "index")

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from threading import BoundedSemaphore, Event, Lock
 from typing import BinaryIO, TypeVar
 
@@ -25,6 +26,7 @@ STREAMS = 4
 """Parts at a time. More and smaller ones cost the bucket's server more than they bring."""
 
 _LARGE_BYTES = 4 << 20
+_SHORT_PART_BYTES = 8 << 20
 _LIGHT_BYTES = 256 << 10
 _MOST_IN_MEMORY = 6
 """At most so many files at a time that are neither light nor large: each is in memory whole."""
@@ -135,29 +137,33 @@ class ArtifactDownloader:
         Raises CorruptArtifactError, for which that beginning may be to blame, StoreError, OSError.
         """
         artifact = download.artifact
-        size = self._bucket.size(download.key)
-        check_artifact(artifact, size=size, sha256=artifact.sha256)
+
+        def check_size(size: int) -> None:
+            check_artifact(artifact, size=size, sha256=artifact.sha256)
+
         # Parts are written in any order: a fetch that was killed may have left holes in the last.
         there = os.fstat(file.fileno()).st_size
         begun = max(0, there // PART_BYTES - STREAMS) * PART_BYTES
         if there > begun:
             # Not needlessly: ext4 writes a file that was truncated to disk when it is closed.
             file.truncate(begun)
+            # What is shorter now has not even the first of the parts that are asked for.
+            check_size(self._bucket.size(download.key))
         digest, received, buffer = hashlib.sha256(), 0, memoryview(bytearray(_BLOCK_BYTES))
-        for end in self._written(download.key, file, start=begun, size=size):
+        part = partial(self._part, download.key, file, check_size)
+        for end in self._written(part, start=begun, size=artifact.size):
             while count := os.readv(file.fileno(), [buffer[: end - received]]):
                 digest.update(buffer[:count])
                 received += count
         check_artifact(artifact, size=received, sha256=digest.hexdigest())
 
-    def _written(self, key: str, file: BinaryIO, *, start: int, size: int) -> Iterator[int]:
+    def _written(self, part: Callable[[int, int], int], *, start: int, size: int) -> Iterator[int]:
         """Brings the parts, and yields after each how far the file is complete."""
         yield start
         coming: deque[Future[int]] = deque()
         try:
-            for begin in range(start, size, PART_BYTES):
-                end = min(size, begin + PART_BYTES)
-                coming.append(self._parts.submit(self._part, key, file, begin, end))
+            for begin, end in _parts(start, size):
+                coming.append(self._parts.submit(part, begin, end))
                 if len(coming) == STREAMS:
                     yield coming[0].result()
                     coming.popleft()
@@ -169,8 +175,12 @@ class ArtifactDownloader:
                 future.cancel()
             wait(coming)  # or they would write to a file that is closed
 
-    def _part(self, key: str, file: BinaryIO, start: int, end: int) -> int:
-        for chunk in self._bucket.range_chunks(key, start=start, length=end - start):
+    def _part(
+        self, key: str, file: BinaryIO, check_size: Callable[[int], None], start: int, end: int
+    ) -> int:
+        for chunk in self._bucket.range_chunks(
+            key, start=start, length=end - start, check_size=check_size
+        ):
             written = 0
             # Several threads in one file's pages at a time spin in the kernel.
             with self._writing:
@@ -180,3 +190,12 @@ class ArtifactDownloader:
             if self._stopped.is_set():
                 raise StoppedError
         return end
+
+
+def _parts(start: int, size: int) -> Iterator[tuple[int, int]]:
+    """Shorter ones in the end: the last that come together are hashed when all else is done."""
+    while start < size:
+        length = max(_SHORT_PART_BYTES, (size - start) // (2 * STREAMS))
+        end = min(size, start + min(PART_BYTES, length))
+        yield start, end
+        start = end

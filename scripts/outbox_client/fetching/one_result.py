@@ -21,7 +21,7 @@ from truss_outbox.contract.keys import artifact_key, is_key, key_of_manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject
-from ..bucket.records import artifacts_of, read_manifest
+from ..bucket.records import artifacts_of, read_record
 from ..errors import TargetError, UnsafePathError
 from ..local_files import Disk, Folders, local_files
 from ..threads import Call, Task
@@ -91,7 +91,7 @@ class Fetcher:
                 return None
             read = yield from self._here(partial(self._read_here, found, below))
             if read is None:
-                read = yield partial(self._read, found.key)
+                read = yield from self._read(found.key)
             if read is None:
                 return None
             manifest, data = read
@@ -171,10 +171,11 @@ class Fetcher:
             self.places.check_free(below, manifest, data, names=names)
         return below
 
-    def _read(self, path: str) -> tuple[Manifest, bytes] | None:
+    def _read(self, path: str) -> Task[tuple[Manifest, bytes] | None]:
         """None for what is foreign to the bucket. Raises ManifestError, StoreError."""
         try:
-            return read_manifest(self.bucket, path)
+            data: bytes = yield partial(read_record, self.bucket, path)
+            return Manifest.at(path, data), data
         except (ManifestError, NotFoundError) as error:
             if not self.is_listed:
                 raise

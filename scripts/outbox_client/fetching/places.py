@@ -4,6 +4,7 @@ Two results have two folders, and none lies in the other, whatever their items a
 """
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Container
@@ -105,9 +106,9 @@ class Places:
         for above in reversed([place[:end] for end, char in enumerate(place) if char == "/"]):
             if (self.to / above / MANIFEST).is_file():
                 raise _taken(place, Path(above))
-        folder = self.to / place
-        if not folder.is_dir():
+        if not os.path.isdir(f"{self.to}/{place}"):  # noqa: PTH112  # once a result
             return
+        folder = self.to / place
         if not (folder / MANIFEST).is_file():
             for found in (path.relative_to(folder) for path in folder.rglob(f"*/{MANIFEST}")):
                 if found.as_posix() not in names:

@@ -441,6 +441,7 @@ def calls_of(target: Any, tmp_path: Path) -> dict[str, Callable[[], Any]]:
         "max_bytes": 9,
         "start": 0,
         "length": 1,
+        "check_size": lambda _: None,
         "after": None,
         "until": None,
         "life": timedelta(hours=1),
