@@ -107,7 +107,7 @@ class _Crew(Generic[R]):
 
     def __init__(self, *, workers: int, most: int) -> None:
         self.pending = 0
-        self._size = _Size(workers, most)
+        self._size = Size(workers, most)
         self._threads: list[threading.Thread] = []
         self._retired = self._ended = 0
         # None: one of the threads may go.
@@ -185,27 +185,30 @@ _OWN_SECONDS = 0.0002
 """Of a call that fetches or stores something small, what this process computes."""
 
 
-class _Size:
+class Size:
     """How many work at a time: as many as the shortest call leaves time for, then twice as many
     while that gets more done, tried now and then."""
 
-    def __init__(self, first: int, most: int) -> None:
-        self.now = first
+    def __init__(
+        self, first: int, most: int, *, elapsed: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.now = self._before = first
         self._most = most
+        self._elapsed = elapsed
         self._rate = 0.0
         self._is_trial = self._is_begun = False
-        self._try_at = self._since = time.monotonic()
+        self._try_at = self._since = self._elapsed()
         self._again_seconds = _AGAIN_SECONDS
         self._ended = 0
 
     def look(self, ended: int, shortest_seconds: float) -> int:
-        """How many too many there are, by how many calls have ended."""
+        """How many too many there are, by how many calls have ended, and the shortest of them."""
         if self._most == self.now and not self._is_trial:
             return 0
         if not self._is_begun and ended >= self.now:
-            self._is_begun, self._since, self._ended = True, time.monotonic(), ended
+            self._is_begun, self._since, self._ended = True, self._elapsed(), ended
             self.now = min(self._most, max(self.now, int(shortest_seconds / _OWN_SECONDS)))
-        now, count = time.monotonic(), ended - self._ended
+        now, count = self._elapsed(), ended - self._ended
         if count < _ROUNDS * self.now or now - self._since < _LOOK_SECONDS:
             return 0
         before, self._rate = self._rate, count / (now - self._since)
@@ -214,9 +217,9 @@ class _Size:
             # Ever more rarely: a trial costs as well.
             self._is_trial, self._try_at = False, now + self._again_seconds
             self._again_seconds *= 2
-            self.now //= 2
-            return self.now
-        self._is_trial = now >= self._try_at and 2 * self.now <= self._most
+            too_many, self.now = self.now - self._before, self._before
+            return too_many
+        self._is_trial = now >= self._try_at and self.now < self._most
         if self._is_trial:
-            self.now *= 2
+            self._before, self.now = self.now, min(2 * self.now, self._most)
         return 0

@@ -1,6 +1,10 @@
 """A deployment whose bucket is real and whose queue and model are a few lines."""
 
+import contextlib
 import datetime
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,18 +173,27 @@ def base_url(service: FakeService, faults: Faults) -> Iterator[str]:
 
 
 @pytest.fixture
-def outbox(tmp_path, root, bucket_environment, base_url):
+def machine(tmp_path, root, base_url):
+    """What a command needs in its environment, on a machine that is named by its home."""
+
+    def machine(home="home"):
+        return {
+            "OUTBOX_ROOT": root,
+            "OUTBOX_HOME": str(tmp_path / home),
+            "OUTBOX_BASE_URL": base_url,
+            "BASETEN_API_KEY": API_KEY,
+        }
+
+    return machine
+
+
+@pytest.fixture
+def outbox(machine, bucket_environment):
     """Runs a command with everything configured; keyword arguments change the environment."""
-    environment = {
-        "OUTBOX_ROOT": root,
-        "OUTBOX_HOME": str(tmp_path / "home"),
-        "OUTBOX_BASE_URL": base_url,
-        "BASETEN_API_KEY": API_KEY,
-    }
 
     def outbox(*arguments, **changes):
         result = CliRunner().invoke(
-            app, [str(argument) for argument in arguments], env=environment | changes
+            app, [str(argument) for argument in arguments], env=machine() | changes
         )
         assert "Traceback" not in result.output
         secrets = {API_KEY, bucket_environment["AWS_SECRET_ACCESS_KEY"]}
@@ -188,3 +201,23 @@ def outbox(tmp_path, root, bucket_environment, base_url):
         return result
 
     return outbox
+
+
+@pytest.fixture
+def companion(machine, bucket_environment):
+    """Starts `outbox` as a process of its own, on this machine or another."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments, home="home"):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "outbox_client", *map(str, arguments)],
+                env={**os.environ, **machine(home)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start

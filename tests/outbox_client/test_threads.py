@@ -4,10 +4,11 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 
-from outbox_client.threads import in_threads
+from outbox_client.threads import Size, in_steps, in_threads
 from tests.waiting import until
 
 
@@ -68,7 +69,7 @@ def test_who_stops_reading_ends_what_runs_by_halt():
 
 def test_results_that_nobody_reads_to_the_end_do_not_keep_the_process():
     program = (
-        "from outbox_client.threads import in_threads\n"
+        "from outbox_client.threads import Size, in_steps, in_threads\n"
         "kept = in_threads(str, range(100))\n"
         "next(kept)\n"
         "kept.gi_frame.f_locals['self'] = kept\n"
@@ -76,33 +77,88 @@ def test_results_that_nobody_reads_to_the_end_do_not_keep_the_process():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
-def test_more_work_at_a_time_where_each_waits_and_no_more_where_they_wait_for_one_another():
-    """A far bucket, and a near one that is busy."""
+def most_at_once(*, latency: float, calls_per_second: float, count: int) -> int:
+    """How many would work at a time, were each call so long and no more of them done in a second;
+    they would begin as 8, and be 128 at most."""
+    now = 0.0
+    size = Size(8, 128, elapsed=lambda: now)
+    ended, most = 0, size.now
+    while ended < count:
+        now += max(latency, size.now / calls_per_second)
+        ended += size.now
+        size.look(ended, latency)
+        most = max(most, size.now)
+    return most
 
-    def most_at_once(wait) -> int:
-        at_once, most, lock = 0, 0, threading.Lock()
 
-        def call(_: int) -> None:
-            nonlocal at_once, most
-            with lock:
-                at_once += 1
-                most = max(most, at_once)
-            wait()
-            with lock:
-                at_once -= 1
+def test_more_work_at_a_time_where_each_waits_for_a_far_bucket():
+    assert most_at_once(latency=0.02, calls_per_second=1e6, count=3_000) >= 64
+    assert most_at_once(latency=0.02, calls_per_second=1e6, count=20_000) == 128
 
-        for _ in in_threads(call, range(3_000), workers=8, most=128):
-            pass
-        return most
 
-    assert most_at_once(lambda: time.sleep(0.02)) >= 64
-    busy = threading.Lock()
+def test_no_more_work_at_a_time_than_a_busy_bucket_takes():
+    assert most_at_once(latency=0.0005, calls_per_second=2_000, count=20_000) <= 32
 
-    def in_line() -> None:
-        with busy:
-            time.sleep(0.0005)
 
-    assert most_at_once(in_line) <= 32
+def test_threads_are_as_many_as_get_more_done():
+    at_once, most, lock = 0, 0, threading.Lock()
+    all_there = threading.Event()
+
+    def call(_: int) -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+            if at_once == 40:
+                all_there.set()
+        all_there.wait(0.05)  # as from a far bucket, until there are so many
+        with lock:
+            at_once -= 1
+
+    for _ in in_threads(call, range(3_000), workers=8, most=64):
+        pass
+    assert 40 <= most <= 64
+
+
+def test_a_task_computes_in_the_callers_thread_and_its_calls_are_made_in_others():
+    computed, called = set(), set()
+
+    def call(number):
+        called.add(threading.current_thread())
+        return number + 1
+
+    def task(number):
+        for _ in range(3):
+            computed.add(threading.current_thread())
+            number = yield partial(call, number)
+        return number
+
+    assert sorted(in_steps(map(task, range(100)), workers=4)) == list(range(3, 103))
+    assert computed == {threading.current_thread()}
+    assert threading.current_thread() not in called
+
+
+def test_a_task_may_end_without_a_call_and_is_told_what_its_call_raised():
+    def fail():
+        raise KeyError("none")
+
+    def task(number):
+        if number:
+            try:
+                yield fail
+            except KeyError:
+                return "told"
+        return "none"
+
+    assert sorted(in_steps(map(task, [0, 1, 2]))) == ["none", "told", "told"]
+
+
+def test_what_a_task_does_not_expect_ends_all():
+    def task(number):
+        yield lambda: 1 // number
+
+    with pytest.raises(ZeroDivisionError):
+        list(in_steps(map(task, [1, 0, 1])))
 
 
 def test_a_slow_result_holds_up_no_other():

@@ -162,7 +162,7 @@ class ArtifactDownloader:
         yield start
         coming: deque[Future[int]] = deque()
         try:
-            for begin, end in _parts(start, size):
+            for begin, end in parts_of(start, size):
                 coming.append(self._parts.submit(part, begin, end))
                 if len(coming) == STREAMS:
                     yield coming[0].result()
@@ -192,10 +192,16 @@ class ArtifactDownloader:
         return end
 
 
-def _parts(start: int, size: int) -> Iterator[tuple[int, int]]:
-    """Shorter ones in the end: the last that come together are hashed when all else is done."""
-    while start < size:
-        length = max(_SHORT_PART_BYTES, (size - start) // (2 * STREAMS))
-        end = min(size, start + min(PART_BYTES, length))
+def parts_of(start: int, size: int) -> Iterator[tuple[int, int]]:
+    """The first ones differ, or all would end together, and nothing would come until the next do.
+
+    The last are shorter: what comes last is hashed when all else is done.
+    """
+    for number in itertools.count(1):
+        most = PART_BYTES * min(number, STREAMS) // STREAMS
+        length = min(most, max(_SHORT_PART_BYTES, (size - start) // (2 * STREAMS)))
+        end = min(size, start + length)
         yield start, end
+        if end == size:
+            return
         start = end

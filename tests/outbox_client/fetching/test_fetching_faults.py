@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from outbox_client.bucket.bucket import Bucket
-from outbox_client.fetching.download import PART_BYTES, STREAMS
+from outbox_client.fetching import installation
+from outbox_client.fetching.download import PART_BYTES, STREAMS, parts_of
 from tests.outbox_client.results import Results, files_below
 from truss_outbox.contract.errors import AccessDeniedError, StoreUnavailableError
 
@@ -37,6 +39,20 @@ class Failing(Bucket):
             self.left -= 1
             if self.left < 0:
                 raise self.error
+
+
+@pytest.mark.parametrize("size", [5 << 20, PART_BYTES, 5 * PART_BYTES + 1, 1 << 30])
+@pytest.mark.parametrize("start", [0, PART_BYTES])
+def test_parts_follow_one_another_and_do_not_end_together(start, size):
+    parts = list(parts_of(start, start + size))
+    assert [one for one, _ in parts] == [start, *(end for _, end in parts[:-1])]
+    assert parts[-1][1] == start + size
+    lengths = [end - begin for begin, end in parts]
+    assert max(lengths) <= PART_BYTES
+    if size == 1 << 30:
+        assert len(set(lengths[:STREAMS])) == STREAMS
+        assert len(parts) < 64
+        assert sum(lengths[-STREAMS:]) <= PART_BYTES
 
 
 @pytest.fixture
@@ -194,3 +210,25 @@ def test_a_file_that_the_disk_does_not_take_keeps_no_other_back(results, shell, 
     assert set(files_below(tmp_path / "disk")) == {"out/small/a.bin", "out/small/manifest.json"}
     assert shell("fetch")[0] == 0
     assert len(files_below(tmp_path / "disk")) == 4
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_files_are_written_in_threads_where_the_disk_is_slow(
+    results, tmp_path, monkeypatch, is_slow
+):
+    if is_slow:
+        monkeypatch.setattr("outbox_client.local_files._SLOW_SECONDS", 0.0)
+    for number in range(100):
+        results.commit(f"{number:03}", {"text.txt": f"{number}".encode(), "data.bin": b"x"})
+    threads = set()
+    write = installation.write_new
+
+    def written(path, data):
+        threads.add(threading.current_thread())
+        write(path, data)
+
+    monkeypatch.setattr(installation, "write_new", written)
+    report = results.fetch(tmp_path / "out")
+    assert (report.whole, report.files) == (100, 200)
+    assert (tmp_path / "out" / "042" / "text.txt").read_bytes() == b"42"
+    assert (len(threads) > 1) == is_slow

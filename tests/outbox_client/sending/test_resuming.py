@@ -1,12 +1,8 @@
 """A job that is cut short, however that happens, goes on and loses nothing."""
 
-import contextlib
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -37,33 +33,6 @@ def rows(tmp_path):
         return path
 
     return rows
-
-
-@pytest.fixture
-def companion(tmp_path, root, base_url, bucket_environment):
-    """Starts `outbox` as a process of its own."""
-    with contextlib.ExitStack() as stack:
-
-        def start(*arguments):
-            environment = {
-                **os.environ,
-                "OUTBOX_ROOT": root,
-                "OUTBOX_HOME": str(tmp_path / "home"),
-                "OUTBOX_BASE_URL": base_url,
-                "BASETEN_API_KEY": API_KEY,
-            }
-            process = subprocess.Popen(
-                [sys.executable, "-m", "outbox_client", *map(str, arguments)],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            return process
-
-        yield start
 
 
 def assert_one_result_each(bucket, job, count):

@@ -1,10 +1,6 @@
 """A sender that was killed, and what another machine makes of its job."""
 
-import contextlib
 import json
-import os
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -13,7 +9,6 @@ from outbox_client import Batch, Item, SendingLimits, State, submit
 from outbox_client.errors import SendingStoppedError
 from outbox_client.journal.journal import Journal
 from outbox_client.submissions.senders import Senders
-from tests.outbox_client.http_service import API_KEY
 from tests.waiting import until
 from truss_outbox.contract import Manifest
 
@@ -24,33 +19,6 @@ def rows(tmp_path):
     rows = ({"item": f"{n:04}", "document": {"base64": "eHh4"}, "number": n} for n in range(40))
     path.write_text("\n".join(map(json.dumps, rows)))
     return path
-
-
-@pytest.fixture
-def companion(tmp_path, root, base_url, bucket_environment):
-    """Starts `outbox` as a process of its own, on this machine or another."""
-    with contextlib.ExitStack() as stack:
-
-        def start(*arguments, home="home"):
-            environment = {
-                **os.environ,
-                "OUTBOX_ROOT": root,
-                "OUTBOX_HOME": str(tmp_path / home),
-                "OUTBOX_BASE_URL": base_url,
-                "BASETEN_API_KEY": API_KEY,
-            }
-            process = subprocess.Popen(
-                [sys.executable, "-m", "outbox_client", *map(str, arguments)],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            return process
-
-        yield start
 
 
 SLOWLY = ("--submits-per-second", 20)
