@@ -4,8 +4,9 @@ import contextlib
 import hashlib
 import itertools
 import os
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -141,29 +142,32 @@ class ArtifactDownloader:
         def check_size(size: int) -> None:
             check_artifact(artifact, size=size, sha256=artifact.sha256)
 
-        # Parts are written in any order: a fetch that was killed may have left holes in the last.
-        there = os.fstat(file.fileno()).st_size
-        begun = max(0, there // PART_BYTES - STREAMS) * PART_BYTES
+        parts, there = parts_of(artifact.size), os.fstat(file.fileno()).st_size
+        # They are written in any order: a fetch that was killed may have left holes in the last.
+        last = bisect_left([end for _, end in parts], there)
+        left = parts[max(0, last + 1 - STREAMS) :]
+        begun = left[0][0]
         if there > begun:
             # Not needlessly: ext4 writes a file that was truncated to disk when it is closed.
             file.truncate(begun)
             # What is shorter now has not even the first of the parts that are asked for.
             check_size(self._bucket.size(download.key))
         digest, received, buffer = hashlib.sha256(), 0, memoryview(bytearray(_BLOCK_BYTES))
-        part = partial(self._part, download.key, file, check_size)
-        for end in self._written(part, start=begun, size=artifact.size):
+        for end in self._written(partial(self._part, download.key, file, check_size), left):
             while count := os.readv(file.fileno(), [buffer[: end - received]]):
                 digest.update(buffer[:count])
                 received += count
         check_artifact(artifact, size=received, sha256=digest.hexdigest())
 
-    def _written(self, part: Callable[[int, int], int], *, start: int, size: int) -> Iterator[int]:
+    def _written(
+        self, bring: Callable[[int, int], int], parts: Sequence[tuple[int, int]]
+    ) -> Iterator[int]:
         """Brings the parts, and yields after each how far the file is complete."""
-        yield start
+        yield parts[0][0]
         coming: deque[Future[int]] = deque()
         try:
-            for begin, end in parts_of(start, size):
-                coming.append(self._parts.submit(part, begin, end))
+            for part in parts:
+                coming.append(self._parts.submit(bring, *part))
                 if len(coming) == STREAMS:
                     yield coming[0].result()
                     coming.popleft()
@@ -192,16 +196,16 @@ class ArtifactDownloader:
         return end
 
 
-def parts_of(start: int, size: int) -> Iterator[tuple[int, int]]:
-    """The first ones differ, or all would end together, and nothing would come until the next do.
+def parts_of(size: int) -> list[tuple[int, int]]:
+    """Where each begins and ends.
 
-    The last are shorter: what comes last is hashed when all else is done.
+    The first differ, or all would end together, and nothing would come until the next ones do. The
+    last are shorter: what comes last is hashed when all else is done.
     """
-    for number in itertools.count(1):
-        most = PART_BYTES * min(number, STREAMS) // STREAMS
+    parts, start = list[tuple[int, int]](), 0
+    while start < size:
+        most = PART_BYTES * min(len(parts) + 1, STREAMS) // STREAMS
         length = min(most, max(_SHORT_PART_BYTES, (size - start) // (2 * STREAMS)))
-        end = min(size, start + length)
-        yield start, end
-        if end == size:
-            return
-        start = end
+        parts.append((start, min(size, start + length)))
+        start = parts[-1][1]
+    return parts
