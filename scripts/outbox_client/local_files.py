@@ -70,6 +70,14 @@ def ready_directory(path: Path) -> bool:
         raise TargetError(_sentence(error)) from error
 
 
+def is_empty(directory: Path) -> bool:
+    """False also where it cannot be listed."""
+    try:
+        return not any(directory.iterdir())
+    except OSError:
+        return False
+
+
 class Disk:
     """How quick the target is: this machine's disk, or a network's."""
 

@@ -16,7 +16,7 @@ from ..bucket.listed import StoredObject
 from ..bucket.naming import Naming
 from ..bucket.records import listed_manifests
 from ..errors import TargetError
-from ..local_files import Disk, Folders, ready_directory
+from ..local_files import Disk, Folders, is_empty, ready_directory
 from ..progress import Progress, ProgressEvent, silent
 from .download import ArtifactDownloader
 from .layout import EVERYTHING, FOLDERS, Selection, TakenPaths
@@ -79,6 +79,7 @@ def fetch(
     fetcher = Fetcher(
         job=job,
         to=to,
+        is_new=is_empty(to),
         bucket=bucket,
         downloader=downloader,
         folders=Folders(to),

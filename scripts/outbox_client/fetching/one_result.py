@@ -59,12 +59,13 @@ class Fetched:
 class Fetcher:
     """Brings results of a job below `to`. Its tasks are for `in_steps`.
 
-    `is_listed`: the manifests come from a listing, and one that cannot be read is foreign.
-    `digest_of` has the input's digest of a key, where it is known.
+    `is_new`: nothing was below `to`. `is_listed`: the manifests come from a listing, and one that
+    cannot be read is foreign. `digest_of` has the input's digest of a key, where it is known.
     """
 
     job: str
     to: Path
+    is_new: bool
     bucket: Bucket
     downloader: ArtifactDownloader
     folders: Folders
@@ -101,7 +102,7 @@ class Fetcher:
             self._check_input(manifest)
             artifacts = {one.name: one for one in artifacts_of(self.bucket, manifest)}
             below = yield from self._here(partial(self._place, manifest, data, artifacts, below))
-            last = partial(Last, data=data, modified_ns=modified_ns(found))
+            last = partial(Last, data=data, modified_ns=_needed_date(found))
             installation = self._installation(manifest, artifacts, below, last=last)
             yield from self._here(partial(installation.make_folders, self.folders))
             yield partial(installation.bring, self.downloader)
@@ -145,7 +146,9 @@ class Fetcher:
         By its tag, which is mostly an MD5; else by its size and date: a manifest is created once,
         so that another one has another date.
         """
-        place = self.places.folder_of_key(below) if self.selection.layout is FOLDERS else None
+        if self.is_new or self.selection.layout is not FOLDERS:
+            return None
+        place = self.places.folder_of_key(below)
         if place is None:
             return None
         path = f"{self.to}/{place}/{MANIFEST}"
@@ -154,8 +157,8 @@ class Fetcher:
             if not stat.S_ISREG(status.st_mode) or status.st_size != found.size:
                 return None
             data = Path(path).read_bytes()
-            if md5 := _MD5.fullmatch(found.e_tag or ""):
-                is_same = md5[1] == hashlib.md5(data, usedforsecurity=False).hexdigest()
+            if md5 := _md5(found):
+                is_same = md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
             else:
                 is_same = status.st_mtime_ns == modified_ns(found)
             return (Manifest.at(found.key, data), data) if is_same else None
@@ -222,6 +225,16 @@ class Fetcher:
             ],
             last=None if own is None else last(path=f"{self.to}/{own}"),
         )
+
+
+def _needed_date(found: StoredObject) -> int | None:
+    """By which the next fetch knows the manifest; mostly its MD5 does."""
+    return None if _md5(found) else modified_ns(found)
+
+
+def _md5(found: StoredObject) -> str | None:
+    match = _MD5.fullmatch(found.e_tag or "")
+    return match and match[1]
 
 
 def _check_apart(places: Mapping[str, str]) -> None:
