@@ -13,6 +13,7 @@ from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.root import Root
 
 from ..errors import JournalError
+from ..sources.items import Batch
 from . import publication, queries
 from .belonging import JobPlace, find_journal, journal_path, unknown_job
 from .database import committed, connected, make_tables, of_another_version, translated
@@ -83,20 +84,22 @@ class Journal:
 
         All or nothing: `resume` has no other list of what is missing.
         """
-        batches = dict[str, int]()
+        batches = dict[int, tuple[Batch, int]]()
         with self._transaction() as connection:
             for one in planned:
                 row = self._row(one, batches)
                 connection.execute(queries.PLAN, row)
                 connection.execute(queries.PLAN_SOURCE, row)
 
-    def _row(self, planned: Planned, batches: dict[str, int]) -> dict[str, object]:
-        options = planned.batch.to_json()
-        if options not in batches:
-            self._connection.execute(queries.INSERT_BATCH, {"options": options})
-            found = self._connection.execute(queries.SELECT_BATCH, {"options": options})
-            (batches[options],) = found.fetchone()
-        return planned.as_row() | {"batch": batches[options]}
+    def _row(self, planned: Planned, batches: dict[int, tuple[Batch, int]]) -> dict[str, object]:
+        """`batches` has the number of each, by its identity: its text takes as long as all else."""
+        batch = planned.batch
+        if id(batch) not in batches:
+            options = {"options": batch.to_json()}
+            self._connection.execute(queries.INSERT_BATCH, options)
+            (number,) = self._connection.execute(queries.SELECT_BATCH, options).fetchone()
+            batches[id(batch)] = batch, number
+        return planned.as_row() | {"batch": batches[id(batch)][1]}
 
     def plan_again(self, items: Iterable[str]) -> None:
         """These items are to be sent again; those that succeeded or are under way are left."""

@@ -129,11 +129,14 @@ def _inside(inputs: Mapping[str, JsonValue], sizes: Mapping[LocalFile, int]) -> 
     return inside
 
 
+# Made once: it takes as long as a small body.
+_as_sent = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def _size(content: Mapping[str, Any]) -> int:
     """As httpx sends it."""
     try:
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return len(text.encode())
+        return len(_as_sent(content).encode())
     except (UnicodeEncodeError, ValueError):
         raise InvalidInputError(
             "model_input", "holds NaN, Infinity or half a surrogate pair"

@@ -1,6 +1,7 @@
 """What a job is made of: one item a request, under its own name, and what all requests share."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -153,5 +154,6 @@ class Batch:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
+    @functools.lru_cache(maxsize=64)  # a million items have few batches
     def from_json(cls, text: str) -> Self:
         return cls(**json.loads(text))
