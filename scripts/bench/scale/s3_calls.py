@@ -17,7 +17,8 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from .connection import Answer, Request
-from .contents import Contents, Stored
+from .contents import Contents
+from .records import Stored
 from .synthetic_job import now
 
 BUCKET = "outbox"
