@@ -40,8 +40,10 @@ class Results:
             created_at=datetime.now(UTC),
             artifacts=[_artifact(name, data) for name, data in files.items()],
         )
-        document = json.loads(manifest.to_bytes()) | changes
-        self.put(f"manifests/{key}.json", json.dumps(document).encode())
+        data = manifest.to_bytes()
+        if changes:
+            data = json.dumps(json.loads(data) | changes).encode()
+        self.put(f"manifests/{key}.json", data)
         return key
 
     def put(self, key: str, data: bytes) -> Path:

@@ -1,6 +1,7 @@
 """What a listing says of objects: one by one, or by pages."""
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from arro3.core import RecordBatch
+
+_MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +25,12 @@ class StoredObject:
     size: int
     modified_at: datetime
     e_tag: str | None = None
+
+    @property
+    def md5(self) -> str | None:
+        """Of its bytes, in hex, where the tag is one: mostly, of what was not stored in parts."""
+        match = _MD5.fullmatch(self.e_tag or "")
+        return match and match[1]
 
 
 class ListedPage:

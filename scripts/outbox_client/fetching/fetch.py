@@ -19,6 +19,7 @@ from ..errors import TargetError
 from ..local_files import Disk, Folders, is_empty, ready_directory
 from ..progress import Progress, ProgressEvent, silent
 from .download import ArtifactDownloader
+from .indexed import IndexedManifests
 from .layout import EVERYTHING, FOLDERS, Selection, TakenPaths
 from .one_result import Fetched, Fetcher
 from .places import Places
@@ -74,7 +75,7 @@ def fetch(
     ignores_case = ready_directory(to)
     prefix, is_listed = naming.prefix(job), listed is None
     listed = listed or _listed(bucket, prefix)
-    downloader = ArtifactDownloader(bucket)
+    downloader, indexed = ArtifactDownloader(bucket), IndexedManifests(bucket, job)
     is_apart = selection.layout is FOLDERS and not ignores_case  # two keys have two folders
     fetcher = Fetcher(
         job=job,
@@ -88,6 +89,7 @@ def fetch(
         is_listed=is_listed,
         selection=selection,
         places=Places(to=to, prefix=prefix, template=naming.template, is_result=listed.is_result),
+        indexed=indexed,
         taken_paths=None if is_apart else TakenPaths(ignores_case=ignores_case),
         digest_of=digest_of,
     )
@@ -98,6 +100,8 @@ def fetch(
     except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
         error.add_note(f"{report.whole} result(s) are here; fetch again to go on from there")
         raise
+    finally:
+        indexed.close()
     return report
 
 

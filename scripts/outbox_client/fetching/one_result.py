@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Container, Generator, Mapping
 from dataclasses import dataclass, field
@@ -26,11 +25,10 @@ from ..errors import TargetError, UnsafePathError
 from ..local_files import Disk, Folders, local_files
 from ..threads import Call, Task
 from .download import ArtifactDownloader, Download
+from .indexed import IndexedManifests
 from .installation import Installation, Last, modified_ns
 from .layout import FOLDERS, MANIFEST, Selection, TakenPaths
 from .places import Places
-
-_MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 
 T = TypeVar("T")
 
@@ -74,6 +72,7 @@ class Fetcher:
     is_listed: bool
     selection: Selection
     places: Places
+    indexed: IndexedManifests
     taken_paths: TakenPaths | None
     digest_of: Callable[[str], str | None]
 
@@ -92,7 +91,7 @@ class Fetcher:
                 return None
             read = yield from self._here(partial(self._read_here, found, below))
             if read is None:
-                read = yield from self._read(found.key)
+                read = yield from self._read(found)
             if read is None:
                 return None
             manifest, data = read
@@ -157,7 +156,7 @@ class Fetcher:
             if not stat.S_ISREG(status.st_mode) or status.st_size != found.size:
                 return None
             data = Path(path).read_bytes()
-            if md5 := _md5(found):
+            if md5 := found.md5:
                 is_same = md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
             else:
                 is_same = status.st_mtime_ns == modified_ns(found)
@@ -174,8 +173,11 @@ class Fetcher:
             self.places.check_free(below, manifest, data, names=names)
         return below
 
-    def _read(self, path: str) -> Task[tuple[Manifest, bytes] | None]:
+    def _read(self, found: StoredObject) -> Task[tuple[Manifest, bytes] | None]:
         """None for what is foreign to the bucket. Raises ManifestError, StoreError."""
+        if (read := self.indexed.find(found)) is not None:
+            return read
+        path = found.key
         try:
             data: bytes = yield partial(read_record, self.bucket, path)
             return Manifest.at(path, data), data
@@ -229,12 +231,7 @@ class Fetcher:
 
 def _needed_date(found: StoredObject) -> int | None:
     """By which the next fetch knows the manifest; mostly its MD5 does."""
-    return None if _md5(found) else modified_ns(found)
-
-
-def _md5(found: StoredObject) -> str | None:
-    match = _MD5.fullmatch(found.e_tag or "")
-    return match and match[1]
+    return None if found.md5 else modified_ns(found)
 
 
 def _check_apart(places: Mapping[str, str]) -> None:

@@ -10,13 +10,16 @@ beside it does not count.
 import contextlib
 import io
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from truss_outbox.contract.errors import (
     AlreadyExistsError,
     NotFoundError,
+    OutboxError,
     StoreError,
     StoreUnavailableError,
 )
@@ -25,6 +28,7 @@ from truss_outbox.contract.keys import short_segment
 from ..bucket.bucket import Bucket
 from ..bucket.records import only_records
 from ..errors import DamagedIndexError
+from ..local_files import local_files
 from . import format as index_format
 from .format import Piece
 
@@ -69,6 +73,7 @@ class ObjectFile(io.RawIOBase):
 _NAME = re.compile(r"part-(\d{8})(?:-(\d{8}))?\.parquet\Z")
 _ROWS_AT_ONCE = 1_000
 _WHOLE_BYTES = 1 << 20
+_AFTER_ALL = "\U0010ffff"
 _LISTINGS = 3
 """A listing is no snapshot: while parts are merged, one may lack both them and their merge."""
 
@@ -105,6 +110,19 @@ class Contents:
         return [part for part in self.parts if part.last >= number]
 
 
+@contextlib.contextmanager
+def _read(part: Part) -> Iterator[None]:
+    """Raises DamagedIndexError for what is no part."""
+    import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
+
+    try:
+        yield
+    except OutboxError:
+        raise
+    except (pa.ArrowException, KeyError, OSError) as error:  # damaged Thrift is an OSError
+        raise DamagedIndexError(part.key, "it cannot be read") from error
+
+
 class PartFile:
     """A part that is being read."""
 
@@ -137,6 +155,20 @@ class PartFile:
             passed = min(skip, batch.num_rows)
             skip -= passed
             yield from batch.slice(passed).to_pylist()
+
+    def key_ranges(self) -> list[tuple[str, str]]:
+        """The first and the last key of each row group, which is sorted by them."""
+        metadata = self._file.metadata
+        column = metadata.schema.names.index("key")
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        found = [group.column(column).statistics for group in groups]
+        return [("", _AFTER_ALL) if one is None else (one.min, one.max) for one in found]
+
+    def batches(self, group: int) -> Iterator[list[dict[str, Any]]]:
+        """The rows of a row group in order, some at a time."""
+        with _read(self.part):
+            for batch in self._file.iter_batches(_ROWS_AT_ONCE, row_groups=[group]):
+                yield batch.to_pylist()
 
     def tables(self) -> "Iterator[Table]":
         """All rows in order, a row group at a time."""
@@ -196,21 +228,33 @@ class IndexParts:
             return file.pieces()
 
     @contextlib.contextmanager
-    def opened(self, part: Part) -> Iterator["PartFile"]:
-        """Raises NotFoundError where it has been merged meanwhile, then and while it is read."""
-        import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
-        from pyarrow import parquet  # noqa: PLC0415
+    def opened(self, part: Part, *, copied: bool = False) -> Iterator["PartFile"]:
+        """Raises NotFoundError where it has been merged meanwhile, then and while it is read.
 
-        try:
-            with self._file(part) as stored, parquet.ParquetFile(stored) as file:
-                yield PartFile(part, file)
-        except (pa.ArrowException, KeyError) as error:
-            raise DamagedIndexError(part.key, "it cannot be read") from error
+        A copy, which lies on this machine's disk meanwhile, comes in one call: to read all of it.
+        """
+        from pyarrow import parquet  # noqa: PLC0415  # 0.3 seconds that others need not pay
 
-    def _file(self, part: Part) -> io.IOBase:
+        with (
+            _read(part),
+            self._file(part, copied=copied) as stored,
+            parquet.ParquetFile(stored) as file,
+        ):
+            yield PartFile(part, file)
+
+    def _file(self, part: Part, *, copied: bool) -> AbstractContextManager[io.IOBase | BinaryIO]:
         if part.is_small:
             return io.BytesIO(self.bucket.get(part.key, max_bytes=_WHOLE_BYTES))
+        if copied:
+            return self._copied(part)
         return ObjectFile(self.bucket, part.key, size=part.size)
+
+    @contextlib.contextmanager
+    def _copied(self, part: Part) -> Iterator[BinaryIO]:
+        with local_files(), tempfile.TemporaryFile() as file:
+            for chunk in self.bucket.range_chunks(part.key, start=0, length=part.size):
+                file.write(chunk)
+            yield file
 
     def _listed(self) -> Contents:
         listed = self.bucket.objects(self.prefix)

@@ -1,14 +1,17 @@
 """What fetching costs in calls, and in memory."""
 
 import contextlib
+import io
 import itertools
 import json
 import shutil
 import tracemalloc
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
-from outbox_client import Naming, fetch
+from outbox_client import Naming, fetch, index
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.fetching.fetch import Listed
 from outbox_client.fetching.layout import Selection
@@ -17,7 +20,7 @@ from outbox_client.fetching.report import KEPT, FetchReport
 from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.results import NAMING, Results
 from truss_outbox.contract import KeyTemplate, Manifest
-from truss_outbox.contract.keys import artifact_key, manifest_key
+from truss_outbox.contract.keys import artifact_key, manifest_key, short_segment
 
 ITEMS = ["a.pdf", "sub/b.pdf", "c d.pdf", *(f"{number:02}.pdf" for number in range(9))]
 
@@ -47,6 +50,69 @@ def gets(door, root, tmp_path):
         return tuple(sum(kind in call for call in gets) for kind in ("manifests/", "artifacts/"))
 
     return gets
+
+
+@pytest.fixture
+def indexed(bucket, monkeypatch):
+    """Adds what is new to the job's index, which is looked at from the third result on."""
+    monkeypatch.setattr("outbox_client.fetching.indexed._SOONER", 2)
+
+    def indexed(**options):
+        index("J", bucket=bucket, naming=NAMING, **options)
+        return sorted(bucket.keys("index/job=J/"))
+
+    return indexed
+
+
+def test_manifests_come_from_the_index_where_it_has_them(gets, indexed, bucket, tmp_path):
+    indexed(part_rows=4)
+    assert gets() == (2, len(ITEMS))
+    for item in ITEMS:
+        path = "job=J/" + short_segment(item)
+        there = (tmp_path / "out" / item / "manifest.json").read_bytes()
+        assert there == bucket.get(manifest_key(path))
+
+
+def test_of_an_index_that_lacks_some_the_others_are_taken(gets, indexed, bucket, tmp_path):
+    indexed()
+    local = Results(tmp_path / "later")
+    key = local.commit("05-more.pdf", {"text.txt": b"later"})
+    for path in (manifest_key(key), artifact_key(key, "0123abcd", "text.txt")):
+        bucket.create(path, (local.directory / path).read_bytes())
+    assert gets() == (3, len(ITEMS) + 1)
+    assert (tmp_path / "out" / "05-more.pdf" / "text.txt").read_bytes() == b"later"
+
+
+def test_an_index_that_says_another_thing_than_a_manifest_is_not_believed(
+    gets, indexed, bucket, tmp_path
+):
+    (part,) = indexed()
+    table = pq.read_table(io.BytesIO(bucket.get(part)))
+    swapped = [*table.column("attempt").to_pylist()[:-1], "ffffffff"]
+    place = table.column_names.index("attempt")
+    table = table.set_column(place, "attempt", pa.array(swapped))
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    bucket.put(part, sink.getvalue())
+    assert gets() == (3, len(ITEMS))
+    assert all((tmp_path / "out" / item / "text.txt").exists() for item in ITEMS)
+
+
+@pytest.mark.parametrize("data", [b"", b"no Parquet", b"PAR1" + b"\0" * 100 + b"PAR1"])
+def test_a_damaged_index_keeps_nothing_back(gets, indexed, bucket, data):
+    (part,) = indexed()
+    bucket.put(part, data)
+    assert gets() == (len(ITEMS), len(ITEMS))
+
+
+def test_what_the_index_does_not_know_of_a_manifest_is_not_lost(gets, indexed, bucket, tmp_path):
+    path = manifest_key(f"job=J/{short_segment('08.pdf')}")
+    document = json.loads(bucket.get(path)) | {"later": {"version": 2}}
+    bucket.put(path, json.dumps(document).encode())
+    indexed()
+    assert gets() == (3, len(ITEMS))
+    there = json.loads((tmp_path / "out" / "08.pdf" / "manifest.json").read_bytes())
+    assert there["later"] == {"version": 2}
 
 
 def test_what_is_here_is_not_asked_for_again_its_manifest_neither(gets, tmp_path):

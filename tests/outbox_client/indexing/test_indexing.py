@@ -222,8 +222,9 @@ def test_an_index_with_a_hole_is_refused_with_the_remedy(outbox, bucket, naming,
     assert f"delete index/job={job}/ and run `outbox index` again" in result.stderr
 
 
-def test_what_is_not_parquet_is_refused(bucket, naming, job):
-    bucket.create_new(f"index/job={job}/part-00000000.parquet", b"PAR1 not really PAR1")
+@pytest.mark.parametrize("data", [b"PAR1 not really PAR1", b"PAR1" + b"\0" * 100 + b"PAR1"])
+def test_what_is_not_parquet_is_refused(bucket, naming, job, data):
+    bucket.create_new(f"index/job={job}/part-00000000.parquet", data)
     with pytest.raises(DamagedIndexError, match="cannot be read"):
         index(job, bucket=bucket, naming=naming)
 
