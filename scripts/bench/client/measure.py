@@ -48,6 +48,8 @@ def measure(*arguments: str) -> str:
             bench = _Bench(server, directory, installed_peers(server, options.peers))
             if isinstance(server, BucketServer):
                 bench.fill(small, large)
+            if options.indexed:
+                bench.index(small)
             return "".join((bench.fetching(small), bench.fetching(large), bench.uploading(inputs)))
 
 
@@ -56,6 +58,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a look, at less of everything")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds of each call")
     parser.add_argument("--bits-per-second", type=float, default=0.0, help="each way, in all")
+    parser.add_argument("--indexed", action="store_true", help="the small results, before")
     parser.add_argument("peers", nargs="*", help=f"these alone of {', '.join(PACKAGES)}")
     return parser.parse_args(arguments)
 
@@ -86,6 +89,9 @@ class _Bench:
     def fill(self, *cases: TransferCase) -> None:
         for case in cases:
             self._run([[*_OBJECTS, "fill", case.job, str(case.count), str(case.size)]])
+
+    def index(self, case: TransferCase) -> None:
+        self._run([[sys.executable, "-m", "outbox_client", "index", case.job]])
 
     def fetching(self, case: TransferCase) -> str:
         """Ours verifies and renames; the others copy the manifests' and artifacts' prefixes."""
