@@ -99,7 +99,7 @@ class Fetcher:
                 return None
             item = manifest.item
             self._check_input(manifest)
-            artifacts = {one.name: one for one in artifacts_of(self.bucket, manifest)}
+            artifacts = yield from self._artifacts(manifest)
             below = yield from self._here(partial(self._place, manifest, data, artifacts, below))
             last = partial(Last, data=data, modified_ns=_needed_date(found))
             installation = self._installation(manifest, artifacts, below, last=last)
@@ -186,6 +186,17 @@ class Fetcher:
                 raise
             self.bucket.foreign.add(path, error)
             return None
+
+    def _artifacts(self, manifest: Manifest) -> Task[dict[str, Artifact]]:
+        """By name. Raises CorruptArtifactError, ManifestError, StoreError, LocalFileError."""
+
+        def by_name() -> dict[str, Artifact]:
+            return {one.name: one for one in artifacts_of(self.bucket, manifest)}
+
+        if manifest.artifact_listing is None:
+            return by_name()
+        listed: dict[str, Artifact] = yield by_name
+        return listed
 
     def _check_input(self, manifest: Manifest) -> None:
         """Raises KeyConflictError where the result is known to be of another input."""
