@@ -65,7 +65,7 @@ def table(tmp_path):
     path = tmp_path / "rows.jsonl"
     with path.open("w") as file:
         for number in range(COUNT):
-            error = {"error": "input"} if number % (COUNT // REFUSED) == 0 else {}
+            error = {"error": "inference"} if number % (COUNT // REFUSED) == 0 else {}
             file.write(json.dumps({"item": f"{number:03}", "text": "two words", **error}) + "\n")
     return path
 
