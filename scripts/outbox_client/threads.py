@@ -77,6 +77,26 @@ def in_steps(
         crew.end(halt)
 
 
+def done_here(task: Task[R]) -> R:
+    """What one task returns, its calls made in the caller's thread too."""
+    came: Any = None
+    while True:
+        try:
+            call = _next_call(task, came)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+        try:
+            came = call()
+        except BaseException as error:  # noqa: BLE001  # the task is told
+            came = _Raised(error)
+
+
+def _next_call(task: Task[R], came: Any) -> Call:
+    """Of a task whose last call has ended so. Raises StopIteration where the task has ended."""
+    return task.throw(came.error) if isinstance(came, _Raised) else task.send(came)
+
+
 def _come(crew: "_Crew[R]", *, wait: bool) -> Iterator[R]:
     for task, came in crew.results(wait=wait):
         yield from _go_on(crew, task, came)
@@ -84,7 +104,7 @@ def _come(crew: "_Crew[R]", *, wait: bool) -> Iterator[R]:
 
 def _go_on(crew: "_Crew[R]", task: Task[R], came: Any) -> Iterator[R]:
     try:
-        call = task.throw(came.error) if isinstance(came, _Raised) else task.send(came)
+        call = _next_call(task, came)
     except StopIteration as end:
         yield end.value
     else:

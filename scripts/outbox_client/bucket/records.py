@@ -40,6 +40,7 @@ from truss_outbox.contract.listing import LISTING_NAME, MAX_LINE_BYTES, read_lis
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 
 from ..local_files import local_files
+from ..threads import Task, done_here
 from .bucket import Bucket
 from .listed import StoredObject
 from .walking import Span, Walker
@@ -170,10 +171,16 @@ def read_listed(bucket: Bucket, found: StoredObject) -> Manifest | None:
 
     Raises AccessDeniedError and StoreUnavailableError, which the others would meet as well.
     """
+    return done_here(reading_listed(bucket, found))
+
+
+def reading_listed(bucket: Bucket, found: StoredObject) -> Task[Manifest | None]:
+    """As `read_listed`, for `Bucket.in_steps`: what threads have read is parsed by one of them."""
     try:
         if found.size > MAX_MANIFEST_BYTES:  # the listing saves a request
             raise _too_large()
-        return read_manifest(bucket, found.key)[0]
+        data: bytes = yield functools.partial(read_record, bucket, found.key)
+        return Manifest.at(found.key, data)
     except (AccessDeniedError, StoreUnavailableError):
         raise
     except OutboxError as error:

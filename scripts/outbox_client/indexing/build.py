@@ -13,7 +13,8 @@ from truss_outbox.contract.keys import manifest_key
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject
 from ..bucket.naming import Naming
-from ..bucket.records import read_listed
+from ..bucket.records import reading_listed
+from ..threads import Task
 from . import format as index_format
 from .compaction import compact
 from .format import Piece
@@ -47,9 +48,9 @@ class Unfit:
         return cls(key=path, code=error.code, problem=str(error))
 
 
-def read_row(bucket: Bucket, job: str, found: StoredObject) -> Row | Unfit | None:
-    """None for a manifest of another job, or none at all. Raises what `read_listed` raises."""
-    manifest = read_listed(bucket, found)
+def read_row(bucket: Bucket, job: str, found: StoredObject) -> Task[Row | Unfit | None]:
+    """None for a manifest of another job, or none at all. Raises what `reading_listed` raises."""
+    manifest = yield from reading_listed(bucket, found)
     if manifest is None or manifest.job != job:
         return None
     try:
@@ -156,7 +157,7 @@ def index(
         indexer = _Indexer(parts, known, job=job, part_rows=part_rows)
         indexer.catch_up()
         listed = new_manifests(bucket, naming.prefix(job), known)
-        for one in bucket.in_threads(partial(read_row, bucket, job), listed):
+        for one in bucket.in_steps(map(partial(read_row, bucket, job), listed)):
             indexer.take(one)
         indexer.finish()
         return indexer.report

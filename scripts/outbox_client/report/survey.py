@@ -25,7 +25,7 @@ from truss_outbox.contract.keys import manifest_key, unescape
 from ..bucket.bucket import Bucket
 from ..bucket.foreign import Foreign
 from ..bucket.naming import Naming
-from ..bucket.records import artifacts_of, listed_failures, read_failure, read_listed
+from ..bucket.records import artifacts_of, listed_failures, read_failure, reading_listed
 from ..errors import DamagedIndexError, UnknownJobError
 from ..indexing import format as index_format
 from ..indexing.known import KnownManifests, known_path, with_known
@@ -208,7 +208,7 @@ def _manifests(
                 break
             yield index_format.brief(job, record)
     listed = new_manifests(bucket, prefix, known)
-    yield from bucket.in_threads(partial(read_listed, bucket), listed)
+    yield from bucket.in_steps(map(partial(reading_listed, bucket), listed))
 
 
 def _counted(records: Iterable[T], done: Iterator[int], progress: Progress) -> Iterator[T]:

@@ -15,7 +15,7 @@ from truss_outbox.stores import GcsOptions, S3Options
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming
 from ..bucket.open_bucket import Connection
-from ..bucket.records import artifacts_of, listed_manifests, read_listed
+from ..bucket.records import artifacts_of, listed_manifests, reading_listed
 
 LONGEST_LINK = timedelta(days=7)
 """Neither S3's nor GCS's signatures last longer."""
@@ -141,7 +141,7 @@ def presign(
     listed = listed_manifests(bucket, naming.prefix(job))
     manifests = [
         one
-        for one in bucket.in_threads(partial(read_listed, bucket), listed)
+        for one in bucket.in_steps(map(partial(reading_listed, bucket), listed))
         if one and one.job == job and (not wanted or one.item in wanted)
     ]
     for missing in wanted - {manifest.item for manifest in manifests}:
