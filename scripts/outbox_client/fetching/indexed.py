@@ -4,13 +4,13 @@ import contextlib
 import hashlib
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from truss_outbox.contract import Manifest
-from truss_outbox.contract.errors import ManifestError, StoreError
+from truss_outbox.contract.errors import ManifestError, OutboxError
 from truss_outbox.contract.keys import key_of_manifest
 
 from ..bucket.bucket import Bucket
@@ -50,16 +50,18 @@ class IndexedManifests:
             return None
         try:
             record = self._record(key_of_manifest(found.key))
-            if record is None:
-                return None
-            manifest = index_format.manifest(self._job, record)
-            data = manifest.to_bytes()
-        except (StoreError, ManifestError):
+        except OutboxError:
             self.close()  # it is gone or damaged: the bucket itself has everything
             return None
-        if hashlib.md5(data, usedforsecurity=False).hexdigest() == found.md5:
-            self._found += 1
-            return manifest, data
+        return None if record is None else self._rebuilt(record, found.md5)
+
+    def _rebuilt(self, record: Mapping[str, Any], md5: str) -> tuple[Manifest, bytes] | None:
+        with contextlib.suppress(ManifestError, ValueError):
+            manifest = index_format.manifest(self._job, record)
+            data = manifest.to_bytes()
+            if hashlib.md5(data, usedforsecurity=False).hexdigest() == md5:
+                self._found += 1
+                return manifest, data
         # Of a writer who spells manifests in another way, none will be the same.
         self._differing += 1
         if self._differing >= _TRIED and not self._found:

@@ -162,7 +162,10 @@ class PartFile:
         column = metadata.schema.names.index("key")
         groups = map(metadata.row_group, range(metadata.num_row_groups))
         found = [group.column(column).statistics for group in groups]
-        return [("", _AFTER_ALL) if one is None else (one.min, one.max) for one in found]
+        return [
+            (one.min, one.max) if one is not None and one.has_min_max else ("", _AFTER_ALL)
+            for one in found
+        ]
 
     def batches(self, group: int) -> Iterator[list[dict[str, Any]]]:
         """The rows of a row group in order, some at a time."""
