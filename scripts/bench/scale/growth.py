@@ -149,11 +149,13 @@ def _remove_results(place: Place) -> None:
 
 
 def _make_index(place: Place) -> None:
-    ten, hundredth = steps.new_numbers(place.job)
-    place.s3.hide(place.job.name, ten)
-    place.s3.hide(place.job.name, hundredth)
+    for numbers in steps.new_numbers(place.job):
+        place.s3.hide(place.job.name, numbers)
     place.run("step", "make-index", "{text}")
-    place.s3.show(place.job.name, ten)
+
+
+def _show_ten(place: Place) -> None:
+    place.s3.show(place.job.name, steps.new_numbers(place.job)[0])
 
 
 def _show_hundredth(place: Place) -> None:
@@ -194,10 +196,11 @@ ROWS = (
         most=100_000,
     ),
     Row(title="index", command=("index", "{job}"), prepare=_remove_results),
+    Row(title="index, made elsewhere", command=("index", "{job}"), prepare=_make_index),
     Row(
         title="results, 10 new",
         command=("step", "results", "{text}", "10"),
-        prepare=_make_index,
+        prepare=_show_ten,
     ),
     Row(title="index, 1 % new", command=("index", "{job}"), prepare=_show_hundredth),
     Row(title="report", command=("report", "{job}", "--to", "{directory}/report.html")),

@@ -72,13 +72,12 @@ class IndexBuffer:
         self._rows: list[Mapping[str, Any]] = []
         self._rows_bytes = 0
         self._tables: list[Table] = []
+        self._tables_rows = self._tables_bytes = 0
         self._rejected: list[str] = []
 
     @property
     def full(self) -> bool:
-        rows: int = sum(table.num_rows for table in self._tables)
-        size: int = sum(table.nbytes for table in self._tables)
-        return rows >= self._part_rows or size >= PART_BYTES
+        return self._tables_rows >= self._part_rows or self._tables_bytes >= PART_BYTES
 
     def add(self, row: Mapping[str, Any], *, size: int) -> None:
         """`size`: about how many bytes the row takes."""
@@ -96,6 +95,7 @@ class IndexBuffer:
 
         self._compact()
         tables, self._tables = self._tables, []
+        self._tables_rows = self._tables_bytes = 0
         return pa.concat_tables([index_format.table([]), *tables])
 
     def rejected(self) -> list[str]:
@@ -106,9 +106,15 @@ class IndexBuffer:
     def _compact(self) -> None:
         rows, self._rows, self._rows_bytes = self._rows, [], 0
         try:
-            self._tables.append(index_format.table(rows))
+            self._hold(index_format.table(rows))
         except (ValueError, OverflowError):
-            self._tables.extend(self._tables_one_by_one(rows))
+            for table in self._tables_one_by_one(rows):
+                self._hold(table)
+
+    def _hold(self, table: "Table") -> None:
+        self._tables.append(table)
+        self._tables_rows += table.num_rows
+        self._tables_bytes += table.nbytes
 
     def _tables_one_by_one(self, rows: Iterable[Mapping[str, Any]]) -> "Iterator[Table]":
         for row in rows:

@@ -6,9 +6,13 @@ from functools import partial
 
 from truss_outbox.contract.errors import NotFoundError
 
+from ..threads import in_threads
 from .format import Piece
 from .known import KnownManifests
 from .parts import Contents, IndexParts, Part
+
+_AT_ONCE = 8
+"""Of the parts: each that is read takes megabytes."""
 
 _TRIES = 5
 """Each time, others have merged what was being read."""
@@ -28,7 +32,8 @@ def catch_up(index: IndexParts, known: KnownManifests) -> tuple[Contents, int]:
 def _catch_up(index: IndexParts, known: KnownManifests) -> tuple[Contents, int]:
     kept = known.pieces()
     contents, rows = index.read(), 0  # after that: what another process knows by now is there, too
-    glances = index.bucket.in_threads(partial(_glance, index, kept), contents.parts)
+    workers = min(_AT_ONCE, index.bucket.workers)
+    glances = in_threads(partial(_glance, index, kept), contents.parts, workers=workers)
     if any(number >= contents.next for number in kept):
         return _anew(index, known)
     for part, pieces, keys in glances:
