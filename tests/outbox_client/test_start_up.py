@@ -41,7 +41,6 @@ def test_the_list_of_commands_loads_none_of_them():
         "outbox_client.commands.app",
         "outbox_client.commands.command_help",
         "outbox_client.commands.exit_codes",
-        "outbox_client.commands.streams",
     }
 
 
