@@ -14,6 +14,7 @@ from truss_outbox.contract.errors import ManifestError, OutboxError
 from truss_outbox.contract.keys import key_of_manifest
 
 from ..bucket.bucket import Bucket
+from ..bucket.foreign import ForeignObjects
 from ..bucket.listed import StoredObject
 from ..indexing import format as index_format
 from ..indexing.parts import IndexParts, Part, PartFile
@@ -35,7 +36,8 @@ class IndexedManifests:
     """
 
     def __init__(self, bucket: Bucket, job: str) -> None:
-        self._bucket = bucket
+        self._bucket = bucket.waiting()
+        self._bucket.foreign = ForeignObjects()  # what is foreign to the index, `index` tells
         self._job = job
         self._asked = self._found = self._differing = 0
         self._stretches: deque[_Stretch] | None = None

@@ -105,6 +105,16 @@ def test_a_damaged_index_keeps_nothing_back(gets, indexed, bucket, data):
     assert gets() == (len(ITEMS), len(ITEMS))
 
 
+def test_what_is_foreign_to_the_index_is_not_the_fetchs_to_tell(
+    indexed, bucket, root, door, tmp_path
+):
+    indexed()
+    bucket.put("index/job=J/notes.txt", b"not a part")
+    fetching = open_bucket(root, endpoint_url=door.url)
+    assert len(fetch("J", tmp_path / "out", bucket=fetching, naming=NAMING).results) == len(ITEMS)
+    assert list(fetching.foreign) == []
+
+
 def test_what_the_index_does_not_know_of_a_manifest_is_not_lost(gets, indexed, bucket, tmp_path):
     path = manifest_key(f"job=J/{short_segment('08.pdf')}")
     document = json.loads(bucket.get(path)) | {"later": {"version": 2}}
