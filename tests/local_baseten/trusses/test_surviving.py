@@ -55,6 +55,7 @@ def test_who_was_connected_when_it_was_killed_keeps_nobody_from_its_port(tmp_pat
                 assert again.base_url == local.base_url
 
 
+@pytest.mark.slow  # end_to_end/test_crashes.py kills it with fewer requests
 def test_every_accepted_request_survives_kill_9(tmp_path: Path):
     state, record, gate = tmp_path / "state", tmp_path / "record", tmp_path / "gate"
     with (
