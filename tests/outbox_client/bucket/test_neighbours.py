@@ -17,7 +17,7 @@ from truss_outbox.contract.text import printable
 KINDS = [
     pytest.param("seaweedfs", marks=pytest.mark.slow),
     "moto",
-    "fake-gcs-server",
+    pytest.param("fake-gcs-server", marks=pytest.mark.slow),
     "directory",
 ]
 ITEMS = ["a", "b", "sub/c"]

@@ -78,7 +78,10 @@ def test_parts_that_are_large_together_stay():
     assert due([*large, *some]) == [some]
 
 
-@pytest.mark.parametrize("many", [FAN_IN, 9, 20, FAN_IN * FAN_IN + 3])
+MANY = pytest.param(FAN_IN * FAN_IN + 3, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("many", [FAN_IN, 9, 20, MANY])
 def test_cursors_of_before_go_on_at_their_place(local, naming, job, many):
     """Also those of an index that was not merged for long."""
     names = [f"{n:03}" for n in range(many)]
@@ -219,7 +222,9 @@ class CutOff(Bucket):
         return self._call(key, call, **options)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))]
+)
 def test_each_result_comes_once_whatever_happens_meanwhile(local, naming, job, seed, tmp_path):
     """Two indexers, one of them cut off at any call, and readers that keep their cursors."""
     rng = random.Random(seed)
