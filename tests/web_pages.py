@@ -19,6 +19,7 @@ class WebPages:
     status: int = 200
     body: bytes = PAGE
     content_type: str = "text/html; charset=utf-8"
+    headers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
 
@@ -34,6 +35,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("location", f"{self.pages.url}/login")
         self.send_header("content-type", self.pages.content_type)
         self.send_header("content-length", str(len(self.pages.body)))
+        for name, value in self.pages.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(self.pages.body)

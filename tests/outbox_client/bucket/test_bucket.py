@@ -177,8 +177,10 @@ def test_a_server_that_ignores_ranges_is_told_at_once(monkeypatch):
 def test_a_small_object_is_read_whole_where_ranges_are_ignored(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
-    with objects_without_ranges(b"the whole object") as url:
-        bucket = open_bucket("s3://b/p", endpoint_url=url)
+    with web_pages() as server:
+        server.body, server.content_type = b"the whole object", "application/octet-stream"
+        server.headers = {"etag": '"0"', "last-modified": "Fri, 27 Nov 2026 12:00:00 GMT"}
+        bucket = open_bucket("s3://b/p", endpoint_url=server.url)
         assert bucket.get("file", max_bytes=16) == b"the whole object"
         with pytest.raises(ObjectTooLargeError, match="larger than 15 bytes"):
             bucket.get("file", max_bytes=15)
@@ -192,27 +194,3 @@ def test_a_bound_is_of_what_the_object_has(bucket, data):
     if data:
         with pytest.raises(ObjectTooLargeError):
             bucket.get("x", max_bytes=len(data) - 1)
-
-
-@contextlib.contextmanager
-def objects_without_ranges(data):
-    class Whole(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("content-length", str(len(data)))
-            self.send_header("etag", '"0"')
-            self.send_header("last-modified", "Fri, 27 Nov 2026 12:00:00 GMT")
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_):
-            return
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Whole) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
