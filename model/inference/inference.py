@@ -13,18 +13,21 @@ from truss_outbox import Outputs, run_isolated
 
 from .files.documents import Decoded, open_pages, ready
 from .reading.engine import Engine, load_engine
-from .reading.layout import arrange
+from .reading.layout import arrange, without_faint
 from .reading.orientation import read_upright
 from .reading.reading import Page
 from .request import ArtifactName, Request
 from .settings import InferenceSettings
 from .writing.writers import open_writer
 
+_MAX_WARNINGS = 100
+
 
 class Summary:
     """A result in a few numbers, counted over the pages added so far.
 
-    Each line counts once in `mean_confidence`, however long it is.
+    Each line counts once in `mean_confidence`, however long it is. The first hundred warnings are
+    in it; each page's own are in document.json.
     """
 
     def __init__(self) -> None:
@@ -33,6 +36,8 @@ class Summary:
         self._lines = 0
         self._characters = 0
         self._confidence = 0.0
+        self._unreadable_pages = 0
+        self._warnings: list[str] = []
 
     def add(self, page: Page) -> None:
         self._pages += 1
@@ -40,15 +45,20 @@ class Summary:
         self._lines += len(page.lines)
         self._characters += sum(len(line.text) for line in page.lines)
         self._confidence += sum(line.confidence for line in page.lines)
+        self._unreadable_pages += not page.readable
+        left = _MAX_WARNINGS - len(self._warnings)
+        self._warnings += [f"page {page.number}: {warning}" for warning in page.warnings][:left]
 
     def result(self) -> JsonValue:
         """`mean_confidence` is null where there is no line."""
         return {
             "pages": self._pages,
             "turned_pages": self._turned_pages,
+            "unreadable_pages": self._unreadable_pages,
             "lines": self._lines,
             "characters": self._characters,
             "mean_confidence": round(self._confidence / self._lines, 4) if self._lines else None,
+            "warnings": list(self._warnings),
         }
 
 
@@ -88,15 +98,21 @@ class DocumentInference:
     def _read(self, decoded: Decoded, *, min_confidence: float) -> Page:
         started = time.perf_counter()
         image = decoded.image
-        with self._lock:
-            pixels, rotation, lines = read_upright(self._engine.read, image.pixels)
+        if image.layer is None:
+            with self._lock:
+                pixels, rotation, lines = read_upright(self._engine.read, image.pixels)
+        else:
+            pixels, rotation, lines = image.pixels, 0, list(image.layer)
         # Arranged before they are left out: a faint piece may belong to a certain line.
-        certain = [line for line in arrange(lines) if line.confidence >= min_confidence]
+        blocks = [without_faint(block, min_confidence) for block in arrange(lines)]
         return Page(
             number=decoded.number,
             image=image.turned(pixels, rotation),
             rotation=rotation,
-            lines=certain,
+            blocks=[block for block in blocks if block.lines],
+            text_source="ocr" if image.layer is None else "layer",
+            readable=True,
+            warnings=image.warnings,
             render_seconds=decoded.seconds,
             read_seconds=time.perf_counter() - started,
         )

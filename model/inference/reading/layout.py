@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean, median
 
-from .reading import Line, Point, Quad, Word
+from .reading import Block, Line, Point, Quad, Word
 from .words import needs_space
 
 _SAME_ROW = 0.5  # lines whose middles differ by less than this part of their height are one row
 _SAME_LINE = 1.0  # and one line when the gap between them is less than this part of it
 
 
-def arrange(lines: Sequence[Line]) -> list[Line]:
-    """Rows from top to bottom, each from left to right; a line found in pieces is put together."""
+def arrange(lines: Sequence[Line]) -> list[Block]:
+    """The page's blocks in the order in which they are read.
+
+    Rows from top to bottom, each from left to right; a line found in pieces is put together.
+    """
     if not lines:
         return []
     # A scan lies a little askew: rows are told apart along its slope, not along the page's edge.
@@ -26,7 +29,17 @@ def arrange(lines: Sequence[Line]) -> list[Line]:
             rows[-1].append(line)
         else:
             rows.append([line])
-    return [line for row in rows for line in _joined(row)]
+    return [Block(kind="text", rows=[[line] for row in rows for line in _joined(row)])]
+
+
+def without_faint(block: Block, min_confidence: float) -> Block:
+    """The block without the lines, and cells, that were read with less confidence."""
+
+    def certain(line: Line | None) -> Line | None:
+        return line if line is not None and line.confidence >= min_confidence else None
+
+    rows = [[certain(line) for line in row] for row in block.rows]
+    return Block(kind=block.kind, rows=[row for row in rows if any(row)])
 
 
 def is_wide(quad: Quad) -> bool:

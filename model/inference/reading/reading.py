@@ -18,26 +18,8 @@ Quad = tuple[Point, Point, Point, Point]
 """
 
 DpiSource = Literal["rendered", "image", "assumed"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PageImage:
-    """A page before it is read. `dpi_source` says why it is taken to have this many dots an inch.
-
-    `rendered` as the request asked, stated by the `image` itself, or `assumed`. `size` is width
-    and height in points, which a rendering's pixels only come close to.
-    """
-
-    pixels: Pixels
-    size: tuple[float, float]
-    dpi: float
-    dpi_source: DpiSource
-
-    def turned(self, pixels: Pixels, rotation: int) -> "PageImage":
-        """The same page as `pixels`, which were turned by `rotation` degrees."""
-        width, height = self.size
-        size = (width, height) if rotation % 180 == 0 else (height, width)
-        return replace(self, pixels=pixels, size=size)
+TextSource = Literal["ocr", "layer"]
+BlockKind = Literal["text", "heading", "table", "note"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,18 +44,68 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PageImage:
+    """A page before it is read. `dpi_source` says why it is taken to have this many dots an inch.
+
+    `rendered` as the request asked, stated by the `image` itself, or `assumed`. `size` is width
+    and height in points, which a rendering's pixels only come close to.
+
+    `layer` is the text that the document itself has for the page, where it can be trusted: lines in
+    no order, their quads in `pixels`. `warnings` are about what of the page could not be decoded.
+    """
+
+    pixels: Pixels
+    size: tuple[float, float]
+    dpi: float
+    dpi_source: DpiSource
+    layer: Sequence[Line] | None = None
+    warnings: Sequence[str] = ()
+
+    def turned(self, pixels: Pixels, rotation: int) -> "PageImage":
+        """The same page as `pixels`, which were turned by `rotation` degrees."""
+        width, height = self.size
+        size = (width, height) if rotation % 180 == 0 else (height, width)
+        return replace(self, pixels=pixels, size=size)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """What is read as one: a column's prose, a heading, a table, a note in the margin.
+
+    `rows` go from top to bottom. A table's row has a cell for each column, from left to right, None
+    where the cell is empty; a row of any other block has one line.
+    """
+
+    kind: BlockKind
+    rows: Sequence[Sequence[Line | None]]
+
+    @property
+    def lines(self) -> list[Line]:
+        return [line for row in self.rows for line in row if line is not None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     """A page once read, upright: `rotation` is how far it was turned for that (degrees clockwise).
 
-    `number` counts from 1 in the document.
+    `number` counts from 1 in the document. `readable` is false where what is drawn is text that
+    could not be read; `warnings` say what, in a sentence each.
     """
 
     number: int
     image: PageImage
     rotation: int
-    lines: Sequence[Line]
+    blocks: Sequence[Block]
+    text_source: TextSource
+    readable: bool
+    warnings: Sequence[str]
     render_seconds: float
     read_seconds: float
+
+    @property
+    def lines(self) -> list[Line]:
+        """All of them, in the order in which the page is read."""
+        return [line for block in self.blocks for line in block.lines]
 
     @property
     def width(self) -> int:

@@ -5,8 +5,9 @@ beginning and end is written on entering and leaving, and nothing is kept of a p
 """
 
 import csv
+import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..reading.reading import Page, Quad
+from ..reading.reading import Block, Line, Page, Quad
 from ..request import ArtifactName
 from .searchable_pdf import searchable_pdf
 
@@ -58,14 +59,15 @@ def document_json(path: Path) -> Iterator[Writer]:
 
 @contextmanager
 def text(path: Path) -> Iterator[Writer]:
-    """A line of the page to a line of the file, a form feed between pages."""
+    """A line of the page, or a row of a table with tabs between its cells, to a line of the file;
+    a form feed between pages."""
     with path.open("w", encoding="utf-8") as file:
         separator = ""
 
         def write(page: Page) -> None:
             nonlocal separator
             file.write(separator)
-            file.writelines(f"{line.text}\n" for line in page.lines)
+            file.writelines(_text_row(row) for block in page.blocks for row in block.rows)
             separator = "\f"
 
         yield write
@@ -109,6 +111,10 @@ def page_images(directory: Path) -> Iterator[Writer]:
     yield write
 
 
+def _text_row(row: Sequence[Line | None]) -> str:
+    return "\t".join(line.text if line else "" for line in row) + "\n"
+
+
 def _colour(confidence: float) -> tuple[int, int, int]:
     """From red at 0.5 and below through yellow to green at 1, as blue, green, red."""
     certainty = min(max(confidence * 2 - 1, 0.0), 1.0)
@@ -123,15 +129,32 @@ def _page_record(page: Page) -> dict[str, Any]:
         "dpi": round(page.image.dpi, 2),
         "dpi_source": page.image.dpi_source,
         "rotation": page.rotation,
+        "text_source": page.text_source,
+        "readable": page.readable,
+        "warnings": list(page.warnings),
         "timings_ms": {
             "render": round(page.render_seconds * 1000, 1),
             "read": round(page.read_seconds * 1000, 1),
         },
-        "lines": [
-            {**_text_record(line), "words": [_text_record(word) for word in line.words]}
-            for line in page.lines
-        ],
+        "lines": [_line_record(line) for line in page.lines],
+        "blocks": _block_records(page.blocks),
     }
+
+
+def _block_records(blocks: Sequence[Block]) -> list[dict[str, Any]]:
+    """Rows of places in the page's `lines`, counted from 0; null for an empty cell."""
+    places = itertools.count()
+    return [
+        {
+            "kind": block.kind,
+            "rows": [[next(places) if line else None for line in row] for row in block.rows],
+        }
+        for block in blocks
+    ]
+
+
+def _line_record(line: Line) -> dict[str, Any]:
+    return {**_text_record(line), "words": [_text_record(word) for word in line.words]}
 
 
 def _text_record(part: Any) -> dict[str, Any]:

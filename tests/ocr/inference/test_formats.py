@@ -169,9 +169,11 @@ def test_a_blank_page_has_no_lines_and_no_confidence(read):
     assert result.outputs.result == {
         "pages": 1,
         "turned_pages": 0,
+        "unreadable_pages": 0,
         "lines": 0,
         "characters": 0,
         "mean_confidence": None,
+        "warnings": [],
     }
 
 

@@ -17,7 +17,7 @@ def line(text: str, x: float, y: float, *, width: float = 100, height: float = 2
 
 
 def texts(lines: list[Line]) -> list[str]:
-    return [found.text for found in arrange(lines)]
+    return [found.text for block in arrange(lines) for found in block.lines]
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 8))
@@ -46,7 +46,8 @@ def test_rows_of_a_page_that_lies_askew_stay_apart():
 
 
 def test_a_line_found_in_two_pieces_becomes_one():
-    [joined] = arrange([line("in two", 165, 11), line("A line", 50, 10)])
+    [block] = arrange([line("in two", 165, 11), line("A line", 50, 10)])
+    [joined] = block.lines
     assert joined.text == "A line in two"
     assert [word.start for word in joined.words] == [0, 7]
     assert joined.quad == ((50, 10), (265, 11), (265, 31), (50, 30))
