@@ -19,10 +19,11 @@ from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import PageImage
 from ..request import Request
-from ..settings import InferenceSettings, PageLimits
+from ..settings import InferenceSettings, PageLimits, TextMode
 from .images import IMAGE_FORMATS, open_image
 from .page_ranges import PageRanges
 from .pdf import open_pdf
+from .sent_lines import received_lines, sent_lines
 
 _HEAD_BYTES = 1024  # a PDF may begin anywhere in here (ISO 32000, annex H)
 
@@ -61,6 +62,7 @@ class Opening:
     ranges: PageRanges
     dpi: int
     password: str | None
+    text: TextMode
     limits: PageLimits
 
 
@@ -82,6 +84,7 @@ def open_pages(request: Request, settings: InferenceSettings) -> Iterator[Iterat
         ranges=request.page_ranges(),
         dpi=request.dpi,
         password=request.password.get_secret_value() if request.password else None,
+        text=request.text or settings.text,
         limits=settings,
     )
     share = _PDF_SHARE if _is_pdf(_head(opening.path)) else 1
@@ -119,6 +122,8 @@ def decode(opening: Opening) -> Generator[Any, None, None]:
                 page.size,
                 page.dpi,
                 page.dpi_source,
+                sent_lines(page.layer),
+                page.layer_is_whole,
             )
 
 
@@ -146,9 +151,15 @@ def _received(values: Iterator[Any]) -> Iterator[Decoded]:
         value = next(values, None)
         if value is None:
             return
-        number, content, shape, size, dpi, source = value
-        pixels = np.frombuffer(content, np.uint8).reshape(shape)
-        image = PageImage(pixels=pixels, size=size, dpi=dpi, dpi_source=source)
+        number, content, shape, size, dpi, source, layer, is_whole = value
+        image = PageImage(
+            pixels=np.frombuffer(content, np.uint8).reshape(shape),
+            size=size,
+            dpi=dpi,
+            dpi_source=source,
+            layer=received_lines(layer),
+            layer_is_whole=is_whole,
+        )
         yield Decoded(number=number, image=image, seconds=time.perf_counter() - started)
 
 
@@ -159,7 +170,11 @@ def _open_document(opening: Opening) -> Iterator[Pages]:
         raise InvalidInputError("document", "is empty; send a file that has content")
     if _is_pdf(head):
         with open_pdf(
-            opening.path, dpi=opening.dpi, password=opening.password, limits=opening.limits
+            opening.path,
+            dpi=opening.dpi,
+            password=opening.password,
+            text=opening.text,
+            limits=opening.limits,
         ) as pdf:
             yield pdf
     elif any(matches(head) for matches in IMAGE_FORMATS.values()):

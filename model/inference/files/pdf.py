@@ -12,7 +12,8 @@ import pypdfium2.raw as pdfium
 from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import POINTS_PER_INCH, PageImage, Pixels
-from ..settings import PageLimits
+from ..settings import PageLimits, TextMode
+from .layer.text_layer import Layer, flattened, read_any_layer, read_layer
 
 _TAIL_BYTES = 2048  # readers look for the end in the last 1,024, some writers pad it
 _DAMAGED = "export it again, or open it in a viewer and print it to a new PDF"
@@ -21,9 +22,12 @@ _DAMAGED = "export it again, or open it in a viewer and print it to a new PDF"
 class PdfPages:
     """Implements `Pages`."""
 
-    def __init__(self, pdf: pypdfium2.PdfDocument, *, dpi: int, limits: PageLimits) -> None:
+    def __init__(
+        self, pdf: pypdfium2.PdfDocument, *, dpi: int, text: TextMode, limits: PageLimits
+    ) -> None:
         self._pdf = pdf
         self._dpi = dpi
+        self._text = text
         self._limits = limits
 
     def count(self, at_most: int) -> int:
@@ -47,8 +51,14 @@ class PdfPages:
             raise _damaged_page(number) from error
         try:
             pixels = self._render(page)
+            layer = self._layer(number, page, pixels)
             return PageImage(
-                pixels=pixels, size=page.get_size(), dpi=self._dpi, dpi_source="rendered"
+                pixels=pixels,
+                size=page.get_size(),
+                dpi=self._dpi,
+                dpi_source="rendered",
+                layer=layer.lines if layer else None,
+                layer_is_whole=layer is None or layer.is_whole,
             )
         except pypdfium2.PdfiumError as error:
             raise _damaged_page(number) from error
@@ -64,10 +74,17 @@ class PdfPages:
             bitmap.close()
         return pixels
 
+    def _layer(self, number: int, page: pypdfium2.PdfPage, pixels: Pixels) -> Layer | None:
+        """Asked for after the page is rendered: what is filled into it becomes a part of it."""
+        with flattened(self._pdf, number, page) as flat:
+            if self._text == "layer":
+                return read_any_layer(flat, (pixels.shape[1], pixels.shape[0]))
+            return read_layer(flat, pixels)
+
 
 @contextmanager
 def open_pdf(
-    path: Path, *, dpi: int, password: str | None, limits: PageLimits
+    path: Path, *, dpi: int, password: str | None, text: TextMode, limits: PageLimits
 ) -> Iterator[PdfPages]:
     """Raises InvalidInputError: cut off, damaged, encrypted with another password, no pages."""
     _check_end(path)
@@ -79,7 +96,7 @@ def open_pdf(
         _init_forms(pdf)
         if not len(pdf):
             raise InvalidInputError("document", f"is a PDF without a readable page; {_DAMAGED}")
-        yield PdfPages(pdf, dpi=dpi, limits=limits)
+        yield PdfPages(pdf, dpi=dpi, text=text, limits=limits)
 
 
 def _init_forms(pdf: pypdfium2.PdfDocument) -> None:
