@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from truss_outbox import Outputs, run_isolated
 
-from .files.documents import Decoded, open_pages, ready
+from .files.documents import Decoded, Opening, open_pages, ready
 from .reading.engine import Engine, load_engine
 from .reading.layout import arrange, without_faint
 from .reading.orientation import read_upright
@@ -20,6 +20,7 @@ from .reading.reading import Page
 from .reading.sources import read_text
 from .request import ArtifactName, Request
 from .settings import InferenceSettings
+from .writing.searchable_pdf import Source
 from .writing.writers import open_writer
 
 _MAX_WARNINGS = 100
@@ -50,6 +51,11 @@ class Summary:
         self._unreadable_pages += not page.readable
         left = _MAX_WARNINGS - len(self._warnings)
         self._warnings += [f"page {page.number}: {warning}" for warning in page.warnings][:left]
+
+    def warn(self, warning: str) -> None:
+        """Of the document, not of one of its pages."""
+        if len(self._warnings) < _MAX_WARNINGS:
+            self._warnings.append(warning)
 
     def result(self) -> JsonValue:
         """`mean_confidence` is null where there is no line."""
@@ -86,8 +92,13 @@ class DocumentInference:
         summary = Summary()
         with ExitStack() as stack:
             pages = stack.enter_context(open_pages(request, self._settings))
+            source = Source(
+                opening=Opening.of(request, self._settings),
+                settings=self._settings,
+                warn=summary.warn,
+            )
             writers = [
-                stack.enter_context(open_writer(name, directory / name))
+                stack.enter_context(open_writer(name, directory / name, source))
                 for name in request.artifacts
             ]
             for decoded in pages:

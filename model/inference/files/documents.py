@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -65,6 +65,17 @@ class Opening:
     text: TextMode
     limits: PageLimits
 
+    @classmethod
+    def of(cls, request: Request, settings: InferenceSettings) -> Self:
+        return cls(
+            path=request.document.path,
+            ranges=request.page_ranges(),
+            dpi=request.dpi,
+            password=request.password.get_secret_value() if request.password else None,
+            text=request.text or settings.text,
+            limits=settings,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decoded:
@@ -79,15 +90,8 @@ class Decoded:
 def open_pages(request: Request, settings: InferenceSettings) -> Iterator[Iterator[Decoded]]:
     """The pages that a request asks for; all of them were checked. Raises InvalidInputError, also
     while they are taken: not a document, damaged, encrypted, too large, or too much to read."""
-    opening = Opening(
-        path=request.document.path,
-        ranges=request.page_ranges(),
-        dpi=request.dpi,
-        password=request.password.get_secret_value() if request.password else None,
-        text=request.text or settings.text,
-        limits=settings,
-    )
-    share = _PDF_SHARE if _is_pdf(_head(opening.path)) else 1
+    opening = Opening.of(request, settings)
+    share = _PDF_SHARE if is_pdf(opening.path) else 1
     values = run_isolated(
         decode,
         opening,
@@ -107,7 +111,7 @@ def ready() -> None:
 
 def decode(opening: Opening) -> Generator[Any, None, None]:
     """In the other process: first nothing, when all is checked, then each page."""
-    with _open_document(opening) as pages:
+    with open_document(opening) as pages:
         numbers = chosen_pages(pages, opening.ranges, opening.limits)
         # All before the first is read: page 99 being too large is said at once.
         for number in numbers:
@@ -164,7 +168,8 @@ def _received(values: Iterator[Any]) -> Iterator[Decoded]:
 
 
 @contextmanager
-def _open_document(opening: Opening) -> Iterator[Pages]:
+def open_document(opening: Opening) -> Iterator[Pages]:
+    """In the other process. Raises InvalidInputError."""
     head = _head(opening.path)
     if not head:
         raise InvalidInputError("document", "is empty; send a file that has content")
@@ -185,6 +190,10 @@ def _open_document(opening: Opening) -> Iterator[Pages]:
             "document",
             "is neither PDF, PNG, JPEG, TIFF nor WebP; convert it to one of them",
         )
+
+
+def is_pdf(path: Path) -> bool:
+    return _is_pdf(_head(path))
 
 
 def _head(path: Path) -> bytes:

@@ -70,6 +70,11 @@ class ImagePages:
             )
         self._places |= places
 
+    def picture(self, number: int) -> Image.Image:
+        """What the file has for page `number`, as it is stored; the next call changes it."""
+        self._image.seek(number - 1)
+        return self._image
+
     def page(self, number: int) -> PageImage:
         with _decoding(f"frame {number}"):
             self._image.seek(number - 1)

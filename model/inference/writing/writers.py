@@ -17,7 +17,7 @@ import numpy as np
 
 from ..reading.reading import Block, Line, Page, Quad
 from ..request import ArtifactName
-from .searchable_pdf import searchable_pdf
+from .searchable_pdf import Source, searchable_pdf
 
 Writer = Callable[[Page], None]
 
@@ -25,7 +25,7 @@ _CSV_COLUMNS = ["page", "line", "text", "confidence"]
 _CORNERS = ["x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4"]
 
 
-def open_writer(name: ArtifactName, path: Path) -> AbstractContextManager[Writer]:
+def open_writer(name: ArtifactName, path: Path, source: Source) -> AbstractContextManager[Writer]:
     """The writer of the artifact `name` at `path`, a directory in the case of `pages`."""
     match name:
         case "document.json":
@@ -35,7 +35,7 @@ def open_writer(name: ArtifactName, path: Path) -> AbstractContextManager[Writer
         case "lines.csv":
             return lines_csv(path)
         case "searchable.pdf":
-            return searchable_pdf(path)
+            return searchable_pdf(path, source)
         case "pages":
             return page_images(path)
 

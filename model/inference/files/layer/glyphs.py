@@ -4,7 +4,7 @@ import ctypes
 import unicodedata
 from collections.abc import Iterator
 from math import hypot
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -90,7 +90,7 @@ class _Pictures:
             elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
                 self._boxes.append((order, *_box(item, placing)))
 
-    def order(self, text_object: ctypes.Array[object]) -> int:
+    def order(self, text_object: Any) -> int:
         return self._orders.get(_address(text_object), _MAX_OBJECTS)
 
     def cover(self, order: int, point: Point) -> bool:
@@ -201,7 +201,7 @@ class _Reading:
             self._settings[address] = self._read_setting(index, item)
         return self._settings[address]
 
-    def _read_setting(self, index: int, item: ctypes.Array[object]) -> _Setting | None:
+    def _read_setting(self, index: int, item: Any) -> _Setting | None:
         matrix = pdfium.FS_MATRIX()
         if not pdfium.FPDFText_GetMatrix(self._text, index, matrix):
             return None
@@ -230,11 +230,11 @@ class _Reading:
         )
 
 
-def _address(item: ctypes.Array[object]) -> int:
+def _address(item: Any) -> int:
     return ctypes.cast(item, ctypes.c_void_p).value or 0
 
 
-def _box(item: ctypes.Array[object], placing: _Placing) -> tuple[float, float, float, float]:
+def _box(item: Any, placing: _Placing) -> tuple[float, float, float, float]:
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     if not pdfium.FPDFPageObj_GetBounds(item, left, bottom, right, top):
         return 0.0, 0.0, 0.0, 0.0
@@ -248,10 +248,8 @@ def _as_drawn(character: str, *, is_drawn: bool) -> str:
     if character.isascii() and character.isprintable():
         return character
     code = ord(character)
-    if character in _LINE_END_HYPHENS:
+    if character in _LINE_END_HYPHENS or (character == "\xad" and is_drawn):
         return "-"
-    if character == "\xad":
-        return "-" if is_drawn else ""
     if code in _BULLETS:
         return _BULLETS[code]
     if any(first <= code < end for first, end in _PRESENTATION):

@@ -1,0 +1,54 @@
+"""What is told to the process that makes searchable.pdf: each page, a line of a file."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..files.documents import Opening
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedPage:
+    """A page as it is to be seen: upright once it is turned clockwise by `rotation`.
+
+    `size` is that of the upright page in points. `content` shows the text that is to be added, as
+    PDF content on a page of `view`, width and height. `was_read` by OCR, so that what an earlier
+    one left in the page goes; `is_damaged` where it is not as its file wants it to be.
+    """
+
+    number: int
+    rotation: int
+    size: tuple[float, float]
+    view: tuple[float, float]
+    content: str
+    was_read: bool
+    is_damaged: bool
+
+    @classmethod
+    def from_json(cls, text: str) -> "PlannedPage":
+        values = json.loads(text)
+        values["size"], values["view"] = tuple(values["size"]), tuple(values["view"])
+        return cls(**values)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """`pages` is the file that has them, `characters` are the font's, `pdf` is to be written.
+
+    `as_pictures`: of a PDF too, new pages are made of what it shows.
+    """
+
+    opening: Opening
+    pages: Path
+    characters: tuple[str, ...]
+    pdf: Path
+    as_pictures: bool
+
+    def read_pages(self) -> Iterator[PlannedPage]:
+        with self.pages.open(encoding="ascii") as file:
+            for line in file:
+                yield PlannedPage.from_json(line)
