@@ -77,9 +77,9 @@ def _add_text(
             remove_hidden_text(pdf, page)
         if one.rotation:
             page.obj.Rotate = (rotation + one.rotation) % 360
-        if one.content and font is not None:
+        if one.missing and font is not None:
             matrix = view_matrix(one.view, box, rotation=(rotation + one.rotation) % 360)
-            _show(pdf, page, font, " ".join(map(pdf_number, matrix)), one.content)
+            _show(pdf, page, font, " ".join(map(pdf_number, matrix)), one.missing)
         yield
 
 

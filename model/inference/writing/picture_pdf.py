@@ -57,9 +57,9 @@ class _Parts:
             XObject=Dictionary(Picture=picture), Font=Dictionary({FONT_NAME: self._font})
         )
         content = f"q {_numbers(matrix)} cm /Picture Do Q\n"
-        if one.content:
+        if one.whole:
             view = view_matrix(one.view, (0.0, 0.0, *one.size), rotation=0)
-            content += f"q {_numbers(view)} cm\n{one.content}\nQ\n"
+            content += f"q {_numbers(view)} cm\n{one.whole}\nQ\n"
         page.obj.Contents = self._pdf.make_stream(content.encode())
         if self._bytes > _PART_BYTES:
             self._end_part()

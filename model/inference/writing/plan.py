@@ -12,16 +12,18 @@ from ..files.documents import Opening
 class PlannedPage:
     """A page as it is to be seen: upright once it is turned clockwise by `rotation`.
 
-    `size` is that of the upright page in points. `content` shows the text that is to be added, as
-    PDF content on a page of `view`, width and height. `was_read` by OCR, so that what an earlier
-    one left in the page goes; `is_damaged` where it is not as its file wants it to be.
+    `size` is that of the upright page in points. `missing` shows the text that the page has not
+    itself, `whole` all text of it, as PDF content on a page of `view`, width and height. It
+    `was_read` by OCR, so that what an earlier one left in it goes; and `is_damaged` where its file
+    wants it to be otherwise.
     """
 
     number: int
     rotation: int
     size: tuple[float, float]
     view: tuple[float, float]
-    content: str
+    missing: str
+    whole: str
     was_read: bool
     is_damaged: bool
 

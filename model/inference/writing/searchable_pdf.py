@@ -84,13 +84,18 @@ def _run(plan: Plan, settings: InferenceSettings) -> None:
 
 def _plan(file: TextIO, page: Page, codes: Codes) -> None:
     scale = POINTS_PER_INCH / page.image.dpi
-    lines = _missing(page) if page.text_source == "ocr" else []
+    whole = text_content(page.lines, codes, height=page.height, scale=scale)
+    missing = whole
+    if page.image.layer is not None:
+        lines = _missing(page) if page.text_source == "ocr" else []
+        missing = text_content(lines, codes, height=page.height, scale=scale)
     planned = PlannedPage(
         number=page.number,
         rotation=page.rotation,
         size=page.image.size,
         view=(page.width * scale, page.height * scale),
-        content=text_content(lines, codes, height=page.height, scale=scale),
+        missing=missing,
+        whole=whole,
         was_read=page.text_source == "ocr",
         is_damaged=bool(page.image.warnings),
     )
@@ -100,8 +105,6 @@ def _plan(file: TextIO, page: Page, codes: Codes) -> None:
 def _missing(page: Page) -> list[Line]:
     """What was read and is not in the page already, as text that is seen."""
     layer = [word.quad for line in page.image.layer or () for word in line.words]
-    if not layer:
-        return page.lines
     size = (page.height, page.width) if page.rotation % 180 else (page.width, page.height)
     boxes = [_box(turned_quad(quad, page.rotation, size)) for quad in layer]
 
