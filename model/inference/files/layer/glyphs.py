@@ -93,9 +93,8 @@ class _Pictures:
     def order(self, text_object: Any) -> int:
         return self._orders.get(_address(text_object), _MAX_OBJECTS)
 
-    def cover(self, order: int, point: Point) -> bool:
-        x, y = point
-        return any(
+    def cover(self, order: int, x: float, y: float) -> bool:
+        return bool(self._boxes) and any(
             order < above and left < x < right and top < y < bottom
             for above, left, top, right, bottom in self._boxes
         )
@@ -127,6 +126,7 @@ class _Reading:
         self._settings: dict[int, _Setting | None] = {}
         self._pixels_per_point = size[0] / max(page.get_width(), 1.0)
         self._numbers = tuple(ctypes.c_double() for _ in range(4))
+        self._references = tuple(map(ctypes.byref, self._numbers))
 
     def glyphs(self, count: int) -> Iterator[Glyph]:
         breaks, high = "", 0
@@ -175,17 +175,17 @@ class _Reading:
             em=setting.em,
             breaks=breaks,
             is_bad=_is_bad(character) or pdfium.FPDFText_HasUnicodeMapError(self._text, index) == 1,
-            is_hidden=setting.is_hidden or self._pictures.cover(setting.order, middle),
+            is_hidden=setting.is_hidden or self._pictures.cover(setting.order, *middle),
         )
 
     def _box(self, index: int) -> tuple[float, float, float, float]:
         left, right, bottom, top = self._numbers
-        pdfium.FPDFText_GetCharBox(self._text, index, left, right, bottom, top)
+        pdfium.FPDFText_GetCharBox(self._text, index, *self._references)
         return left.value, right.value, bottom.value, top.value
 
     def _origin(self, index: int) -> Point:
         x, y, *_ = self._numbers
-        pdfium.FPDFText_GetCharOrigin(self._text, index, x, y)
+        pdfium.FPDFText_GetCharOrigin(self._text, index, *self._references[:2])
         return x.value, y.value
 
     def _is_on_page(self, point: Point) -> bool:

@@ -41,7 +41,9 @@ class Ink:
         for quad in quads:
             left, top, right, bottom = self._box(quad)
             part = self._grey[top:bottom, left:right]
-            seen += bool(part.size and int(part.max()) - int(part.min()) > _FAINT_CONTRAST)
+            if part.size:
+                darkest, brightest, *_ = cv2.minMaxLoc(part)
+                seen += brightest - darkest > _FAINT_CONTRAST
         return seen > _SEEN_WORDS * len(quads)
 
     def has_text_beside(self, quads: Iterable[Quad]) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
-import numpy as np
 import pypdfium2
 import pypdfium2.raw as pdfium
 
@@ -91,6 +91,9 @@ def _lines(glyphs: Sequence[Glyph]) -> Iterator[Line]:
 
 def _with_vertical_lines(glyphs: Sequence[Glyph]) -> Iterator[Glyph]:
     """Chinese and Japanese that runs down the page is told as other text that does."""
+    if not any(is_ideograph(glyph.text) for glyph in glyphs):
+        yield from glyphs
+        return
     column: list[Glyph] = []
     for glyph in glyphs:
         if column and not _is_below(column[-1], glyph):
@@ -144,8 +147,8 @@ def _runs(glyphs: Iterator[Glyph]) -> Iterator[list[Glyph]]:
 def _continues(run: Sequence[Glyph], glyph: Glyph) -> bool:
     last = run[-1]
     cosine = glyph.along[0] * last.along[0] + glyph.along[1] * last.along[1]
-    # The largest em: after a superscript the line goes on where it was before.
-    em = max(member.em for member in (*run[-8:], glyph))
+    # The first one's em too: after a superscript the line goes on where it was before.
+    em = max(run[0].em, last.em, glyph.em)
     return cosine > _SAME_DIRECTION and abs(glyph.base - last.base) < _SAME_BASE * em
 
 
@@ -193,7 +196,7 @@ def _is_spaced(before: Glyph, glyph: Glyph) -> bool:
 
 def _quad(glyphs: Sequence[Glyph], em: float) -> Quad:
     start, end = min(glyph.start for glyph in glyphs), max(glyph.end for glyph in glyphs)
-    base = float(np.median([glyph.base for glyph in glyphs]))
+    base = median(glyph.base for glyph in glyphs)
     along = glyphs[0].along
 
     def point(place: float, level: float) -> Point:
