@@ -2,6 +2,7 @@
 
 import io
 import json
+import zlib
 
 import numpy as np
 import pikepdf
@@ -16,6 +17,15 @@ from tests.ocr.inference.conftest import EXAMPLES, encoded
 from tests.ocr.inference.drawing import SENTENCES, document, form, picture, text
 
 ORIENTATION_TAG = 0x0112
+
+
+class OneWord:
+    """An engine that finds one word on each page: the pictures are what matters."""
+
+    def read(self, pixels, **_):
+        quad = ((10.0, 10.0), (90.0, 10.0), (90.0, 40.0), (10.0, 40.0))
+        word = Word(text="found", confidence=1.0, quad=quad, start=0)
+        return [Line(text="found", confidence=1.0, quad=quad, words=[word])]
 
 
 @pytest.fixture
@@ -253,6 +263,25 @@ def test_a_document_that_cannot_be_added_to_becomes_pictures_and_says_so(made):
         assert pdf.pages[0].obj.Resources.XObject.Picture.Filter == "/DCTDecode"
 
 
+def test_a_document_that_takes_too_much_to_be_added_to_becomes_pictures(inference, reader, card):
+    """A form that is nowhere drawn is a few kilobytes, and 400 million bytes once unpacked."""
+
+    def add_bomb(pdf):
+        packed = zlib.compressobj(9)
+        parts = [packed.compress(bytes(1 << 20)) for _ in range(400)]
+        bomb = pikepdf.Stream(pdf, b"".join([*parts, packed.flush()]))
+        bomb.Type, bomb.Subtype, bomb.BBox = Name.XObject, Name.Form, Array([0, 0, 9, 9])
+        bomb.Filter = Name.FlateDecode
+        pdf.pages[0].obj.Resources.XObject.Bomb = pdf.make_indirect(bomb)
+
+    settings = InferenceSettings(max_decoding_bytes=300 << 20)
+    result = reader(type(inference)(OneWord(), settings))(
+        scan(card, change=add_bomb), artifacts=["searchable.pdf"]
+    )
+    assert "pictures of the pages" in result.outputs.result["warnings"][-1]
+    assert texts(result.outputs.files["searchable.pdf"].read_bytes()) == ["found"]
+
+
 PICTURES = {
     "JPEG": (lambda card: card, "JPEG", {"quality": 80}, "/DCTDecode"),
     "grey JPEG": (lambda card: card.convert("L"), "JPEG", {"quality": 80}, "/DCTDecode"),
@@ -281,14 +310,6 @@ PICTURES = {
 
 @pytest.fixture
 def made_without_ocr(inference, reader):
-    """Of an engine that finds one word on each page: the pictures are what matters."""
-
-    class OneWord:
-        def read(self, pixels, **_):
-            quad = ((10.0, 10.0), (90.0, 10.0), (90.0, 40.0), (10.0, 40.0))
-            word = Word(text="found", confidence=1.0, quad=quad, start=0)
-            return [Line(text="found", confidence=1.0, quad=quad, words=[word])]
-
     read = reader(type(inference)(OneWord(), InferenceSettings()))
 
     def make(content, **fields):

@@ -10,11 +10,10 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ...reading.reading import Point
+from .pictures import Pictures, Placing, address
 
 _MAX_CHARACTERS = 200_000
-_MAX_OBJECTS = 50_000
 _LEAST_POINTS = 1.0  # smaller text is there for machines
-_FINE = 1000  # PDFium places in whole pixels: so many of them stand for one
 _LINE_END_HYPHENS = "\x02\ufffe"  # what PDFium makes of a hyphen that ends a line
 _BULLETS = {0xF0A7: "•", 0xF0B7: "•"}  # of the fonts Wingdings and Symbol
 _PRESENTATION = ((0xFB00, 0xFB50), (0xFB50, 0xFE00), (0xFE70, 0xFEFD))
@@ -52,54 +51,6 @@ class _Setting(NamedTuple):
     at: float
 
 
-class _Placing:
-    """From the points of a page to the pixels of its rendering."""
-
-    def __init__(self, page: pypdfium2.PdfPage, size: tuple[int, int]) -> None:
-        self._page, self._size = page, size
-        self._origin = self._exactly(0, 0)
-        x, y = self._exactly(_FINE, 0), self._exactly(0, _FINE)
-        self._x = ((x[0] - self._origin[0]) / _FINE, (x[1] - self._origin[1]) / _FINE)
-        self._y = ((y[0] - self._origin[0]) / _FINE, (y[1] - self._origin[1]) / _FINE)
-
-    def point(self, x: float, y: float) -> Point:
-        across, down = self.vector(x, y)
-        return self._origin[0] + across, self._origin[1] + down
-
-    def vector(self, x: float, y: float) -> Point:
-        return x * self._x[0] + y * self._y[0], x * self._x[1] + y * self._y[1]
-
-    def _exactly(self, x: float, y: float) -> Point:
-        across, down = ctypes.c_int(), ctypes.c_int()
-        width, height = (side * _FINE for side in self._size)
-        pdfium.FPDF_PageToDevice(self._page, 0, 0, width, height, 0, x, y, across, down)
-        return across.value / _FINE, down.value / _FINE
-
-
-class _Pictures:
-    """The pictures of a page: text that one is drawn over is not what the page shows."""
-
-    def __init__(self, page: pypdfium2.PdfPage, placing: _Placing) -> None:
-        self._orders: dict[int, int] = {}
-        self._boxes: list[tuple[int, float, float, float, float]] = []
-        for order in range(min(pdfium.FPDFPage_CountObjects(page), _MAX_OBJECTS)):
-            item = pdfium.FPDFPage_GetObject(page, order)
-            kind = pdfium.FPDFPageObj_GetType(item)
-            if kind == pdfium.FPDF_PAGEOBJ_TEXT:
-                self._orders[_address(item)] = order
-            elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-                self._boxes.append((order, *_box(item, placing)))
-
-    def order(self, text_object: Any) -> int:
-        return self._orders.get(_address(text_object), _MAX_OBJECTS)
-
-    def cover(self, order: int, x: float, y: float) -> bool:
-        return bool(self._boxes) and any(
-            order < above and left < x < right and top < y < bottom
-            for above, left, top, right, bottom in self._boxes
-        )
-
-
 def read_glyphs(page: pypdfium2.PdfPage, size: tuple[int, int]) -> list[Glyph]:
     """Those on the page, in the order in which they are read; `size` is the rendering's.
 
@@ -121,10 +72,9 @@ class _Reading:
     ) -> None:
         self._text = text_page
         self._size = size
-        self._placing = _Placing(page, size)
-        self._pictures = _Pictures(page, self._placing)
+        self._placing = Placing(page, size)
+        self._pictures = Pictures(page, self._placing)
         self._settings: dict[int, _Setting | None] = {}
-        self._pixels_per_point = size[0] / max(page.get_width(), 1.0)
         self._numbers = tuple(ctypes.c_double() for _ in range(4))
         self._references = tuple(map(ctypes.byref, self._numbers))
 
@@ -196,10 +146,10 @@ class _Reading:
         item = pdfium.FPDFText_GetTextObject(self._text, index)
         if not item:
             return None
-        address = _address(item)
-        if address not in self._settings:
-            self._settings[address] = self._read_setting(index, item)
-        return self._settings[address]
+        place = address(item)
+        if place not in self._settings:
+            self._settings[place] = self._read_setting(index, item)
+        return self._settings[place]
 
     def _read_setting(self, index: int, item: Any) -> _Setting | None:
         matrix = pdfium.FS_MATRIX()
@@ -209,7 +159,7 @@ class _Reading:
         across, down = self._placing.vector(matrix.a, matrix.b)
         length = hypot(across, down)
         em = abs(size) * hypot(*self._placing.vector(matrix.c, matrix.d))
-        if not length or em < _LEAST_POINTS * self._pixels_per_point:
+        if not length or em * self._placing.points_per_pixel < _LEAST_POINTS:
             return None
         mode = pdfium.FPDFTextObj_GetTextRenderMode(item)
         red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
@@ -228,19 +178,6 @@ class _Reading:
             up=up[0] * along[0] + up[1] * along[1],
             at=corner[0] * along[0] + corner[1] * along[1],
         )
-
-
-def _address(item: Any) -> int:
-    return ctypes.cast(item, ctypes.c_void_p).value or 0
-
-
-def _box(item: Any, placing: _Placing) -> tuple[float, float, float, float]:
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    if not pdfium.FPDFPageObj_GetBounds(item, left, bottom, right, top):
-        return 0.0, 0.0, 0.0, 0.0
-    one, other = placing.point(left.value, bottom.value), placing.point(right.value, top.value)
-    (x1, x2), (y1, y2) = sorted((one[0], other[0])), sorted((one[1], other[1]))
-    return x1, y1, x2, y2
 
 
 def _as_drawn(character: str, *, is_drawn: bool) -> str:

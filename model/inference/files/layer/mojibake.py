@@ -10,7 +10,7 @@ _BAD_SHARE = 0.1
 _ENOUGH_LETTERS = 40
 _COMMON = frozenset("eainrstol")
 _LEAST_COMMON = 0.42  # of a text's Latin letters; in Latin scripts these nine are about two thirds
-_MOST_ACCENTED = 0.4  # of a text's letters; no language has more than a quarter
+_MOST_ACCENTED = 0.5  # of a text's letters; no language has more than a quarter
 _LEAST_LETTERS = 0.3
 _LEADERS = re.compile(r"[.·…_\-\u2013\u2014=*•]{3,}")
 
