@@ -125,7 +125,10 @@ def test_a_page_with_its_own_text_is_left_alone_beside_a_scan(made, card, card_l
     )
 
 
-@pytest.mark.parametrize(("shown_turned", "lies_turned"), [(90, 0), (0, 180), (270, 180)])
+@pytest.mark.parametrize(
+    ("shown_turned", "lies_turned"),
+    [(90, 0), pytest.param(0, 180, marks=pytest.mark.slow), (270, 180)],
+)
 def test_a_turned_page_is_shown_upright_with_its_text_where_it_is(
     made, read, card, card_lines, shown_turned, lies_turned
 ):
@@ -263,18 +266,19 @@ def test_a_document_that_cannot_be_added_to_becomes_pictures_and_says_so(made):
         assert pdf.pages[0].obj.Resources.XObject.Picture.Filter == "/DCTDecode"
 
 
+@pytest.mark.slow
 def test_a_document_that_takes_too_much_to_be_added_to_becomes_pictures(inference, reader, card):
-    """A form that is nowhere drawn is a few kilobytes, and 400 million bytes once unpacked."""
+    """A form that is nowhere drawn is a few kilobytes, and 800 million bytes once unpacked."""
 
     def add_bomb(pdf):
         packed = zlib.compressobj(9)
-        parts = [packed.compress(bytes(1 << 20)) for _ in range(400)]
+        parts = [packed.compress(bytes(1 << 20)) for _ in range(800)]
         bomb = pikepdf.Stream(pdf, b"".join([*parts, packed.flush()]))
         bomb.Type, bomb.Subtype, bomb.BBox = Name.XObject, Name.Form, Array([0, 0, 9, 9])
         bomb.Filter = Name.FlateDecode
         pdf.pages[0].obj.Resources.XObject.Bomb = pdf.make_indirect(bomb)
 
-    settings = InferenceSettings(max_decoding_bytes=300 << 20)
+    settings = InferenceSettings(max_decoding_bytes=600 << 20)
     result = reader(type(inference)(OneWord(), settings))(
         scan(card, change=add_bomb), artifacts=["searchable.pdf"]
     )
