@@ -112,8 +112,9 @@ class DocumentInference:
         started = time.perf_counter()
         image = decoded.image
         mode = request.text or self._settings.text
+        read = partial(self._engine.read, quality=request.quality or self._settings.quality)
         with self._lock:
-            text = read_text(partial(read_upright, self._engine.read), image, mode)
+            text = read_text(partial(read_upright, read), image, mode)
         # Arranged before they are left out: a faint piece may belong to a certain line.
         blocks = [without_faint(block, request.min_confidence) for block in arrange(text.lines)]
         return Page(

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from truss_outbox import File, InferenceRequest
 
 from .files.page_ranges import PageRanges
-from .settings import TextMode
+from .settings import Quality, TextMode
 
 MIN_DPI = 36
 MAX_DPI = 600
@@ -43,7 +43,8 @@ class Request(InferenceRequest):
 
     `artifacts` names the files wanted; `pages` among them stands for one
     `pages/page-NNNN.png` a page. Lines read with less than `min_confidence` are left out. Where
-    `text` is not given, the setting of that name says where a PDF page's text comes from.
+    `quality` or `text` is not given the settings say how closely is looked for lines, and where a
+    PDF page's text comes from.
     """
 
     document: File
@@ -54,6 +55,7 @@ class Request(InferenceRequest):
     password: Annotated[SecretStr, AfterValidator(_encodable)] | None = None
     min_confidence: float = Field(default=0.5, ge=0, le=1)
     text: TextMode | None = None
+    quality: Quality | None = None
     artifacts: Annotated[list[ArtifactName], AfterValidator(_once_each)] = Field(
         default=["document.json", "text.txt"], min_length=1
     )

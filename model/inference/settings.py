@@ -13,6 +13,11 @@ TextMode = Literal["auto", "ocr", "layer"]
 _MODEL_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Quality = Literal["fast", "accurate"]
+"""`fast` looks once for lines, at the least scale at which the low ones are found; `accurate` at
+several, for text of any height."""
+
+
 def _inside(file: str) -> str:
     # data/ is what `truss push` ships; a path out of it would differ between machines.
     path = PurePosixPath(file)
@@ -61,13 +66,15 @@ class InferenceSettings(PageLimits):
     `text` is where a PDF page's text comes from: its text layer where that can be trusted (`auto`),
     always (`layer`), or never (`ocr`).
 
-    `threads` is how many one page is read with; `gpu` needs onnxruntime-gpu in the image.
+    `quality` is for requests that do not choose. `threads` is how many one page is read with;
+    `gpu` needs onnxruntime-gpu in the image.
     """
 
     max_document_seconds: float = Field(default=3000, gt=0)
     max_page_seconds: float = Field(default=30, gt=0)
     max_decoding_bytes: int = Field(default=1 << 30, ge=64 << 20)
     text: TextMode = "auto"
+    quality: Quality = "accurate"
     threads: int = Field(default=2, ge=1, le=64)
     gpu: bool = False
     detection: Weights | None = None

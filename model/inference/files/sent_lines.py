@@ -17,6 +17,7 @@ def sent_lines(lines: Sequence[Line] | None) -> Sent | None:
             line.confidence,
             line.quad,
             [(word.text, word.confidence, word.quad, word.start) for word in line.words],
+            line.vertical,
         )
         for line in lines
     ]
@@ -34,6 +35,7 @@ def received_lines(sent: Sent | None) -> list[Line] | None:
                 Word(text=text, confidence=confidence, quad=quad, start=start)
                 for text, confidence, quad, start in words
             ],
+            vertical=vertical,
         )
-        for text, confidence, quad, words in sent
+        for text, confidence, quad, words, vertical in sent
     ]

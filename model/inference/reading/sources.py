@@ -55,7 +55,7 @@ def _upright(pixels: Pixels, lines: Sequence[Line]) -> PageText:
     """Turned so that most characters are read from left to right."""
     characters = dict.fromkeys((0, 90, 180, 270), 0)
     for line in lines:
-        characters[_needed_turn(line.quad)] += len(line.text)
+        characters[0 if line.vertical else _needed_turn(line.quad)] += len(line.text)
     rotation = max(characters, key=characters.__getitem__)
     size = (pixels.shape[1], pixels.shape[0])
     if rotation:

@@ -26,6 +26,11 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(text)]
 
 
+def is_ideographic(text: str) -> bool:
+    """Whether most of it is Chinese or Japanese."""
+    return 2 * len(_IDEOGRAPH.findall(text)) > len(text)
+
+
 def split_words(
     text: str, *, centres: Sequence[float], confidences: Sequence[float], quad: Quad
 ) -> list[Word]:

@@ -111,6 +111,18 @@ def test_text_that_is_set_turned_makes_the_page_upright(read_without_ocr, rotati
     assert top == pytest.approx(also_top, abs=0.2)
 
 
+def test_characters_that_stand_below_each_other_are_a_line_that_runs_down(read_without_ocr):
+    written = "縦書文章"
+    font = blocks_font("abcd", meaning=written)
+    column = "BT /F 20 Tf 300 260 Td " + " ".join(f"({one}) Tj 0 -22 Td" for one in "abcd") + " ET"
+    result = read_without_ocr(document(column, font=font))
+    [line] = result.pages()[0]["lines"]
+    assert (line["text"], result.pages()[0]["rotation"]) == (written, 0)
+    (x1, y1), (x2, y2), *_ = line["quad"]
+    assert x1 == pytest.approx(x2)
+    assert y2 - y1 > 3 * 20 * 150 / 72
+
+
 def test_cells_of_a_row_are_lines_of_their_own(opened):
     row = "BT /F 11 Tf 30 200 Td (Copper pipe) Tj 200 0 Td (12) Tj 80 0 Td (103.20) Tj ET"
     assert texts(opened(document(row))) == ["Copper pipe", "12", "103.20"]

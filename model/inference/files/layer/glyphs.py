@@ -25,6 +25,7 @@ class Glyph(NamedTuple):
     `along` is the direction in which it is read, of length 1; `start` and `end` are its extent in
     that direction, `base` is the distance of its base line from the page's upper left corner, at a
     right angle to it. `breaks` says what stood before it: nothing, a space, or a line's end.
+    `is_vertical` where it stands upright in a line that runs down.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Glyph(NamedTuple):
     breaks: str
     is_bad: bool
     is_hidden: bool
+    is_vertical: bool = False
 
 
 class _Setting(NamedTuple):

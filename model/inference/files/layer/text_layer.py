@@ -120,6 +120,7 @@ def _as_column(glyphs: Sequence[Glyph]) -> Iterator[Glyph]:
     left = min(_middle(glyph) - glyph.em / 2 for glyph in glyphs)
     for glyph in glyphs:
         yield glyph._replace(
+            is_vertical=True,
             along=(0.0, 1.0),
             start=glyph.base - _ASCENT * glyph.em,
             end=glyph.base + _DESCENT * glyph.em,
@@ -185,7 +186,13 @@ def _line(glyphs: Sequence[Glyph]) -> Line:
         )
         for first, end in word_spans(text)
     ]
-    return Line(text=text, confidence=1.0, quad=_quad(glyphs, em), words=words)
+    return Line(
+        text=text,
+        confidence=1.0,
+        quad=_quad(glyphs, em),
+        words=words,
+        vertical=glyphs[0].is_vertical,
+    )
 
 
 def _is_spaced(before: Glyph, glyph: Glyph) -> bool:
