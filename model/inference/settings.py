@@ -34,7 +34,7 @@ class PageLimits(BaseModel):
     model_config = _MODEL_CONFIG
 
     max_pages: int = Field(default=2000, ge=1)
-    max_page_pixels: int = Field(default=40_000_000, ge=10_000)
+    max_page_pixels: int = Field(default=64_000_000, ge=10_000)
     max_page_side: int = Field(default=20_000, ge=100)
 
     def check_size(self, number: int, size: tuple[int, int], *, remedy: str) -> None:

@@ -1,4 +1,4 @@
-"""Opening the request's document, whatever kind it is: its content says so, never its name.
+"""Opening the request's document, whatever kind it is.
 
 `open_pages` does so in a process of its own: a document of a few kilobytes can ask for days, or for
 more memory than there is.
@@ -20,11 +20,11 @@ from truss_outbox.contract.errors import InvalidInputError
 from ..reading.reading import PageImage
 from ..request import Request
 from ..settings import InferenceSettings, PageLimits
-from .images import IMAGE_FORMATS, open_image
+from .images import open_image
+from .kinds import format_of, head_of
 from .page_ranges import PageRanges
 from .pdf import open_pdf
-
-_HEAD_BYTES = 1024  # a PDF may begin anywhere in here (ISO 32000, annex H)
+from .refused import refusal_of
 
 _PDF_SHARE = 4
 """PDFium draws a page of 40 million pixels, with a picture as large, in a quarter of the memory
@@ -84,7 +84,7 @@ def open_pages(request: Request, settings: InferenceSettings) -> Iterator[Iterat
         password=request.password.get_secret_value() if request.password else None,
         limits=settings,
     )
-    share = _PDF_SHARE if _is_pdf(_head(opening.path)) else 1
+    share = _PDF_SHARE if format_of(head_of(opening.path)) == "PDF" else 1
     values = run_isolated(
         decode,
         opening,
@@ -119,6 +119,7 @@ def decode(opening: Opening) -> Generator[Any, None, None]:
                 page.size,
                 page.dpi,
                 page.dpi_source,
+                tuple(page.warnings),
             )
 
 
@@ -146,37 +147,24 @@ def _received(values: Iterator[Any]) -> Iterator[Decoded]:
         value = next(values, None)
         if value is None:
             return
-        number, content, shape, size, dpi, source = value
+        number, content, shape, size, dpi, source, warnings = value
         pixels = np.frombuffer(content, np.uint8).reshape(shape)
-        image = PageImage(pixels=pixels, size=size, dpi=dpi, dpi_source=source)
+        image = PageImage(
+            pixels=pixels, size=size, dpi=dpi, dpi_source=source, warnings=list(warnings)
+        )
         yield Decoded(number=number, image=image, seconds=time.perf_counter() - started)
 
 
 @contextmanager
 def _open_document(opening: Opening) -> Iterator[Pages]:
-    head = _head(opening.path)
-    if not head:
-        raise InvalidInputError("document", "is empty; send a file that has content")
-    if _is_pdf(head):
-        with open_pdf(
-            opening.path, dpi=opening.dpi, password=opening.password, limits=opening.limits
-        ) as pdf:
-            yield pdf
-    elif any(matches(head) for matches in IMAGE_FORMATS.values()):
-        with open_image(opening.path, limits=opening.limits) as image:
-            yield image
-    else:
-        raise InvalidInputError(
-            "document",
-            "is neither PDF, PNG, JPEG, TIFF nor WebP; convert it to one of them",
-        )
-
-
-def _head(path: Path) -> bytes:
-    # The content type that a caller states, and a file's name, are wrong too often.
-    with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
-
-
-def _is_pdf(head: bytes) -> bool:
-    return b"%PDF-" in head
+    match format_of(head_of(opening.path)):
+        case None:
+            raise refusal_of(opening.path)
+        case "PDF":
+            with open_pdf(
+                opening.path, dpi=opening.dpi, password=opening.password, limits=opening.limits
+            ) as pdf:
+                yield pdf
+        case _:
+            with open_image(opening.path, limits=opening.limits) as image:
+                yield image
