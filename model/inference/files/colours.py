@@ -63,10 +63,9 @@ def _opaque(band: Image.Image) -> Pixels:
 
 
 def _on_ground(band: Image.Image, *, ground: int) -> Pixels:
-    colours = np.asarray(band.convert("RGBA")).astype(np.uint32)
-    opacity = colours[:, :, 3:]
-    mixed = (colours[:, :, 2::-1] * opacity + ground * (255 - opacity) + 127) // 255
-    return mixed.astype(np.uint8)
+    under = Image.new("RGBA", band.size, (ground, ground, ground, 255))
+    under.alpha_composite(band.convert("RGBA"))
+    return _opaque(under)
 
 
 def _ground(image: Image.Image) -> int:

@@ -17,7 +17,7 @@ _BLOCK_BYTES = 1 << 20
 _MOST_PADDING = 1 << 24
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-_CHUNK_NAME = re.compile(rb"[A-Za-z]{4}\Z")
+_CHUNK_NAME = re.compile(rb"[A-Za-z]{4}")
 _NEXT_CHUNK = re.compile(rb"IDAT|IEND")
 _CRITICAL_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 _TIFF_STARTS = (b"II", b"MM")
@@ -97,22 +97,28 @@ def _repaired_png(content: bytes) -> bytes:
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
-    return len(data).to_bytes(4) + name + data + zlib.crc32(data, zlib.crc32(name)).to_bytes(4)
+    return len(data).to_bytes(4) + name + data + _checksum(name, data)
+
+
+def _checksum(name: bytes, data: bytes) -> bytes:
+    return zlib.crc32(data, zlib.crc32(name)).to_bytes(4)
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Where a length leads to no other chunk, up to the next of the picture's."""
+    """Where a length leads nowhere, up to the next chunk of the picture."""
     place = len(_PNG_START)
     while place + 8 <= len(content):
         start = place + 8
-        name = content[start - 4 : start]
+        name = content[place + 4 : start]
         end = start + int.from_bytes(content[place : place + 4])
-        if end + 4 != len(content) and not _CHUNK_NAME.match(content, end + 8, end + 12):
+        data, after = content[start:end], content[end : end + 12]
+        if after[:4] != _checksum(name, data) and not _CHUNK_NAME.fullmatch(after[8:]):
             following = _NEXT_CHUNK.search(content, start)
             end = max(following.start() - 8, start) if following else len(content)
+            data = content[start:end]
         if name == b"IEND":
             return
-        yield name, content[start:end]
+        yield name, data
         place = end + 4
 
 

@@ -25,6 +25,8 @@ _MIN_DPI, _MAX_DPI = 50.0, 2400.0  # what an image says outside of these is a de
 _ALMOST_SQUARE = 1.1
 _ORIENTATION = 0x0112  # of EXIF, and of TIFF
 _QUARTER_TURNED = {5, 6, 7, 8}
+_JPEG_2000_SHARE = 3
+"""Its decoder takes three times the memory that others take for a picture."""
 _SEVERAL_PICTURES = {"TIFF", "MPO"}
 _DAMAGED = "the image is damaged or cut off; what could not be decoded is left blank"
 _ANIMATED = "the image is an animation; its first picture is what is read"
@@ -78,11 +80,14 @@ class ImagePages:
             return replace(page, warnings=[_DAMAGED, *page.warnings])
 
     def _is_halved(self, number: int) -> bool:
-        """An image of up to four times the pixels of a page is one at half its size."""
+        """An image of up to four times the pixels of a page becomes a page at half its size."""
         wider, higher = _factors(_stated_dpi(self._image))
         width, height = (round(self._image.width * wider), round(self._image.height * higher))
+        most = self._limits.max_page_pixels
+        whole = most // _JPEG_2000_SHARE if self._image.format == "JPEG2000" else most
         halved = (
-            width * height > self._limits.max_page_pixels >= (width // 2) * (height // 2)
+            width * height > whole
+            and (width // 2) * (height // 2) <= most
             and max(width, height) <= self._limits.max_page_side
         )
         if not halved:

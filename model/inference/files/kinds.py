@@ -52,7 +52,7 @@ def format_of(head: bytes) -> str | None:
     # What an archive holds is not the whole of what was sent.
     if container_of(head) is not None:
         return None
-    return "PDF" if b"%PDF-" in head[:1024] or _PDF.search(head) else None
+    return "PDF" if _PDF.search(head) else None
 
 
 _CONTAINERS: Mapping[str, Callable[[bytes], bool]] = MappingProxyType(
