@@ -25,7 +25,9 @@ class UserUnits:
             return 1.0
         try:
             unit = float(self._pdf.pages[number - 1].obj.get("/UserUnit", 1))
-        except (pikepdf.PdfError, IndexError, TypeError, ValueError, ArithmeticError):
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - a page that PDFium repairs may be anything here
             return 1.0
         return unit if isfinite(unit) and unit > 0 else 1.0
 
@@ -38,7 +40,9 @@ def open_user_units(path: Path, password: str | None) -> Iterator[UserUnits]:
         return
     try:
         pdf = pikepdf.open(path, password=password or "", suppress_warnings=True)
-    except (pikepdf.PdfError, OSError, ValueError):
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - what PDFium repairs may be anything here
         yield UserUnits(None)
         return
     with pdf:
