@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -19,12 +19,13 @@ from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import PageImage
 from ..request import Request
-from ..settings import InferenceSettings, PageLimits
+from ..settings import InferenceSettings, PageLimits, TextMode
 from .images import open_image
 from .kinds import format_of, head_of
 from .page_ranges import PageRanges
 from .pdf import open_pdf
 from .refused import refusal_of
+from .sent_lines import received_lines, sent_lines
 
 _PDF_SHARE = 4
 """PDFium draws a page of 40 million pixels, with a picture as large, in a quarter of the memory
@@ -61,7 +62,19 @@ class Opening:
     ranges: PageRanges
     dpi: int
     password: str | None
+    text: TextMode
     limits: PageLimits
+
+    @classmethod
+    def of(cls, request: Request, settings: InferenceSettings) -> Self:
+        return cls(
+            path=request.document.path,
+            ranges=request.page_ranges(),
+            dpi=request.dpi,
+            password=request.password.get_secret_value() if request.password else None,
+            text=request.text or settings.text,
+            limits=settings,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,14 +90,8 @@ class Decoded:
 def open_pages(request: Request, settings: InferenceSettings) -> Iterator[Iterator[Decoded]]:
     """The pages that a request asks for; all of them were checked. Raises InvalidInputError, also
     while they are taken: not a document, damaged, encrypted, too large, or too much to read."""
-    opening = Opening(
-        path=request.document.path,
-        ranges=request.page_ranges(),
-        dpi=request.dpi,
-        password=request.password.get_secret_value() if request.password else None,
-        limits=settings,
-    )
-    share = _PDF_SHARE if format_of(head_of(opening.path)) == "PDF" else 1
+    opening = Opening.of(request, settings)
+    share = _PDF_SHARE if is_pdf(opening.path) else 1
     values = run_isolated(
         decode,
         opening,
@@ -104,7 +111,7 @@ def ready() -> None:
 
 def decode(opening: Opening) -> Generator[Any, None, None]:
     """In the other process: first nothing, when all is checked, then each page."""
-    with _open_document(opening) as pages:
+    with open_document(opening) as pages:
         numbers = chosen_pages(pages, opening.ranges, opening.limits)
         # All before the first is read: page 99 being too large is said at once.
         for number in numbers:
@@ -119,6 +126,8 @@ def decode(opening: Opening) -> Generator[Any, None, None]:
                 page.size,
                 page.dpi,
                 page.dpi_source,
+                sent_lines(page.layer),
+                page.layer_is_whole,
                 tuple(page.warnings),
             )
 
@@ -147,24 +156,38 @@ def _received(values: Iterator[Any]) -> Iterator[Decoded]:
         value = next(values, None)
         if value is None:
             return
-        number, content, shape, size, dpi, source, warnings = value
-        pixels = np.frombuffer(content, np.uint8).reshape(shape)
+        number, content, shape, size, dpi, source, layer, is_whole, warnings = value
         image = PageImage(
-            pixels=pixels, size=size, dpi=dpi, dpi_source=source, warnings=list(warnings)
+            pixels=np.frombuffer(content, np.uint8).reshape(shape),
+            size=size,
+            dpi=dpi,
+            dpi_source=source,
+            layer=received_lines(layer),
+            layer_is_whole=is_whole,
+            warnings=list(warnings),
         )
         yield Decoded(number=number, image=image, seconds=time.perf_counter() - started)
 
 
 @contextmanager
-def _open_document(opening: Opening) -> Iterator[Pages]:
+def open_document(opening: Opening) -> Iterator[Pages]:
+    """In the other process. Raises InvalidInputError."""
     match format_of(head_of(opening.path)):
         case None:
             raise refusal_of(opening.path)
         case "PDF":
             with open_pdf(
-                opening.path, dpi=opening.dpi, password=opening.password, limits=opening.limits
+                opening.path,
+                dpi=opening.dpi,
+                password=opening.password,
+                text=opening.text,
+                limits=opening.limits,
             ) as pdf:
                 yield pdf
         case _:
             with open_image(opening.path, limits=opening.limits) as image:
                 yield image
+
+
+def is_pdf(path: Path) -> bool:
+    return format_of(head_of(path)) == "PDF"

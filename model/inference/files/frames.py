@@ -39,7 +39,7 @@ class Frames:
 
     def index(self, number: int) -> int:
         """Of the frame that is page `number`, counted from 0."""
-        return self._pages[number - 1] if self._pages else 0
+        return self._pages[number - 1] if self.count(number) and self._pages else 0
 
     def has_its_own_place(self) -> bool:
         """False where the frame that is shown has its pixels where one before it has them."""

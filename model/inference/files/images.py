@@ -60,6 +60,11 @@ class ImagePages:
                 problem = f"shows in frame {number} what another shows; send each frame once"
                 raise InvalidInputError("document", problem)
 
+    def picture(self, number: int) -> Image.Image:
+        """What the file has for page `number`, as it is stored; the next call changes it."""
+        self._image.seek(self._frames.index(number))
+        return self._image
+
     def page(self, number: int) -> PageImage:
         index = self._frames.index(number)
         with _decoding(f"frame {number}"):

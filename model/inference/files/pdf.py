@@ -14,7 +14,8 @@ import pypdfium2.raw as pdfium
 from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import POINTS_PER_INCH, PageImage, Pixels
-from ..settings import PageLimits
+from ..settings import PageLimits, TextMode
+from .layer.text_layer import Layer, flattened, read_any_layer, read_layer
 from .pdf_extent import Extent, find_extent
 from .user_units import UserUnits, open_user_units
 from .xfa import is_only_for_acrobat
@@ -26,11 +27,18 @@ class PdfPages:
     """Implements `Pages`."""
 
     def __init__(
-        self, pdf: pypdfium2.PdfDocument, units: UserUnits, *, dpi: int, limits: PageLimits
+        self,
+        pdf: pypdfium2.PdfDocument,
+        units: UserUnits,
+        *,
+        dpi: int,
+        text: TextMode,
+        limits: PageLimits,
     ) -> None:
         self._pdf = pdf
         self._units = units
         self._dpi = dpi
+        self._text = text
         self._limits = limits
 
     def count(self, at_most: int) -> int:
@@ -56,16 +64,27 @@ class PdfPages:
         try:
             width, height = page.get_size()
             unit = self._units.of(number)
+            pixels = _render(page, unit * self._dpi / POINTS_PER_INCH)
+            layer = self._layer(number, page, pixels)
             return PageImage(
-                pixels=_render(page, unit * self._dpi / POINTS_PER_INCH),
+                pixels=pixels,
                 size=(width * unit, height * unit),
                 dpi=self._dpi,
                 dpi_source="rendered",
+                layer=layer.lines if layer else None,
+                layer_is_whole=layer is None or layer.is_whole,
             )
         except pypdfium2.PdfiumError as error:
             raise _damaged_page(number) from error
         finally:
             page.close()
+
+    def _layer(self, number: int, page: pypdfium2.PdfPage, pixels: Pixels) -> Layer | None:
+        """Asked for after the page is rendered: what is filled into it becomes a part of it."""
+        with flattened(self._pdf, number, page) as flat:
+            if self._text == "layer":
+                return read_any_layer(flat, (pixels.shape[1], pixels.shape[0]))
+            return read_layer(flat, pixels)
 
 
 def _render(page: pypdfium2.PdfPage, scale: float) -> Pixels:
@@ -80,7 +99,7 @@ def _render(page: pypdfium2.PdfPage, scale: float) -> Pixels:
 
 @contextmanager
 def open_pdf(
-    path: Path, *, dpi: int, password: str | None, limits: PageLimits
+    path: Path, *, dpi: int, password: str | None, text: TextMode, limits: PageLimits
 ) -> Iterator[PdfPages]:
     """Raises InvalidInputError: cut off, damaged, encrypted with another password, no pages."""
     extent = find_extent(path)
@@ -99,7 +118,7 @@ def open_pdf(
                 "is a form that only Adobe Acrobat shows (XFA); open it in Acrobat, print it to a"
                 " new PDF, and send that",
             )
-        yield PdfPages(pdf, units, dpi=dpi, limits=limits)
+        yield PdfPages(pdf, units, dpi=dpi, text=text, limits=limits)
 
 
 @contextmanager

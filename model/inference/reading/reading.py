@@ -51,7 +51,8 @@ class PageImage:
     and height in points, which a rendering's pixels only come close to.
 
     `layer` is the text that the document itself has for the page, where it can be trusted: lines in
-    no order, their quads in `pixels`. `warnings` are about what of the page could not be decoded.
+    no order, their quads in `pixels`; `layer_is_whole` unless more that looks like text is drawn.
+    `warnings` are about what of the page could not be decoded.
     """
 
     pixels: Pixels
@@ -59,6 +60,7 @@ class PageImage:
     dpi: float
     dpi_source: DpiSource
     layer: Sequence[Line] | None = None
+    layer_is_whole: bool = True
     warnings: Sequence[str] = ()
 
     def turned(self, pixels: Pixels, rotation: int) -> "PageImage":
