@@ -56,7 +56,7 @@ class PageLimits(BaseModel):
 class InferenceSettings(PageLimits):
     """`max_document_seconds` are for all that is done for a document, `max_page_seconds` for
     opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory,
-    for a PDF a quarter of it.
+    for a PDF half of it.
 
     `text` is where a PDF page's text comes from: its text layer where that can be trusted (`auto`),
     always (`layer`), or never (`ocr`).

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import cv2
 import numpy as np
 
 from truss_outbox import run_isolated
@@ -27,9 +28,9 @@ from .pdf import open_pdf
 from .refused import refusal_of
 from .sent_lines import received_lines, sent_lines
 
-_PDF_SHARE = 4
-"""PDFium draws a page of 40 million pixels, with a picture as large, in a quarter of the memory
-that Pillow takes to open and convert such a picture."""
+_PDF_SHARE = 2
+"""PDFium draws the largest page, with a picture as large, in half of the memory that Pillow takes
+to open such a picture and convert it."""
 
 
 class Pages(Protocol):
@@ -118,7 +119,7 @@ def decode(opening: Opening) -> Generator[Any, None, None]:
             pages.check(number)
         yield None
         for number in numbers:
-            page = pages.page(number)
+            page = _page(pages, number)
             yield (
                 number,
                 pickle.PickleBuffer(page.pixels.data),
@@ -130,6 +131,15 @@ def decode(opening: Opening) -> Generator[Any, None, None]:
                 page.layer_is_whole,
                 tuple(page.warnings),
             )
+
+
+def _page(pages: Pages, number: int) -> PageImage:
+    try:
+        return pages.page(number)
+    except cv2.error as error:
+        if error.code == cv2.Error.STS_NO_MEM or "bad_alloc" in str(error):
+            raise MemoryError from error
+        raise
 
 
 def chosen_pages(pages: Pages, ranges: PageRanges, limits: PageLimits) -> list[int]:

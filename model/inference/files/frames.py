@@ -34,8 +34,8 @@ class Frames:
                 raise InvalidInputError(
                     "document", "is a camera's raw picture; export it as JPEG, and send that"
                 )
-            self._pages = list(range(min(self._seen, at_most)))
-        return len(self._pages)
+            self._pages = list(range(self._seen))
+        return min(len(self._pages), at_most)
 
     def index(self, number: int) -> int:
         """Of the frame that is page `number`, counted from 0."""

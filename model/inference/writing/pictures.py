@@ -30,9 +30,9 @@ def add_picture(pdf: Pdf, image: Image.Image, path: Path) -> pikepdf.Object:
         chunks = _png_chunks(path.read_bytes())
         if _is_embeddable(chunks):
             return _add_png(pdf, image, chunks)
+    plain = _plain(image)
     if image.mode == "1":
         return _add_fax(pdf, image)
-    plain = _plain(image)
     if _is_lossy(image, path):
         return _add_jpeg(pdf, plain, _jpeg(plain, _JPEG_QUALITY))
     return _add_encoded(pdf, plain)
@@ -144,7 +144,7 @@ def _plain(image: Image.Image) -> Image.Image:
     and the ground on which something transparent is seen."""
     if image.has_transparency_data:
         raise ValueError("transparent")
-    if image.mode in {"L", "P", "RGB"}:
+    if image.mode in {"1", "L", "P", "RGB"}:
         return image
     if image.mode in {"CMYK", "YCbCr", "LAB", "HSV", "RGBX"}:
         return image.convert("RGB")

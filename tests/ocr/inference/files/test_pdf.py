@@ -1,10 +1,13 @@
 """What PDFium leaves to whoever uses it."""
 
 import io
+from contextlib import suppress
 
 import pikepdf
 import pytest
 from pikepdf import Array, Dictionary, Name
+
+from truss_outbox.contract.errors import InvalidInputError
 
 MODES = pikepdf.ObjectStreamMode
 
@@ -100,3 +103,11 @@ def test_a_form_that_only_acrobat_shows_is_refused(refused, document):
 def test_a_form_whose_pages_are_there_is_read(opened):
     assert len(opened(form("Name: Marigold Tate"))) == 1
     assert len(opened(form("Please wait here for your number", "Second page"))) == 2
+
+
+@pytest.mark.parametrize("mebibytes", [64, 100, 130, 160, 200, 250, 300])
+def test_a_page_that_takes_more_memory_than_there_is_is_refused(opened, mebibytes):
+    document = saved(pdf_of("Hello", UserUnit=10))
+    with suppress(InvalidInputError):
+        (page,) = opened(document, {"max_decoding_bytes": mebibytes << 20}, dpi=250)
+        assert page.pixels.min() < 100
