@@ -1,6 +1,7 @@
 """What is drawn on nothing is put on a ground that it can be seen on."""
 
 import numpy as np
+import pypdfium2
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
@@ -89,8 +90,13 @@ def test_white_letters_on_nothing_are_seen_however_they_are_stored(opened, card,
     assert difference.mean() < 5
 
 
-def test_white_letters_on_nothing_are_read(read, card, card_lines):
-    assert read(encoded(white(card), "PNG")).lines() == card_lines
+def test_white_letters_on_nothing_are_read_and_seen_in_searchable_pdf(read, card, card_lines):
+    result = read(encoded(white(card), "PNG"), artifacts=["text.txt", "searchable.pdf"])
+    assert result.lines() == card_lines
+    with pypdfium2.PdfDocument(result.outputs.files["searchable.pdf"]) as pdf:
+        page = pdf[0].render(scale=1).to_numpy()
+    assert page[0, 0].max() < 50
+    assert page.max() > 200
 
 
 def test_black_and_white_letters_on_nothing_are_read(read, card, card_lines):

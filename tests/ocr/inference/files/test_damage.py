@@ -4,6 +4,7 @@ import io
 import struct
 
 import numpy as np
+import pypdfium2
 import pytest
 from PIL import Image, TiffImagePlugin
 
@@ -173,9 +174,15 @@ def test_the_examples_have_no_warning(opened):
             assert opened(path.read_bytes())[0].warnings == [], path.name
 
 
-def test_the_result_names_the_damage(read, card, card_lines):
-    content = encoded(card, "PNG")
-    result = read(content[: len(content) - 40])
+def test_the_result_names_the_damage_and_searchable_pdf_has_what_was_read(read, card, card_lines):
+    content = bytearray(encoded(card, "PNG"))
+    content[30] ^= 1  # of the header's checksum
+    result = read(bytes(content), artifacts=["document.json", "text.txt", "searchable.pdf"])
     assert result.lines() == card_lines
     assert result.outputs.result["warnings"] == [f"page 1: {WARNING[0]}"]
     assert result.pages()[0]["warnings"] == WARNING
+    with pypdfium2.PdfDocument(result.outputs.files["searchable.pdf"]) as pdf:
+        assert "".join(card_lines[0].split()) in "".join(
+            pdf[0].get_textpage().get_text_range().split()
+        )
+        assert pdf[0].render(scale=1).to_numpy().min() < 128
