@@ -41,7 +41,7 @@ class PageLimits(BaseModel):
     model_config = _MODEL_CONFIG
 
     max_pages: int = Field(default=2000, ge=1)
-    max_page_pixels: int = Field(default=40_000_000, ge=10_000)
+    max_page_pixels: int = Field(default=64_000_000, ge=10_000)
     max_page_side: int = Field(default=20_000, ge=100)
 
     def check_size(self, number: int, size: tuple[int, int], *, remedy: str) -> None:
@@ -61,7 +61,7 @@ class PageLimits(BaseModel):
 class InferenceSettings(PageLimits):
     """`max_document_seconds` are for all that is done for a document, `max_page_seconds` for
     opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory,
-    for a PDF a quarter of it.
+    for a PDF half of it.
 
     `text` is where a PDF page's text comes from: its text layer where that can be trusted (`auto`),
     always (`layer`), or never (`ocr`).

@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pikepdf
@@ -29,9 +30,9 @@ def add_picture(pdf: Pdf, image: Image.Image, path: Path) -> pikepdf.Object:
         chunks = _png_chunks(path.read_bytes())
         if _is_embeddable(chunks):
             return _add_png(pdf, image, chunks)
+    plain = _plain(image)
     if image.mode == "1":
         return _add_fax(pdf, image)
-    plain = _on_white(image)
     if _is_lossy(image, path):
         return _add_jpeg(pdf, plain, _jpeg(plain, _JPEG_QUALITY))
     return _add_encoded(pdf, plain)
@@ -39,7 +40,8 @@ def add_picture(pdf: Pdf, image: Image.Image, path: Path) -> pikepdf.Object:
 
 def add_pixels(pdf: Pdf, image: Image.Image, path: Path) -> pikepdf.Object:
     """What was decoded of the file at `path`, whose own bytes are no picture of PDF's."""
-    with Image.open(path) as stored:
+    is_lossy = False
+    with suppress(Exception), Image.open(path) as stored:  # it may be damaged
         is_lossy = _is_lossy(stored, path)
     return (
         _add_jpeg(pdf, image, _jpeg(image, _JPEG_QUALITY)) if is_lossy else _add_encoded(pdf, image)
@@ -137,14 +139,12 @@ def _is_embeddable(chunks: list[tuple[bytes, bytes]]) -> bool:
     return kind in _PNG_COLOURS and not interlaced and all(name != b"tRNS" for name, _ in chunks)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """As it is, if no opacity is in it. Raises ValueError for modes that only the reading knows."""
+def _plain(image: Image.Image) -> Image.Image:
+    """As it is, if PDF can have it so. Raises ValueError for what only the reading knows: modes,
+    and the ground on which something transparent is seen."""
     if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        paper.alpha_composite(colours)
-        return paper.convert("RGB")
-    if image.mode in {"L", "P", "RGB"}:
+        raise ValueError("transparent")
+    if image.mode in {"1", "L", "P", "RGB"}:
         return image
     if image.mode in {"CMYK", "YCbCr", "LAB", "HSV", "RGBX"}:
         return image.convert("RGB")
