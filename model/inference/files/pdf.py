@@ -81,10 +81,13 @@ class PdfPages:
 
     def _layer(self, number: int, page: pypdfium2.PdfPage, pixels: Pixels) -> Layer | None:
         """Asked for after the page is rendered: what is filled into it becomes a part of it."""
-        with flattened(self._pdf, number, page) as flat:
-            if self._text == "layer":
-                return read_any_layer(flat, (pixels.shape[1], pixels.shape[0]))
-            return read_layer(flat, pixels)
+        try:
+            with flattened(self._pdf, number, page) as flat:
+                if self._text == "layer":
+                    return read_any_layer(flat, (pixels.shape[1], pixels.shape[0]))
+                return read_layer(flat, pixels)
+        except pypdfium2.PdfiumError:
+            return None  # the page could be rendered: that is read
 
 
 def _render(page: pypdfium2.PdfPage, scale: float) -> Pixels:

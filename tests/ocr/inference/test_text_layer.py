@@ -320,5 +320,20 @@ def test_text_from_right_to_left_is_in_the_order_in_which_it_is_read(opened):
     assert texts(opened(document(content, font=font))) == [hebrew]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "1e30 0 0 1e30 0 0 cm",
+        "0 0 0 0 0 0 cm",
+        "1 0 0 1 1e38 1e38 cm",
+        "1e-30 0 0 1e-30 200 150 cm",
+        "1 0 1e9 1 0 0 cm",
+    ],
+)
+def test_text_that_is_nowhere_does_no_harm(opened, odd):
+    content = f"{text(*SENTENCES)} q {odd} {text('nowhere', size=9e9)} {text('nowhere')} Q"
+    assert texts(opened(document(content))) in (SENTENCES, [])
+
+
 def test_a_page_of_more_characters_than_pages_have_is_read_instead(opened):
     assert opened(document("BT /F 1 Tf (" + "x" * 200_001 + ") Tj ET")).layer is None

@@ -13,6 +13,8 @@ from ...reading.reading import Point
 from .pictures import Pictures, Placing, address
 
 _MAX_CHARACTERS = 200_000
+_LAST_CHARACTER = 0x10FFFF
+_FARTHEST = 1e6  # pixels; also infinity, and what is no number, is farther
 _LEAST_POINTS = 1.0  # smaller text is there for machines
 _LINE_END_HYPHENS = "\x02\ufffe"  # what PDFium makes of a hyphen that ends a line
 _BULLETS = {0xF0A7: "•", 0xF0B7: "•"}  # of the fonts Wingdings and Symbol
@@ -90,7 +92,7 @@ class _Reading:
             if 0xDC00 <= code < 0xE000:
                 code = 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00 if high else 0xFFFD
             high = 0
-            character = chr(code)
+            character = chr(min(code, _LAST_CHARACTER))
             if character in "\r\n":
                 breaks = "\n"
             elif character.isspace():
@@ -118,12 +120,16 @@ class _Reading:
             (left * setting.right, right * setting.right),
             (bottom * setting.up, top * setting.up),
         )
+        start, end = setting.at + min(lefts) + min(ups), setting.at + max(lefts) + max(ups)
+        base = origin[1] * along[0] - origin[0] * along[1]
+        if not all(abs(place) < _FARTHEST for place in (start, end, base)):
+            return None
         return Glyph(
             text=text,
             along=along,
-            start=setting.at + min(lefts) + min(ups),
-            end=setting.at + max(lefts) + max(ups),
-            base=origin[1] * along[0] - origin[0] * along[1],
+            start=start,
+            end=end,
+            base=base,
             em=setting.em,
             breaks=breaks,
             is_bad=_is_bad(character) or pdfium.FPDFText_HasUnicodeMapError(self._text, index) == 1,
@@ -161,7 +167,8 @@ class _Reading:
         across, down = self._placing.vector(matrix.a, matrix.b)
         length = hypot(across, down)
         em = abs(size) * hypot(*self._placing.vector(matrix.c, matrix.d))
-        if not length or em * self._placing.points_per_pixel < _LEAST_POINTS:
+        points = em * self._placing.points_per_pixel
+        if not (0 < length < _FARTHEST and points >= _LEAST_POINTS and em < _FARTHEST):
             return None
         mode = pdfium.FPDFTextObj_GetTextRenderMode(item)
         red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))

@@ -22,9 +22,11 @@ class Placing:
     def __init__(self, page: pypdfium2.PdfPage, size: tuple[int, int]) -> None:
         self._page, self._size = page, size
         self._origin = self._exactly(0, 0)
-        x, y = self._exactly(_FINE, 0), self._exactly(0, _FINE)
-        self._x = ((x[0] - self._origin[0]) / _FINE, (x[1] - self._origin[1]) / _FINE)
-        self._y = ((y[0] - self._origin[0]) / _FINE, (y[1] - self._origin[1]) / _FINE)
+        # As far as the page reaches: further away its numbers would be too large for PDFium.
+        reach = max(page.get_width(), page.get_height(), 1.0)
+        x, y = self._exactly(reach, 0), self._exactly(0, reach)
+        self._x = ((x[0] - self._origin[0]) / reach, (x[1] - self._origin[1]) / reach)
+        self._y = ((y[0] - self._origin[0]) / reach, (y[1] - self._origin[1]) / reach)
         self.points_per_pixel = max(page.get_width(), 1.0) / size[0]
 
     def point(self, x: float, y: float) -> Point:
