@@ -7,10 +7,10 @@ from truss_outbox.contract.errors import InvalidInputError
 from ..files.documents import is_pdf
 from .kept_pdf import keep_pages
 from .picture_pdf import draw_pages
-from .plan import Plan
+from .plan import PdfPlan
 
 
-def assemble(plan: Plan) -> Generator[None, None, None]:
+def assemble(plan: PdfPlan) -> Generator[None, None, None]:
     """Write `plan.pdf`; yields after each page. Raises InvalidInputError: damaged."""
     if plan.as_pictures or not is_pdf(plan.opening.path):
         yield from draw_pages(plan)

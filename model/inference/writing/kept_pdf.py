@@ -9,7 +9,7 @@ from .hidden_text import remove_hidden_text
 from .invisible_font import FONT_NAME, make_font
 from .invisible_text import pdf_number
 from .placing import view_matrix
-from .plan import Plan, PlannedPage
+from .plan import PdfPlan, PlannedPage
 
 _SAME_SIZE = 2.0  # points
 _OF_THE_DOCUMENT = (
@@ -26,7 +26,7 @@ class OtherPagesError(Exception):
     """qpdf sees other pages in the document than were rendered."""
 
 
-def keep_pages(plan: Plan) -> Generator[None, None, None]:
+def keep_pages(plan: PdfPlan) -> Generator[None, None, None]:
     """Write `plan.pdf`; yields after each page. Raises what pikepdf does, and OtherPagesError."""
     password = plan.opening.password or ""
     with Pdf.open(plan.opening.path, password=password) as document:
@@ -66,7 +66,7 @@ def _choose(document: Pdf, chosen: Pdf, numbers: list[int]) -> None:
 
 
 def _add_text(
-    pdf: Pdf, pages: Iterable[Page], plan: Plan, planned: list[PlannedPage]
+    pdf: Pdf, pages: Iterable[Page], plan: PdfPlan, planned: list[PlannedPage]
 ) -> Generator[None, None, None]:
     font = make_font(pdf, plan.characters) if plan.characters else None
     for page, one in zip(pages, planned, strict=True):
@@ -127,7 +127,7 @@ def _check_size(
     raise OtherPagesError
 
 
-def _save(pdf: Pdf, plan: Plan) -> None:
+def _save(pdf: Pdf, plan: PdfPlan) -> None:
     pdf.save(
         plan.pdf,
         encryption=False,

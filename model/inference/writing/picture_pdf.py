@@ -18,13 +18,13 @@ from .invisible_font import FONT_NAME, make_font
 from .invisible_text import pdf_number
 from .pictures import add_picture, add_pixels, add_rendering
 from .placing import Matrix, picture_matrix, view_matrix
-from .plan import Plan, PlannedPage
+from .plan import PdfPlan, PlannedPage
 
 _PART_BYTES = 48 << 20
 _ORIENTATION = 0x0112
 
 
-def draw_pages(plan: Plan) -> Generator[None, None, None]:
+def draw_pages(plan: PdfPlan) -> Generator[None, None, None]:
     """Write `plan.pdf`; yields after each page. Raises InvalidInputError, and what pikepdf does."""
     parts = _Parts(plan)
     with open_document(plan.opening) as pages:
@@ -37,7 +37,7 @@ def draw_pages(plan: Plan) -> Generator[None, None, None]:
 class _Parts:
     """The PDF in the making: qpdf keeps what is new to it in memory, and what a file has there."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: PdfPlan) -> None:
         self._plan = plan
         self._paths: list[Path] = []
         self._begin()
@@ -86,7 +86,7 @@ class _Parts:
         self._pdf.close()
 
 
-def _picture(pdf: Pdf, pages: Pages, one: PlannedPage, plan: Plan) -> tuple[pikepdf.Object, int]:
+def _picture(pdf: Pdf, pages: Pages, one: PlannedPage, plan: PdfPlan) -> tuple[pikepdf.Object, int]:
     """The page's picture and EXIF's orientation of it; 0 for one that is upright already."""
     if not isinstance(pages, ImagePages):
         return add_rendering(pdf, _upright(pages, one)), 0

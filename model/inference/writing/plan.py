@@ -38,7 +38,7 @@ class PlannedPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class PdfPlan:
     """`pages` is the file that has them, `characters` are the font's, `pdf` is to be written.
 
     `as_pictures`: of a PDF too, new pages are made of what it shows.

@@ -17,7 +17,7 @@ from ..settings import InferenceSettings
 from .assembly import assemble
 from .invisible_font import Codes
 from .invisible_text import text_content
-from .plan import Plan, PlannedPage
+from .plan import PdfPlan, PlannedPage
 
 _MAX_BYTES = 2 << 30  # of the PDF
 _PICTURES = (
@@ -45,7 +45,7 @@ def searchable_pdf(path: Path, source: Source) -> Iterator[Callable[[Page], None
     planned = path.with_name(f"{path.name}.pages")
     with planned.open("w", encoding="ascii") as file:
         yield lambda page: _plan(file, page, codes)
-    plan = Plan(
+    plan = PdfPlan(
         opening=source.opening,
         pages=planned,
         characters=tuple(codes.characters()),
@@ -56,7 +56,7 @@ def searchable_pdf(path: Path, source: Source) -> Iterator[Callable[[Page], None
     planned.unlink()
 
 
-def _assemble(plan: Plan, source: Source) -> None:
+def _assemble(plan: PdfPlan, source: Source) -> None:
     try:
         _run(plan, source.settings)
     except InvalidInputError:
@@ -67,7 +67,7 @@ def _assemble(plan: Plan, source: Source) -> None:
         _run(replace(plan, as_pictures=True), source.settings)
 
 
-def _run(plan: Plan, settings: InferenceSettings) -> None:
+def _run(plan: PdfPlan, settings: InferenceSettings) -> None:
     values = run_isolated(
         assemble,
         plan,

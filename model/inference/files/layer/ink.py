@@ -22,7 +22,7 @@ _LEAST_LETTERS = 6  # beside the layer, in rows
 Mask = npt.NDArray[np.uint8]
 
 
-class Ink:
+class PageInk:
     """A page's ink, at a resolution of its own."""
 
     def __init__(self, pixels: Pixels, *, dpi: float) -> None:

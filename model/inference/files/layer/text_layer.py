@@ -17,7 +17,7 @@ import pypdfium2.raw as pdfium
 from ...reading.reading import Line, Pixels, Point, Quad, Word
 from ...reading.words import is_ideograph, word_spans
 from .glyphs import Glyph, read_glyphs
-from .ink import Ink
+from .ink import PageInk
 from .mojibake import is_mojibake
 from .right_to_left import in_reading_order
 
@@ -46,7 +46,7 @@ def read_layer(page: pypdfium2.PdfPage, pixels: Pixels) -> Layer | None:
     glyphs = [glyph for glyph in read_glyphs(page, size) if not glyph.is_hidden]
     if not glyphs or is_mojibake(glyphs):
         return None
-    ink = Ink(pixels, dpi=72 * size[0] / max(page.get_width(), 1.0))
+    ink = PageInk(pixels, dpi=72 * size[0] / max(page.get_width(), 1.0))
     lines = [line for line in _lines(glyphs) if ink.is_seen([word.quad for word in line.words])]
     if not lines:
         return None
