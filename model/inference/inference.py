@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -11,13 +12,15 @@ from pydantic import JsonValue
 
 from truss_outbox import Outputs, run_isolated
 
-from .files.documents import Decoded, open_pages, ready
+from .files.documents import Decoded, Opening, open_pages, ready
 from .reading.engine import Engine, load_engine
 from .reading.layout import arrange, without_faint
 from .reading.orientation import read_upright
 from .reading.reading import Page
+from .reading.sources import read_text
 from .request import ArtifactName, Request
 from .settings import InferenceSettings
+from .writing.searchable_pdf import Source
 from .writing.writers import open_writer
 
 _MAX_WARNINGS = 100
@@ -48,6 +51,11 @@ class Summary:
         self._unreadable_pages += not page.readable
         left = _MAX_WARNINGS - len(self._warnings)
         self._warnings += [f"page {page.number}: {warning}" for warning in page.warnings][:left]
+
+    def warn(self, warning: str) -> None:
+        """Of the document, not of one of its pages."""
+        if len(self._warnings) < _MAX_WARNINGS:
+            self._warnings.append(warning)
 
     def result(self) -> JsonValue:
         """`mean_confidence` is null where there is no line."""
@@ -84,35 +92,39 @@ class DocumentInference:
         summary = Summary()
         with ExitStack() as stack:
             pages = stack.enter_context(open_pages(request, self._settings))
+            source = Source(
+                opening=Opening.of(request, self._settings),
+                settings=self._settings,
+                warn=summary.warn,
+            )
             writers = [
-                stack.enter_context(open_writer(name, directory / name))
+                stack.enter_context(open_writer(name, directory / name, source))
                 for name in request.artifacts
             ]
             for decoded in pages:
-                page = self._read(decoded, min_confidence=request.min_confidence)
+                page = self._read(decoded, request)
                 summary.add(page)
                 for write in writers:
                     write(page)
         return Outputs(result=summary.result(), files=_files(request.artifacts, directory))
 
-    def _read(self, decoded: Decoded, *, min_confidence: float) -> Page:
+    def _read(self, decoded: Decoded, request: Request) -> Page:
         started = time.perf_counter()
         image = decoded.image
-        if image.layer is None:
-            with self._lock:
-                pixels, rotation, lines = read_upright(self._engine.read, image.pixels)
-        else:
-            pixels, rotation, lines = image.pixels, 0, list(image.layer)
+        mode = request.text or self._settings.text
+        read = partial(self._engine.read, quality=request.quality or self._settings.quality)
+        with self._lock:
+            text = read_text(partial(read_upright, read), image, mode)
         # Arranged before they are left out: a faint piece may belong to a certain line.
-        blocks = [without_faint(block, min_confidence) for block in arrange(lines)]
+        blocks = [without_faint(block, request.min_confidence) for block in arrange(text.lines)]
         return Page(
             number=decoded.number,
-            image=image.turned(pixels, rotation),
-            rotation=rotation,
+            image=image.turned(text.pixels, text.rotation),
+            rotation=text.rotation,
             blocks=[block for block in blocks if block.lines],
-            text_source="ocr" if image.layer is None else "layer",
+            text_source=text.source,
             readable=True,
-            warnings=image.warnings,
+            warnings=[*image.warnings, *text.warnings],
             render_seconds=decoded.seconds,
             read_seconds=time.perf_counter() - started,
         )

@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 
+TextMode = Literal["auto", "ocr", "layer"]
+
 _MODEL_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Quality = Literal["fast", "accurate"]
+"""`fast` looks once for lines, at the least scale at which the low ones are found; `accurate` at
+several, for text of any height."""
 
 
 def _inside(file: str) -> str:
@@ -34,7 +41,7 @@ class PageLimits(BaseModel):
     model_config = _MODEL_CONFIG
 
     max_pages: int = Field(default=2000, ge=1)
-    max_page_pixels: int = Field(default=40_000_000, ge=10_000)
+    max_page_pixels: int = Field(default=64_000_000, ge=10_000)
     max_page_side: int = Field(default=20_000, ge=100)
 
     def check_size(self, number: int, size: tuple[int, int], *, remedy: str) -> None:
@@ -54,14 +61,20 @@ class PageLimits(BaseModel):
 class InferenceSettings(PageLimits):
     """`max_document_seconds` are for all that is done for a document, `max_page_seconds` for
     opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory,
-    for a PDF a quarter of it.
+    for a PDF half of it.
 
-    `threads` is how many one page is read with; `gpu` needs onnxruntime-gpu in the image.
+    `text` is where a PDF page's text comes from: its text layer where that can be trusted (`auto`),
+    always (`layer`), or never (`ocr`).
+
+    `quality` is for requests that do not choose. `threads` is how many one page is read with;
+    `gpu` needs onnxruntime-gpu in the image.
     """
 
     max_document_seconds: float = Field(default=3000, gt=0)
     max_page_seconds: float = Field(default=30, gt=0)
     max_decoding_bytes: int = Field(default=1 << 30, ge=64 << 20)
+    text: TextMode = "auto"
+    quality: Quality = "accurate"
     threads: int = Field(default=2, ge=1, le=64)
     gpu: bool = False
     detection: Weights | None = None

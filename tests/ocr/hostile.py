@@ -51,16 +51,56 @@ def frames_of_one_picture(count: int, *, shift: int = 0) -> bytes:
     return _tiff(pixels, places, side=side)
 
 
+def thumbnails(count: int) -> bytes:
+    """A TIFF of so many frames that are no pages, and one that is."""
+    return _tiff(bytes(count + 1), ((n, 1) for n in range(count + 1)), side=1, reduced=count)
+
+
+def endless_animation(count: int) -> bytes:
+    """A GIF of so many frames of one pixel."""
+    head = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff"
+    frame = b",\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0"
+    return head + frame * count + b";"
+
+
+def claims(kind: str, side: int) -> bytes:
+    """A picture of a few bytes that says it has `side` by `side` pixels."""
+    match kind:
+        case "GIF":
+            screen = struct.pack("<HH", side, side)
+            return b"GIF89a" + screen + b"\0\0\0,\0\0\0\0" + screen + b"\0\x02\x02D\x01\0;"
+        case "BMP":
+            header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, 9, 0, 0, 0, 0)
+            return b"BM" + struct.pack("<III", 1100, 0, 1078) + header + bytes(1024) + b"\0\x01"
+        case "PPM":
+            return b"P6 %d %d 255\n" % (side, side)
+    file = io.BytesIO()
+    Image.new("RGB", (64, 65), "white").save(file, kind)
+    content, size = file.getvalue(), struct.pack(">II", side, side)
+    for written in (struct.pack(">II", 64, 65), struct.pack(">II", 65, 64)):
+        content = content.replace(written, size)
+    return content
+
+
 def many_frames(count: int) -> bytes:
     """A TIFF of so many frames of one pixel, each its own."""
     return _tiff(bytes(count), ((n, 1) for n in range(count)), side=1)
 
 
-def _tiff(pixels: bytes, places: Iterator[tuple[int, int]], *, side: int) -> bytes:
+def _tiff(
+    pixels: bytes, places: Iterator[tuple[int, int]], *, side: int, reduced: int = 0
+) -> bytes:
     content = bytearray(b"II*\0" + struct.pack("<I", 8 + len(pixels)) + pixels)
     directories = []
-    for place, size in places:
-        tags = [(256, side), (257, side), (258, 1), (259, 1), (262, 0)]
+    for number, (place, size) in enumerate(places):
+        tags = [
+            (254, int(number < reduced)),
+            (256, side),
+            (257, side),
+            (258, 1),
+            (259, 1),
+            (262, 0),
+        ]
         tags += [(273, 8 + place), (277, 1), (278, side), (279, size)]
         entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
         directories.append(struct.pack("<H", len(tags)) + entries)

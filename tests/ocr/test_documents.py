@@ -97,6 +97,10 @@ BAD = {
     **{name: (document(content), "document") for name, content in HOSTILE.items()},
     "empty file": (document(b""), "document.base64"),
     "not a document": (document(b"Dear Sir or Madam"), "document"),
+    "an old Word document": (
+        document(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "WordDocument".encode("utf-16-le")),
+        "document",
+    ),
     "truncated PDF": (document((EXAMPLES / "minutes.pdf").read_bytes()[:20_000]), "document"),
     "wrong password": (document(locked_pdf(), password=PASSWORD), "password"),
     "pages outside": (minutes(pages="2-9"), "pages"),

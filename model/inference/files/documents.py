@@ -1,4 +1,4 @@
-"""Opening the request's document, whatever kind it is: its content says so, never its name.
+"""Opening the request's document, whatever kind it is.
 
 `open_pages` does so in a process of its own: a document of a few kilobytes can ask for days, or for
 more memory than there is.
@@ -10,8 +10,9 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+import cv2
 import numpy as np
 
 from truss_outbox import run_isolated
@@ -19,16 +20,17 @@ from truss_outbox.contract.errors import InvalidInputError
 
 from ..reading.reading import PageImage
 from ..request import Request
-from ..settings import InferenceSettings, PageLimits
-from .images import IMAGE_FORMATS, open_image
+from ..settings import InferenceSettings, PageLimits, TextMode
+from .images import open_image
+from .kinds import format_of, head_of
 from .page_ranges import PageRanges
 from .pdf import open_pdf
+from .refused import refusal_of
+from .sent_lines import received_lines, sent_lines
 
-_HEAD_BYTES = 1024  # a PDF may begin anywhere in here (ISO 32000, annex H)
-
-_PDF_SHARE = 4
-"""PDFium draws a page of 40 million pixels, with a picture as large, in a quarter of the memory
-that Pillow takes to open and convert such a picture."""
+_PDF_SHARE = 2
+"""PDFium draws the largest page, with a picture as large, in half of the memory that Pillow takes
+to open such a picture and convert it."""
 
 
 class Pages(Protocol):
@@ -61,7 +63,19 @@ class Opening:
     ranges: PageRanges
     dpi: int
     password: str | None
+    text: TextMode
     limits: PageLimits
+
+    @classmethod
+    def of(cls, request: Request, settings: InferenceSettings) -> Self:
+        return cls(
+            path=request.document.path,
+            ranges=request.page_ranges(),
+            dpi=request.dpi,
+            password=request.password.get_secret_value() if request.password else None,
+            text=request.text or settings.text,
+            limits=settings,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,14 +91,8 @@ class Decoded:
 def open_pages(request: Request, settings: InferenceSettings) -> Iterator[Iterator[Decoded]]:
     """The pages that a request asks for; all of them were checked. Raises InvalidInputError, also
     while they are taken: not a document, damaged, encrypted, too large, or too much to read."""
-    opening = Opening(
-        path=request.document.path,
-        ranges=request.page_ranges(),
-        dpi=request.dpi,
-        password=request.password.get_secret_value() if request.password else None,
-        limits=settings,
-    )
-    share = _PDF_SHARE if _is_pdf(_head(opening.path)) else 1
+    opening = Opening.of(request, settings)
+    share = _PDF_SHARE if is_pdf(opening.path) else 1
     values = run_isolated(
         decode,
         opening,
@@ -104,14 +112,14 @@ def ready() -> None:
 
 def decode(opening: Opening) -> Generator[Any, None, None]:
     """In the other process: first nothing, when all is checked, then each page."""
-    with _open_document(opening) as pages:
+    with open_document(opening) as pages:
         numbers = chosen_pages(pages, opening.ranges, opening.limits)
         # All before the first is read: page 99 being too large is said at once.
         for number in numbers:
             pages.check(number)
         yield None
         for number in numbers:
-            page = pages.page(number)
+            page = _page(pages, number)
             yield (
                 number,
                 pickle.PickleBuffer(page.pixels.data),
@@ -119,7 +127,19 @@ def decode(opening: Opening) -> Generator[Any, None, None]:
                 page.size,
                 page.dpi,
                 page.dpi_source,
+                sent_lines(page.layer),
+                page.layer_is_whole,
+                tuple(page.warnings),
             )
+
+
+def _page(pages: Pages, number: int) -> PageImage:
+    try:
+        return pages.page(number)
+    except cv2.error as error:
+        if error.code == cv2.Error.STS_NO_MEM or "bad_alloc" in str(error):
+            raise MemoryError from error
+        raise
 
 
 def chosen_pages(pages: Pages, ranges: PageRanges, limits: PageLimits) -> list[int]:
@@ -146,37 +166,38 @@ def _received(values: Iterator[Any]) -> Iterator[Decoded]:
         value = next(values, None)
         if value is None:
             return
-        number, content, shape, size, dpi, source = value
-        pixels = np.frombuffer(content, np.uint8).reshape(shape)
-        image = PageImage(pixels=pixels, size=size, dpi=dpi, dpi_source=source)
+        number, content, shape, size, dpi, source, layer, is_whole, warnings = value
+        image = PageImage(
+            pixels=np.frombuffer(content, np.uint8).reshape(shape),
+            size=size,
+            dpi=dpi,
+            dpi_source=source,
+            layer=received_lines(layer),
+            layer_is_whole=is_whole,
+            warnings=list(warnings),
+        )
         yield Decoded(number=number, image=image, seconds=time.perf_counter() - started)
 
 
 @contextmanager
-def _open_document(opening: Opening) -> Iterator[Pages]:
-    head = _head(opening.path)
-    if not head:
-        raise InvalidInputError("document", "is empty; send a file that has content")
-    if _is_pdf(head):
-        with open_pdf(
-            opening.path, dpi=opening.dpi, password=opening.password, limits=opening.limits
-        ) as pdf:
-            yield pdf
-    elif any(matches(head) for matches in IMAGE_FORMATS.values()):
-        with open_image(opening.path, limits=opening.limits) as image:
-            yield image
-    else:
-        raise InvalidInputError(
-            "document",
-            "is neither PDF, PNG, JPEG, TIFF nor WebP; convert it to one of them",
-        )
+def open_document(opening: Opening) -> Iterator[Pages]:
+    """In the other process. Raises InvalidInputError."""
+    match format_of(head_of(opening.path)):
+        case None:
+            raise refusal_of(opening.path)
+        case "PDF":
+            with open_pdf(
+                opening.path,
+                dpi=opening.dpi,
+                password=opening.password,
+                text=opening.text,
+                limits=opening.limits,
+            ) as pdf:
+                yield pdf
+        case _:
+            with open_image(opening.path, limits=opening.limits) as image:
+                yield image
 
 
-def _head(path: Path) -> bytes:
-    # The content type that a caller states, and a file's name, are wrong too often.
-    with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
-
-
-def _is_pdf(head: bytes) -> bool:
-    return b"%PDF-" in head
+def is_pdf(path: Path) -> bool:
+    return format_of(head_of(path)) == "PDF"

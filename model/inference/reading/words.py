@@ -16,6 +16,21 @@ def needs_space(before: str, after: str) -> bool:
     return not (_IDEOGRAPH.match(before[-1]) and _IDEOGRAPH.match(after[0]))
 
 
+def is_ideograph(character: str) -> bool:
+    """Whether it is of a script that is written without spaces, each character a word."""
+    return _IDEOGRAPH.match(character) is not None
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where each word of a line's text begins and ends."""
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def is_ideographic(text: str) -> bool:
+    """Whether most of it is Chinese or Japanese."""
+    return 2 * len(_IDEOGRAPH.findall(text)) > len(text)
+
+
 def split_words(
     text: str, *, centres: Sequence[float], confidences: Sequence[float], quad: Quad
 ) -> list[Word]:

@@ -1,10 +1,12 @@
 """A font without shapes, for text that is found, marked and copied but never seen."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 
-import pydyf
+import pikepdf
+from pikepdf import Array, Dictionary, Name
 
-FONT_NAME = "Text"
+FONT_NAME = "/OutboxText"
 """What a page's resources call it."""
 
 GLYPH_WIDTH = 0.5
@@ -42,8 +44,9 @@ class Codes:
         """A PDF string: hexadecimal, two bytes for a character."""
         return "<" + "".join(f"{self._code(character):04X}" for character in text) + ">"
 
-    def characters(self) -> list[tuple[int, str]]:
-        return [(code, character) for character, code in self._codes.items()]
+    def characters(self) -> list[str]:
+        """That of code 1, of code 2 and so on."""
+        return list(self._codes)
 
     def _code(self, character: str) -> int:
         if len(self._codes) >= _MAX_CODES:
@@ -51,72 +54,61 @@ class Codes:
         return self._codes.setdefault(character, len(self._codes) + 1)
 
 
-def add_font(pdf: pydyf.PDF, font: pydyf.Dictionary, codes: Codes) -> None:
-    """Complete `font`, already an object of `pdf`, for the characters that were encoded."""
-    font.update(
-        {
-            "Type": "/Font",
-            "Subtype": "/Type0",
-            "BaseFont": "/Glyphless",
-            "Encoding": "/Identity-H",
-            "DescendantFonts": pydyf.Array([_reference(pdf, _descendant(pdf))]),
-            "ToUnicode": _reference(pdf, _to_unicode(codes)),
-        }
+def make_font(pdf: pikepdf.Pdf, characters: Sequence[str]) -> pikepdf.Object:
+    """The font, an object of `pdf`, for the characters that were encoded."""
+    font = Dictionary(
+        Type=Name.Font,
+        Subtype=Name.Type0,
+        BaseFont=Name.Glyphless,
+        Encoding=Name("/Identity-H"),
+        DescendantFonts=Array([pdf.make_indirect(_descendant(pdf))]),
+        ToUnicode=pdf.make_stream(_to_unicode(characters)),
+    )
+    return pdf.make_indirect(font)
+
+
+def _descendant(pdf: pikepdf.Pdf) -> Dictionary:
+    return Dictionary(
+        Type=Name.Font,
+        Subtype=Name.CIDFontType2,
+        BaseFont=Name.Glyphless,
+        CIDSystemInfo=Dictionary(
+            Registry=pikepdf.String("Adobe"), Ordering=pikepdf.String("Identity"), Supplement=0
+        ),
+        DW=int(GLYPH_WIDTH * 1000),
+        CIDToGIDMap=pdf.make_stream(_BLANK_GLYPH * 65_536),
+        FontDescriptor=pdf.make_indirect(_descriptor(pdf)),
     )
 
 
-def _descendant(pdf: pydyf.PDF) -> pydyf.Dictionary:
-    return pydyf.Dictionary(
-        {
-            "Type": "/Font",
-            "Subtype": "/CIDFontType2",
-            "BaseFont": "/Glyphless",
-            "CIDSystemInfo": "<</Registry (Adobe) /Ordering (Identity) /Supplement 0>>",
-            "DW": int(GLYPH_WIDTH * 1000),
-            "CIDToGIDMap": _reference(pdf, _every_code_is_blank()),
-            "FontDescriptor": _reference(pdf, _descriptor(pdf)),
-        }
+def _descriptor(pdf: pikepdf.Pdf) -> Dictionary:
+    return Dictionary(
+        Type=Name.FontDescriptor,
+        FontName=Name.Glyphless,
+        Flags=4,
+        FontBBox=Array([0, -200, 500, 800]),
+        ItalicAngle=0,
+        Ascent=800,
+        Descent=-200,
+        CapHeight=800,
+        StemV=80,
+        FontFile2=pdf.make_stream(_FONT_FILE.read_bytes()),
     )
 
 
-def _descriptor(pdf: pydyf.PDF) -> pydyf.Dictionary:
-    return pydyf.Dictionary(
-        {
-            "Type": "/FontDescriptor",
-            "FontName": "/Glyphless",
-            "Flags": 4,
-            "FontBBox": pydyf.Array([0, -200, 500, 800]),
-            "ItalicAngle": 0,
-            "Ascent": 800,
-            "Descent": -200,
-            "CapHeight": 800,
-            "StemV": 80,
-            "FontFile2": _reference(pdf, pydyf.Stream([_FONT_FILE.read_bytes()], compress=True)),
-        }
-    )
-
-
-def _every_code_is_blank() -> pydyf.Stream:
-    return pydyf.Stream([_BLANK_GLYPH * 65_536], compress=True)
-
-
-def _to_unicode(codes: Codes) -> pydyf.Stream:
+def _to_unicode(characters: Sequence[str]) -> bytes:
     lines = [_CMAP_HEAD]
-    characters = codes.characters()
     for start in range(0, len(characters), _CMAP_GROUP):
         group = characters[start : start + _CMAP_GROUP]
         lines.append(f"{len(group)} beginbfchar")
-        lines += [f"<{code:04X}> <{_utf16(character)}>" for code, character in group]
+        lines += [
+            f"<{code:04X}> <{_utf16(character)}>"
+            for code, character in enumerate(group, start=start + 1)
+        ]
         lines.append("endbfchar")
     lines.append(_CMAP_END)
-    return pydyf.Stream(["\n".join(lines)], compress=True)
+    return "\n".join(lines).encode("ascii")
 
 
 def _utf16(character: str) -> str:
     return character.encode("utf-16-be").hex().upper()
-
-
-def _reference(pdf: pydyf.PDF, object_: pydyf.Object) -> bytes:
-    pdf.add_object(object_)
-    reference: bytes = object_.reference
-    return reference

@@ -1,27 +1,26 @@
-"""The invisible text of a PDF page: every word where the image shows it."""
+"""The invisible text of a PDF page: every word where the page shows it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-import pydyf
-
-from ..reading.reading import Line, Page, Point, Quad, Word
+from ..reading.reading import Line, Point, Quad, Word
 from .invisible_font import FONT_NAME, GLYPH_WIDTH, Codes
 
 _INVISIBLE = 3
 _DESCENT = 0.2  # how far a quad's lower side is below the letters' base line, of its height
 
 
-def show_text(stream: pydyf.Stream, page: Page, codes: Codes, *, scale: float) -> None:
-    """Add the page's lines to its content; `scale` is points per pixel."""
-    stream.begin_text()
-    stream.set_text_rendering(_INVISIBLE)
-    for line in page.lines:
-        for run in _runs(line, height=page.height, scale=scale):
-            _show(stream, run, codes)
-    stream.end_text()
+def text_content(lines: Iterable[Line], codes: Codes, *, height: int, scale: float) -> str:
+    """A PDF's content that shows the lines of a page of `height` pixels; nothing for none.
+
+    Its origin is the page's lower left corner; `scale` is points per pixel.
+    """
+    shown = [
+        _shown(run, codes) for line in lines for run in _runs(line, height=height, scale=scale)
+    ]
+    return "\n".join([f"BT {_INVISIBLE} Tr", *shown, "ET"]) if shown else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,11 +65,16 @@ def _run(text: str, quad: Quad, *, end: Point, height: int, scale: float) -> _Ru
     )
 
 
-def _show(stream: pydyf.Stream, run: _Run, codes: Codes) -> None:
+def _shown(run: _Run, codes: Codes) -> str:
     stretch = run.length / (len(run.text) * GLYPH_WIDTH * run.size)
     cosine, sine = math.cos(run.angle), math.sin(run.angle)
     rise = _DESCENT * run.size
     x, y = run.start[0] - sine * rise, run.start[1] + cosine * rise
-    stream.set_font_size(FONT_NAME, float(run.size))
-    stream.set_text_matrix(cosine * stretch, sine * stretch, -sine, cosine, x, y)
-    stream.stream.append(f"{codes.encode(run.text)} Tj".encode())
+    matrix = (cosine * stretch, sine * stretch, -sine, cosine, x, y)
+    numbers = " ".join(pdf_number(value) for value in matrix)
+    return f"{FONT_NAME} {pdf_number(run.size)} Tf {numbers} Tm {codes.encode(run.text)} Tj"
+
+
+def pdf_number(value: float) -> str:
+    """As PDF writes numbers, which has no exponents."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")

@@ -7,6 +7,7 @@ beginning and end is written on entering and leaving, and nothing is kept of a p
 import csv
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -17,15 +18,18 @@ import numpy as np
 
 from ..reading.reading import Block, Line, Page, Quad
 from ..request import ArtifactName
-from .searchable_pdf import searchable_pdf
+from .searchable_pdf import Source, searchable_pdf
 
 Writer = Callable[[Page], None]
 
 _CSV_COLUMNS = ["page", "line", "text", "confidence"]
+_FORMULA = re.compile(
+    r"""(?:^|[;\t\r\n])(?=[\s"'\u00a0\u200b-\u200f\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n])"""
+)
 _CORNERS = ["x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4"]
 
 
-def open_writer(name: ArtifactName, path: Path) -> AbstractContextManager[Writer]:
+def open_writer(name: ArtifactName, path: Path, source: Source) -> AbstractContextManager[Writer]:
     """The writer of the artifact `name` at `path`, a directory in the case of `pages`."""
     match name:
         case "document.json":
@@ -35,7 +39,7 @@ def open_writer(name: ArtifactName, path: Path) -> AbstractContextManager[Writer
         case "lines.csv":
             return lines_csv(path)
         case "searchable.pdf":
-            return searchable_pdf(path)
+            return searchable_pdf(path, source)
         case "pages":
             return page_images(path)
 
@@ -75,15 +79,18 @@ def text(path: Path) -> Iterator[Writer]:
 
 @contextmanager
 def lines_csv(path: Path) -> Iterator[Writer]:
-    """One line to a row, with the corners of its quad in pixels."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    """One line to a row, with the corners of its quad in pixels. A spreadsheet shows each text as
+    it is, and computes none."""
+    # The mark at the beginning tells a spreadsheet that this is UTF-8.
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(_CSV_COLUMNS + _CORNERS)
 
         def write(page: Page) -> None:
             for number, line in enumerate(page.lines, start=1):
                 corners = [coordinate for point in _rounded(line.quad) for coordinate in point]
-                rows.writerow([page.number, number, line.text, round(line.confidence, 4), *corners])
+                shown = without_formula(line.text)
+                rows.writerow([page.number, number, shown, round(line.confidence, 4), *corners])
 
         yield write
 
@@ -109,6 +116,15 @@ def page_images(directory: Path) -> Iterator[Writer]:
         (directory / f"page-{page.number:04}.png").write_bytes(png.tobytes())
 
     yield write
+
+
+def without_formula(text: str) -> str:
+    """With an apostrophe before what would be a formula, as a cell of a spreadsheet.
+
+    Also after a semicolon or a tab, which some spreadsheets take to end a cell whatever is quoted.
+    See https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    return _FORMULA.sub(r"\g<0>'", text)
 
 
 def _text_row(row: Sequence[Line | None]) -> str:

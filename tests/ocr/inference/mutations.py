@@ -45,6 +45,14 @@ def _seeds() -> dict[str, list[bytes]]:
         "JPEG": [
             encoded(picture, "JPEG", progressive=progressive) for progressive in (True, False)
         ],
+        "GIF": [
+            encoded(picture, "GIF"),
+            encoded(picture, "GIF", save_all=True, append_images=[bilevel]),
+        ],
+        "BMP": [encoded(picture, "BMP"), encoded(bilevel, "BMP")],
+        "JPEG2000": [encoded(picture, "JPEG2000"), encoded(bilevel.convert("L"), "JPEG2000")],
+        "AVIF": [encoded(picture, "AVIF", speed=10)],
+        "PPM": [encoded(picture, "PPM"), encoded(bilevel, "PPM")],
         "WEBP": [encoded(picture, "WEBP", lossless=lossless) for lossless in (True, False)],
     }
 

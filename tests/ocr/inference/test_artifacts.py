@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import math
+import re
 import threading
 
 import numpy as np
@@ -12,7 +13,9 @@ import pypdfium2
 import pytest
 from PIL import Image
 
+from model.inference.writing.writers import without_formula
 from tests.ocr.inference.conftest import ALL, EXAMPLES, Result, encoded
+from tests.ocr.inference.drawing import document, text
 
 
 @pytest.fixture
@@ -61,7 +64,17 @@ def test_the_result_is_the_documents_in_numbers(minutes):
 
 def test_document_and_text_say_the_same(minutes):
     pages = [[line["text"] for line in page["lines"]] for page in minutes.pages()]
-    assert [page.splitlines() for page in minutes.text().split("\f")] == pages
+    said = [re.split(r"[\t\n]", page.rstrip("\n")) for page in minutes.text().split("\f")]
+    assert said == pages
+
+
+def test_a_table_s_rows_are_lines_of_the_text_and_one_block_of_the_document(minutes):
+    _, second, _ = minutes.pages()
+    [table] = [block for block in second["blocks"] if block["kind"] == "table"]
+    rows = ["\t".join(second["lines"][cell]["text"] for cell in row) for row in table["rows"]]
+    assert rows[0] == "Income\tAmount"
+    assert len(rows) == 5
+    assert "\n".join(rows) in minutes.text()
 
 
 def test_the_document_describes_its_pages(minutes):
@@ -103,7 +116,7 @@ def test_a_chinese_line_has_a_word_for_each_character(example):
 
 
 def test_the_table_of_lines_has_every_line_with_its_corners(minutes):
-    content = minutes.outputs.files["lines.csv"].read_text("utf-8")
+    content = minutes.outputs.files["lines.csv"].read_text("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(content)))
     lines = [(page["page"], line) for page in minutes.pages() for line in page["lines"]]
     assert len(rows) == len(lines)
@@ -113,6 +126,43 @@ def test_the_table_of_lines_has_every_line_with_its_corners(minutes):
         corners = [[float(row[f"x{i}"]), float(row[f"y{i}"])] for i in (1, 2, 3, 4)]
         assert corners == line["quad"]
     assert next(row["line"] for row in rows if row["page"] == "2") == "1"
+
+
+FORMULAS = [
+    '=HYPERLINK("http://evil.example","x")',
+    "@SUM(1+1)*cmd|calc",
+    "+49 301234567",
+    "-5.00",
+    "  =1+1",
+    '"=1+1"',
+    "\uff1d1+1",
+    "a;=1+1",
+]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_cell_of_the_table_begins_a_formula(formula):
+    shown = without_formula(formula)
+    assert shown.replace("'", "") == formula
+    for cell in shown.split(";"):
+        assert not cell.lstrip(' "').startswith(("=", "+", "-", "@", "\uff1d"))
+
+
+@pytest.mark.parametrize("harmless", ["1-2", "a=b", "me@example.org", "2 + 2", "M\u00fcller"])
+def test_other_text_is_as_it_is_in_the_table(harmless):
+    assert without_formula(harmless) == harmless
+
+
+def test_a_page_that_shows_formulas_becomes_a_table_without_one(read):
+    shown = [formula for formula in FORMULAS if formula.isascii()]
+    lines = [line.replace("(", "\\(").replace(")", "\\)") for line in shown]
+    files = read(document(text(*lines)), artifacts=["lines.csv", "text.txt"]).outputs.files
+    content = files["lines.csv"].read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfpage,line,text")
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    assert len(rows) >= len(shown)
+    assert not any(row["text"].lstrip().startswith(("=", "+", "-", "@")) for row in rows)
+    assert files["text.txt"].read_text().splitlines()[0] == FORMULAS[0]
 
 
 def test_the_searchable_pdf_gives_its_text_back(minutes):

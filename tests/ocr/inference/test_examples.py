@@ -32,6 +32,15 @@ def test_a_clean_document_is_read_without_a_mistake(example, name):
     assert example(name).text() == truth(name)
 
 
+@pytest.mark.parametrize(
+    "name", [pytest.param("minutes.pdf", marks=pytest.mark.slow), "rechnung.pdf"]
+)
+def test_what_a_document_says_itself_is_what_is_read_on_its_pages(read, name):
+    result = read(EXAMPLES / name, text="ocr")
+    assert result.text() == truth(name)
+    assert {page["text_source"] for page in result.pages()} == {"ocr"}
+
+
 @pytest.mark.parametrize("name", others_slow(DAMAGED))
 def test_a_damaged_document_is_read_almost_without_mistakes(example, name):
     expected = truth(name)

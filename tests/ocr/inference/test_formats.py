@@ -3,9 +3,10 @@
 import io
 
 import numpy as np
-import pydyf
+import pikepdf
 import pypdfium2
 import pytest
+from pikepdf import Dictionary, Name
 from PIL import Image, ImageOps
 
 from tests.ocr.inference.conftest import encoded
@@ -115,38 +116,27 @@ def test_a_pdf_page_that_is_shown_turned_is_read_as_shown(read, card, card_lines
 
 
 def test_what_was_filled_into_a_form_is_read(read):
-    pdf = pydyf.PDF()
-    font = pydyf.Dictionary({"Type": "/Font", "Subtype": "/Type1", "BaseFont": "/Helvetica"})
-    pdf.add_object(font)
-    field = pydyf.Dictionary(
-        {
-            "Type": "/Annot",
-            "Subtype": "/Widget",
-            "FT": "/Tx",
-            "T": pydyf.String("name"),
-            "V": pydyf.String("Marigold Tate"),
-            "DA": pydyf.String("/Helv 18 Tf 0 g"),
-            "Rect": pydyf.Array([30, 130, 260, 160]),
-            "F": 4,
-        }
-    )
-    pdf.add_object(field)
-    fonts = pydyf.Dictionary({"Font": pydyf.Dictionary({"Helv": font.reference})})
-    pdf.catalog["AcroForm"] = pydyf.Dictionary(
-        {"Fields": pydyf.Array([field.reference]), "DR": fonts, "NeedAppearances": "true"}
-    )
-    pdf.add_page(
-        pydyf.Dictionary(
-            {
-                "Type": "/Page",
-                "Parent": pdf.pages.reference,
-                "MediaBox": pydyf.Array([0, 0, 360, 360]),
-                "Annots": pydyf.Array([field.reference]),
-            }
+    with pikepdf.Pdf.new() as pdf:
+        page = pdf.add_blank_page(page_size=(360, 360))
+        font = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica)
+        field = pdf.make_indirect(
+            Dictionary(
+                Type=Name.Annot,
+                Subtype=Name.Widget,
+                FT=Name.Tx,
+                T="name",
+                V="Marigold Tate",
+                DA="/Helv 18 Tf 0 g",
+                Rect=[30, 130, 260, 160],
+                F=4,
+            )
         )
-    )
-    file = io.BytesIO()
-    pdf.write(file)
+        page.obj.Annots = pikepdf.Array([field])
+        pdf.Root.AcroForm = Dictionary(
+            Fields=[field], DR=Dictionary(Font=Dictionary(Helv=font)), NeedAppearances=True
+        )
+        file = io.BytesIO()
+        pdf.save(file)
     assert read(file.getvalue()).lines() == ["Marigold Tate"]
 
 

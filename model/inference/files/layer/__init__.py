@@ -1,0 +1,1 @@
+"""A PDF page's own text: what it says, where, and whether it can be trusted."""
