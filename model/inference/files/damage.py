@@ -123,12 +123,24 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _is_ended_jpeg(file: io.BufferedReader) -> bool:
-    file.seek(2)
-    while len(head := file.read(4)) == 4 and head[1] != 0xDA:  # where the picture itself begins
-        file.seek(int.from_bytes(head[2:]) - 2, io.SEEK_CUR)
+    file.seek(_picture_of_jpeg(file))
     last = b""
     while block := file.read(_BLOCK_BYTES):
         if b"\xff\xd9" in last + block:
             return True
         last = block[-1:]
     return False
+
+
+def _picture_of_jpeg(file: io.BufferedReader) -> int:
+    """Where it begins: a preview, which has an end of its own, is before it."""
+    place = 2
+    while True:
+        file.seek(place)
+        head = file.read(4)
+        if len(head) < 4:
+            return 2
+        if head[0] != 0xFF or head[1] == 0xDA:
+            return place
+        is_filling = head[1] == 0xFF
+        place += 1 if is_filling else 2 + int.from_bytes(head[2:])

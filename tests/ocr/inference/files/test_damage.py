@@ -168,6 +168,11 @@ def test_an_intact_image_has_no_warning_whatever_is_after_it(opened, picture, na
     assert page.warnings == []
 
 
+def test_a_jpeg_with_bytes_that_only_fill_has_no_warning(opened, picture):
+    content = encoded(picture, "JPEG").replace(b"\xff\xc0", b"\xff\xff\xff\xc0", 1)
+    assert opened(content)[0].warnings == []
+
+
 def test_the_examples_have_no_warning(opened):
     for path in sorted(EXAMPLES.glob("*.[ptw][ien]*")):
         if path.suffix != ".pdf":
