@@ -63,12 +63,16 @@ def load_damaged(image: Image.Image) -> None:
 
 
 def blank_undecoded(pixels: Pixels) -> bool:
-    """Make white what is one colour down to the end. False where that leaves almost nothing."""
-    rows = len(pixels)
-    while rows and (pixels[rows - 1] == pixels[-1, -1]).all():
-        rows -= 1
-    is_useful = rows >= min(_USEFUL_ROWS, len(pixels))
-    pixels[rows:] = 255
+    """Make white what is one colour down to the end, or black from the start: a bitmap is stored
+    from its last row to its first. False where that leaves almost nothing."""
+    first, last = 0, len(pixels)
+    while last and (pixels[last - 1] == pixels[-1, -1]).all():
+        last -= 1
+    while first < last and not pixels[first].any():
+        first += 1
+    is_useful = last - first >= min(_USEFUL_ROWS, len(pixels))
+    pixels[:first] = 255
+    pixels[last:] = 255
     return is_useful
 
 
