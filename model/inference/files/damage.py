@@ -63,12 +63,16 @@ def load_damaged(image: Image.Image) -> None:
 
 
 def blank_undecoded(pixels: Pixels) -> bool:
-    """Make white what is one colour down to the end. False where that leaves almost nothing."""
-    rows = len(pixels)
-    while rows and (pixels[rows - 1] == pixels[-1, -1]).all():
-        rows -= 1
-    is_useful = rows >= min(_USEFUL_ROWS, len(pixels))
-    pixels[rows:] = 255
+    """Make white what is one colour down to the end, or black from the start: a bitmap is stored
+    from its last row to its first. False where that leaves almost nothing."""
+    first, last = 0, len(pixels)
+    while last and (pixels[last - 1] == pixels[-1, -1]).all():
+        last -= 1
+    while first < last and not pixels[first].any():
+        first += 1
+    is_useful = last - first >= min(_USEFUL_ROWS, len(pixels))
+    pixels[:first] = 255
+    pixels[last:] = 255
     return is_useful
 
 
@@ -123,12 +127,24 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _is_ended_jpeg(file: io.BufferedReader) -> bool:
-    file.seek(2)
-    while len(head := file.read(4)) == 4 and head[1] != 0xDA:  # where the picture itself begins
-        file.seek(int.from_bytes(head[2:]) - 2, io.SEEK_CUR)
+    file.seek(_picture_of_jpeg(file))
     last = b""
     while block := file.read(_BLOCK_BYTES):
         if b"\xff\xd9" in last + block:
             return True
         last = block[-1:]
     return False
+
+
+def _picture_of_jpeg(file: io.BufferedReader) -> int:
+    """Where it begins: a preview, which has an end of its own, is before it."""
+    place = 2
+    while True:
+        file.seek(place)
+        head = file.read(4)
+        if len(head) < 4:
+            return 2
+        if head[0] != 0xFF or head[1] == 0xDA:
+            return place
+        is_filling = head[1] == 0xFF
+        place += 1 if is_filling else 2 + int.from_bytes(head[2:])

@@ -93,10 +93,11 @@ def test_an_image_without_its_last_bytes_is_read_with_a_warning(opened, picture,
         assert rows_alike(page.pixels, picture) >= 220
 
 
-def test_what_was_not_decoded_is_white(opened, picture):
-    content = encoded(picture, "PNG")
+@pytest.mark.parametrize(("kind", "missing"), [("PNG", slice(-60, None)), ("BMP", slice(60))])
+def test_what_was_not_decoded_is_white(opened, picture, kind, missing):
+    content = encoded(picture, kind)
     (page,) = opened(content[: len(content) // 2])
-    assert (page.pixels[-60:] == 255).all()
+    assert (page.pixels[missing] == 255).all()
 
 
 def test_a_png_with_one_bad_byte_is_read_wherever_that_is(opened, picture):
@@ -166,6 +167,11 @@ def test_an_intact_image_has_no_warning_whatever_is_after_it(opened, picture, na
     kind, options = INTACT[name]
     (page,) = opened(encoded(picture, kind, **options) + after)
     assert page.warnings == []
+
+
+def test_a_jpeg_with_bytes_that_only_fill_has_no_warning(opened, picture):
+    content = encoded(picture, "JPEG").replace(b"\xff\xc0", b"\xff\xff\xff\xc0", 1)
+    assert opened(content)[0].warnings == []
 
 
 def test_the_examples_have_no_warning(opened):

@@ -91,3 +91,7 @@ def test_a_pdf_that_was_cut_off_is_refused_with_the_remedy(refused):
 def test_a_pdf_that_never_said_where_its_objects_are_is_read(opened):
     end = PLAIN.rindex(b"startxref")
     assert len(opened(PLAIN[:end] + b"startxref\n0\n%%EOF\n", dpi=36)) == 1
+
+
+def test_a_pdf_that_lacks_what_is_behind_its_trailer_is_read(opened):
+    assert len(opened(PLAIN[: PLAIN.rindex(b"startxref")], dpi=36)) == 1
