@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -89,22 +90,23 @@ class DocumentInference:
                 for name in request.artifacts
             ]
             for decoded in pages:
-                page = self._read(decoded, min_confidence=request.min_confidence)
+                page = self._read(decoded, request)
                 summary.add(page)
                 for write in writers:
                     write(page)
         return Outputs(result=summary.result(), files=_files(request.artifacts, directory))
 
-    def _read(self, decoded: Decoded, *, min_confidence: float) -> Page:
+    def _read(self, decoded: Decoded, request: Request) -> Page:
         started = time.perf_counter()
         image = decoded.image
         if image.layer is None:
+            read = partial(self._engine.read, quality=request.quality or self._settings.quality)
             with self._lock:
-                pixels, rotation, lines = read_upright(self._engine.read, image.pixels)
+                pixels, rotation, lines = read_upright(read, image.pixels)
         else:
             pixels, rotation, lines = image.pixels, 0, list(image.layer)
         # Arranged before they are left out: a faint piece may belong to a certain line.
-        blocks = [without_faint(block, min_confidence) for block in arrange(lines)]
+        blocks = [without_faint(block, request.min_confidence) for block in arrange(lines)]
         return Page(
             number=decoded.number,
             image=image.turned(pixels, rotation),

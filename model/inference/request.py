@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from truss_outbox import File, InferenceRequest
 
 from .files.page_ranges import PageRanges
+from .settings import Quality
 
 MIN_DPI = 36
 MAX_DPI = 600
@@ -41,7 +42,8 @@ class Request(InferenceRequest):
     """`pages` and `dpi` choose what is rendered (images have their own pixels, whatever `dpi`).
 
     `artifacts` names the files wanted; `pages` among them stands for one
-    `pages/page-NNNN.png` a page. Lines read with less than `min_confidence` are left out.
+    `pages/page-NNNN.png` a page. Lines read with less than `min_confidence` are left out. Where
+    `quality` is not chosen it is the settings'.
     """
 
     document: File
@@ -51,6 +53,7 @@ class Request(InferenceRequest):
     dpi: int = Field(default=150, ge=MIN_DPI, le=MAX_DPI)
     password: Annotated[SecretStr, AfterValidator(_encodable)] | None = None
     min_confidence: float = Field(default=0.5, ge=0, le=1)
+    quality: Quality | None = None
     artifacts: Annotated[list[ArtifactName], AfterValidator(_once_each)] = Field(
         default=["document.json", "text.txt"], min_length=1
     )

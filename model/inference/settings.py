@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 
 _MODEL_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Quality = Literal["fast", "accurate"]
+"""`fast` looks once for lines, at the least scale at which the low ones are found; `accurate` at
+several, for text of any height."""
 
 
 def _inside(file: str) -> str:
@@ -56,12 +61,14 @@ class InferenceSettings(PageLimits):
     opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory,
     for a PDF a quarter of it.
 
-    `threads` is how many one page is read with; `gpu` needs onnxruntime-gpu in the image.
+    `quality` is for requests that do not choose. `threads` is how many one page is read with;
+    `gpu` needs onnxruntime-gpu in the image.
     """
 
     max_document_seconds: float = Field(default=3000, gt=0)
     max_page_seconds: float = Field(default=30, gt=0)
     max_decoding_bytes: int = Field(default=1 << 30, ge=64 << 20)
+    quality: Quality = "accurate"
     threads: int = Field(default=2, ge=1, le=64)
     gpu: bool = False
     detection: Weights | None = None

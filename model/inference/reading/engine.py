@@ -1,126 +1,145 @@
-"""Text lines of one page image, by rapidocr's PP-OCR models."""
+"""Text lines of one page image, each found at the scale that its height asks for."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from rapidocr import RapidOCR
-from rapidocr.utils.process_img import map_boxes_to_original
 
-from truss_outbox.contract.errors import ConfigurationError
+from ..settings import InferenceSettings, Quality
+from .boxes import covering, height, overlap
+from .ink import Ink
+from .lines import read_lines
+from .models import Box, Models, load_models
+from .pyramid import Pyramid
+from .reading import Line, Pixels
+from .tiles import ONE_PASS, find_lines, find_lines_at_once
 
-from ..settings import InferenceSettings
-from .parameters import rapidocr_parameters
-from .reading import Line, Pixels, Quad
-from .words import split_words
+_LEAST_HEIGHT = 20  # pixels at a reduced scale: lower lines are read at a larger one
+_CERTAIN = 0.9  # what is read at a reduced scale with less confidence is read again at a larger one
+_FIRST_LOOK = 1000  # pixels a side of a large page's smallest scale
+_GIANT = 3  # halvings of another page: the letters that fill it are of a height that is found
+_PART = 1 / 3  # of a line's height: what is lower and in it may be text between its letters
+_LEAST_PART = 4  # characters of such text: less are strokes of the large letters
+_MISSED = 0.3  # a line of which less lies in others was found on a reduced page alone
 
-_CUDA = "CUDAExecutionProvider"
-_TURNED_LINE = 1.5  # rapidocr turns a line image that is this much taller than wide
+_FAST_LOOK = 640  # pixels a side of the copy that tells how high the lines are
+_FAST_HEIGHT = 16  # pixels that the low lines get: the least that is found for certain
+_FAST_UNSEEN = 0.4  # of the ink; where more is in no line of the copy, lines may be too low for it
 
 
 class Engine:
-    """Reads one page at a time: not for two threads at once.
+    """Reads one page at a time: not for two threads at once."""
 
-    Everything is set when rapidocr is constructed, because what is passed to a call sticks to it.
-    """
+    def __init__(self, models: Models) -> None:
+        self._models = models
 
-    def __init__(self, ocr: Any) -> None:
-        self._ocr = ocr
+    def read(self, pixels: Pixels, quality: Quality = "accurate") -> list[Line]:
+        """The lines, in no order that can be relied on.
 
-    def read(self, pixels: Pixels) -> list[Line]:
-        """The lines as the models find them, in no order that can be relied on."""
-        page = _not_too_narrow(pixels)
-        resized, record = self._ocr.preprocess_img(page)
-        # Its own __call__ would go on to pair words with lines, which it loses count of where a
-        # line is blank, and to give words the confidences of other characters.
-        detected, _, recognised, _ = self._ocr.run_ocr_steps(resized, record)
-        if detected.boxes is None or recognised.txts is None:
-            return []
-        boxes = map_boxes_to_original(detected.boxes, record, *page.shape[:2])
-        found = zip(boxes, recognised.txts, recognised.scores, recognised.word_results, strict=True)
-        return [
-            _line(box, text, score, characters)
-            for box, text, score, characters in found
-            if text.strip()
-        ]
-
-    def providers(self) -> set[str]:
-        """What the models run on; they load when the first text is read."""
-        sessions = (self._ocr.text_det.session, self._ocr.text_rec.session)
-        return {session.session.get_providers()[0] for session in sessions}
+        An accurate reading looks for large letters on a reduced page first, and at each larger
+        scale for what is left of the ink. A fast one looks once, at the scale of the lowest lines.
+        """
+        search = _Search(self._models, pixels)
+        if quality == "fast":
+            search.read_at_one_scale()
+        else:
+            for halvings in _halvings(pixels):
+                search.read_large(halvings)
+            search.read_rest()
+        return search.lines
 
 
 def load_engine(settings: InferenceSettings, data_directory: Path) -> Engine:
-    """Load the models and read a first picture. Raises ConfigurationError."""
-    engine = Engine(RapidOCR(params=rapidocr_parameters(settings, data_directory)))
-    try:
-        lines = engine.read(_picture_with_text())
-    except Exception as error:  # the runtime's errors have no base of their own
-        raise ConfigurationError("inference", "the weights are not models that can run") from error
-    if not lines:
-        raise ConfigurationError("inference", "the weights read nothing from a picture with text")
-    if settings.gpu and engine.providers() != {_CUDA}:
-        raise ConfigurationError(
-            "inference.gpu",
-            "the models run on the CPU: install onnxruntime-gpu, or set it to false",
-        )
-    return engine
+    """The engine, warm. Raises ConfigurationError."""
+    return Engine(load_models(settings, data_directory))
 
 
-def _picture_with_text() -> Pixels:
-    # rapidocr enlarges what is less than 736 pixels high or wide: a strip would take four times
-    # as long to read, and a model as much longer to load.
-    picture = np.full((736, 736, 3), 255, np.uint8)
-    cv2.putText(picture, "Outbox", (40, 400), cv2.FONT_HERSHEY_SIMPLEX, 3, (0, 0, 0), 6)
-    return picture
+def _halvings(pixels: Pixels) -> Sequence[int]:
+    """How often the page is halved for each look before the last, from the smallest scale."""
+    longest = max(pixels.shape[:2])
+    if longest <= ONE_PASS:
+        return (_GIANT,)
+    return range(int(np.ceil(np.log2(longest / _FIRST_LOOK))), 0, -1)
 
 
-def _not_too_narrow(pixels: Pixels) -> Pixels:
-    """White added below or to the right: rapidocr rounds away, or blows up, a very narrow page."""
-    height, width = pixels.shape[:2]
-    least = max(32, max(height, width) // 4)
-    below, right = max(least - height, 0), max(least - width, 0)
-    if not below and not right:
-        return pixels
-    white = (255, 255, 255)
-    padded: Pixels = cv2.copyMakeBorder(
-        pixels, 0, below, 0, right, cv2.BORDER_CONSTANT, value=white
-    )
-    return padded
+class _Search:
+    """A page, the lines read so far, and what is left to be read."""
+
+    def __init__(self, models: Models, pixels: Pixels) -> None:
+        self.lines: list[Line] = []
+        self._models = models
+        self._page = Pyramid(pixels)
+        self._ink = Ink(self._page.halved(1))
+        self._read: list[Box] = []
+        self._too_low: list[Box] | None = None
+
+    def read_large(self, halvings: int) -> None:
+        """Read the lines that are high, and certain, on the page halved so often."""
+        scale = 0.5**halvings
+        if self._too_low is not None and not self._high(self._too_low, scale):
+            return
+        boxes = find_lines(self._models, self._page.halved(halvings), ink=self._ink, scale=scale)
+        high = self._high(boxes, scale)
+        self._too_low = [box for box in boxes if not any(box is other for other in high)]
+        self._take(high, least=_CERTAIN)
+
+    def read_rest(self) -> None:
+        """Read all that is found on the whole page, and what was only found on a reduced one."""
+        pixels = self._page.halved(0)
+        if self._read or max(pixels.shape[:2]) > ONE_PASS:
+            boxes = find_lines(self._models, pixels, ink=self._ink, scale=1.0)
+        else:
+            boxes = find_lines_at_once(self._models, pixels)
+        self._take(boxes)
+        missed = [box for box in self._too_low or [] if overlap(box, self._read) < _MISSED]
+        self._take(missed, least=_CERTAIN)
+
+    def read_at_one_scale(self) -> None:
+        pixels = self._page.halved(0)
+        scale = self._scale_of_low_lines()
+        if scale == 1.0 and max(pixels.shape[:2]) <= ONE_PASS:
+            self._take(find_lines_at_once(self._models, pixels))
+        else:
+            page = _scaled(pixels, scale)
+            self._take(find_lines(self._models, page, ink=self._ink, scale=scale))
+
+    def _scale_of_low_lines(self) -> float:
+        pixels = self._page.halved(0)
+        scale = min(_FAST_LOOK / max(pixels.shape[:2]), 1.0)
+        look = Ink(self._page.halved(1))
+        boxes = find_lines(self._models, _scaled(pixels, scale), ink=look, scale=scale)
+        before = look.amount()
+        look.take(boxes)
+        if not boxes or look.amount() > _FAST_UNSEEN * before:
+            return 1.0
+        low = float(np.percentile([height(box) for box in boxes], 20))
+        return min(_FAST_HEIGHT / low, 1.0)
+
+    def _take(self, boxes: Sequence[Box], *, least: float = 0.0) -> None:
+        """Read those of the boxes that are not what was read already, and keep what reads with at
+        `least` this confidence."""
+        around = [covering(box, self._read) for box in boxes]
+        new = [
+            (box, other is not None)
+            for box, other in zip(boxes, around, strict=True)
+            if other is None or height(box) < _PART * height(other)
+        ]
+        lines = read_lines(self._models, self._page, [box for box, _ in new])
+        for (box, is_part), line in zip(new, lines, strict=True):
+            if line is None or line.confidence < (max(least, _CERTAIN) if is_part else least):
+                continue
+            if is_part and len(line.text) < _LEAST_PART:
+                continue
+            self.lines.append(line)
+            self._read.append(box)
+        self._ink.take(self._read)
+
+    def _high(self, boxes: Sequence[Box], scale: float) -> list[Box]:
+        return [box for box in boxes if height(box) * scale >= _LEAST_HEIGHT]
 
 
-def _line(box: Sequence[Sequence[float]], text: str, score: float, characters: Any) -> Line:
-    quad = _as_read(box)
-    columns = _columns(text, characters)
-    words = split_words(
-        text,
-        centres=[min((column + 0.5) / characters.line_txt_len, 1.0) for column in columns],
-        confidences=characters.confs,
-        quad=quad,
-    )
-    return Line(text=text, confidence=float(score), quad=quad, words=words)
-
-
-def _columns(text: str, characters: Any) -> list[float]:
-    """The column of each character; white space, which has none, lies between its neighbours."""
-    known = iter([column for word in characters.word_cols for column in word])
-    columns = [None if character.isspace() else next(known) for character in text]
-    places = [place for place, column in enumerate(columns) if column is not None]
-    found = [column for column in columns if column is not None]
-    return [float(column) for column in np.interp(range(len(text)), places, found)]
-
-
-def _as_read(box: Sequence[Sequence[float]]) -> Quad:
-    corners = [(float(x), float(y)) for x, y in box]
-    top_left, top_right, bottom_right, bottom_left = corners
-    width = max(_distance(top_left, top_right), _distance(bottom_left, bottom_right))
-    height = max(_distance(top_left, bottom_left), _distance(top_right, bottom_right))
-    if int(height) >= int(width) * _TURNED_LINE:  # read from its top to its bottom
-        return (top_right, bottom_right, bottom_left, top_left)
-    return (top_left, top_right, bottom_right, bottom_left)
-
-
-def _distance(one: tuple[float, float], other: tuple[float, float]) -> float:
-    return float(np.hypot(other[0] - one[0], other[1] - one[1]))
+def _scaled(pixels: Pixels, scale: float) -> Pixels:
+    size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
+    scaled: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return scaled

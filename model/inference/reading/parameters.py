@@ -20,10 +20,14 @@ def rapidocr_parameters(settings: InferenceSettings, data_directory: Path) -> di
     return {
         "Global.log_level": "critical",
         "Global.use_cls": False,  # it turns good lines
+        "Global.use_vertical_padding": False,  # it makes black margins
         "Global.return_word_box": True,
         # Files that are named are never downloaded.
         "Det.model_path": _weights(settings.detection, _DETECTION, data_directory),
         "Rec.model_path": _weights(settings.recognition, _RECOGNITION, data_directory),
+        # What is to be found at which scale is chosen before.
+        "Det.limit_side_len": 32,
+        "Det.max_candidates": 10_000,
         "Rec.rec_batch_num": 1,
         "EngineConfig.onnxruntime.intra_op_num_threads": min(settings.threads, os.cpu_count() or 1),
         "EngineConfig.onnxruntime.use_cuda": settings.gpu,

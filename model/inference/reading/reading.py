@@ -1,5 +1,6 @@
 """What was read: pages, their lines, the lines' words."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,6 +17,18 @@ Point = tuple[float, float]
 Quad = tuple[Point, Point, Point, Point]
 """Corners in pixels, clockwise as the text is read: top left, top right, bottom right, bottom left.
 """
+
+
+def is_wide(quad: Quad) -> bool:
+    """Whether it is read from left to right (or right to left), not from top to bottom."""
+    (left, top), (right, bottom) = quad[0], quad[1]
+    return abs(right - left) >= abs(bottom - top)
+
+
+def height_of(quad: Quad) -> float:
+    """Of a line's characters."""
+    return max(math.dist(quad[0], quad[3]), 1.0)
+
 
 DpiSource = Literal["rendered", "image", "assumed"]
 TextSource = Literal["ocr", "layer"]
@@ -37,10 +50,13 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
+    """`vertical`: its characters stand upright, one below the other."""
+
     text: str
     confidence: float
     quad: Quad
     words: Sequence[Word]
+    vertical: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,11 @@ def needs_space(before: str, after: str) -> bool:
     return not (_IDEOGRAPH.match(before[-1]) and _IDEOGRAPH.match(after[0]))
 
 
+def is_ideographic(text: str) -> bool:
+    """Whether most of it is Chinese or Japanese."""
+    return 2 * len(_IDEOGRAPH.findall(text)) > len(text)
+
+
 def split_words(
     text: str, *, centres: Sequence[float], confidences: Sequence[float], quad: Quad
 ) -> list[Word]:

@@ -16,7 +16,7 @@ from PIL import Image
 from model.inference import Request, load
 from model.inference.reading.engine import Engine
 from model.inference.reading.reading import Line, Pixels
-from model.inference.settings import InferenceSettings
+from model.inference.settings import InferenceSettings, Quality
 from tests.tiny_truss import PROJECT
 from truss_outbox import Outputs
 
@@ -44,12 +44,12 @@ class RememberingEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._read: dict[tuple[object, str], list[Line]] = {}
+        self._read: dict[tuple[object, ...], list[Line]] = {}
 
-    def read(self, pixels: Pixels) -> list[Line]:
-        picture = (pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest())
+    def read(self, pixels: Pixels, quality: Quality = "accurate") -> list[Line]:
+        picture = (pixels.shape, hashlib.sha256(pixels.tobytes()).hexdigest(), quality)
         if picture not in self._read:
-            self._read[picture] = self._engine.read(pixels)
+            self._read[picture] = self._engine.read(pixels, quality)
         return list(self._read[picture])
 
 
