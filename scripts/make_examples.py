@@ -4,8 +4,8 @@ A maintainer's tool; what it draws is committed. Needs `fpdf2` and the fonts of 
 fonts-liberation, fonts-wqy-zenhei and fonts-ipafont-gothic.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,22 +29,20 @@ A4 = (595.0, 842.0)
 A5 = (420.0, 595.0)
 
 Grey = npt.NDArray[np.uint8]
-Rows = tuple[int, tuple[float, ...]]
-"""How many rows a table has, and where its columns begin (points from the margin)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Style:
     """How a text is set: a title first, a gap after each line that is short. Lengths in points.
 
-    `tables` maps a cell's text, the first of a table, to the table's rows and columns.
+    A table's rows have tabs between their cells; `columns` are where these begin, from the margin.
     """
 
     fonts: tuple[str, str]
     page: tuple[float, float] = A4
     size: float = 11.5
     margin: float = 72.0
-    tables: Mapping[str, Rows] = field(default_factory=dict)
+    columns: tuple[float, ...] = (0.0,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,17 +62,16 @@ def place(text: str, style: Style) -> list[list[Placed]]:
 
 
 def _place_page(lines: list[str], style: Style) -> Iterator[Placed]:
-    y, longest, remaining = style.margin, max(map(len, lines)), list(lines)
-    first = True
-    while remaining:
-        rows, columns = style.tables.get(remaining[0], (1, (0.0,)))
-        for _ in range(rows):
-            size = style.size * (1.5 if first else 1.0)
-            for column in columns:
-                x = style.margin + column
-                yield Placed(text=(line := remaining.pop(0)), x=x, y=y, size=size, bold=first)
-            y, first = y + size * 1.55, False
-        if len(line) < 0.8 * longest or rows > 1:
+    y, rows = style.margin, [line.split("\t") for line in lines]
+    longest = max(len(cell) for cells in rows for cell in cells)
+    for number, cells in enumerate(rows):
+        size = style.size * (1.5 if number == 0 else 1.0)
+        for text, column in zip(cells, style.columns, strict=False):
+            x = style.margin + column
+            yield Placed(text=text, x=x, y=y, size=size, bold=number == 0)
+        y += size * 1.55
+        is_last = number + 1 == len(rows) or len(rows[number + 1]) == 1
+        if is_last if len(cells) > 1 else len(cells[0]) < 0.8 * longest:
             y += style.size * 0.8
 
 
@@ -172,16 +169,16 @@ def _fax_tiff(pages: list[list[Placed]], style: Style, path: Path) -> None:
     )
 
 
-INVOICE_TABLES = {"Menge": (5, (0.0, 70.0, 350.0))}
-DELIVERY_TABLES = {"Quantity": (5, (0.0, 110.0))}
-ACCOUNTS_TABLES = {"Income": (5, (0.0, 220.0))}
+INVOICE_COLUMNS = (0.0, 70.0, 350.0)
+DELIVERY_COLUMNS = (0.0, 110.0)
+ACCOUNTS_COLUMNS = (0.0, 220.0)
 
 EXAMPLE_FILES: list[tuple[str, Style, Callable[[list[list[Placed]], Style, Path], None]]] = [
-    ("minutes.pdf", Style(fonts=SERIF, tables=ACCOUNTS_TABLES), draw_pdf),
+    ("minutes.pdf", Style(fonts=SERIF, columns=ACCOUNTS_COLUMNS), draw_pdf),
     ("scanned-letter.pdf", Style(fonts=SERIF), _scanned_pdf),
-    ("upside-down.png", Style(fonts=SANS, tables=DELIVERY_TABLES), _upside_down_png),
+    ("upside-down.png", Style(fonts=SANS, columns=DELIVERY_COLUMNS), _upside_down_png),
     ("photo.png", Style(fonts=SANS, page=A5, size=12, margin=46), _photo_png),
-    ("rechnung.pdf", Style(fonts=SANS, tables=INVOICE_TABLES), draw_pdf),
+    ("rechnung.pdf", Style(fonts=SANS, columns=INVOICE_COLUMNS), draw_pdf),
     ("lettre.webp", Style(fonts=SERIF), _webp),
     ("notice-zh.png", Style(fonts=CHINESE, size=14), _png),
     ("notice-ja.png", Style(fonts=JAPANESE, size=14), _png),
