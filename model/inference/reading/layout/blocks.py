@@ -71,5 +71,5 @@ def _cells(row: Sequence[Placed], columns: Sequence[float]) -> list[Line | None]
     """A line for each column, from left to right, None where it has none."""
     cells: list[list[Placed]] = [[] for _ in range(len(columns) + 1)]
     for piece in row:
-        cells[bisect(columns, (piece.left + piece.right) / 2)].append(piece)
+        cells[bisect(columns, piece.middle)].append(piece)
     return [join(cell).line if cell else None for cell in cells]

@@ -7,7 +7,7 @@ from statistics import fmean
 from ..words import is_ideographic
 from .placed import Placed
 from .rivers import River
-from .rows import are_level
+from .rows import are_level, rows_of
 
 _PAIRED = 0.6  # of the shorter side's lines: fewer that are level with another make no rows
 _AS_MANY = 0.4  # of the longer side's lines, on the shorter one, make rows of both
@@ -17,23 +17,38 @@ _FOLLOWING = 1.8  # of its height, from a line to the next of the same paragraph
 _ALONE = 0.5  # of the lines of a side that no other follows: these are labels, not a note
 
 
-def is_between_columns(pieces: Sequence[Placed], river: River, whole: Sequence[River]) -> bool:
+def is_between_columns(pieces: Sequence[Placed], river: River) -> bool:
     """Whether what is left of the river is read before what is right of it.
 
-    Otherwise they are cells. `whole` are all rivers that run through the pieces.
+    Otherwise they are cells. `pieces` are those that it has on both sides.
     """
-    edges = [-float("inf"), *sorted({other.x for other in whole}), float("inf")]
-    place = edges.index(river.x)
-    left = [piece for piece in pieces if edges[place - 1] < _middle(piece) < river.x]
-    right = [piece for piece in pieces if river.x < _middle(piece) < edges[place + 1]]
-    fewer, more = sorted((left, right), key=len)
+    left = _next_to(river.x, [piece for piece in pieces if piece.middle < river.x])
+    right = _next_to(river.x, [piece for piece in pieces if piece.middle >= river.x])
+    fewer, more = sorted((left, right), key=lambda side: len(rows_of(side)))
     paired = sum(any(are_level(piece, other) for other in more) for piece in fewer)
     if paired < _PAIRED * len(fewer) or (is_prose(left) and is_prose(right)):
         return True
-    if len(fewer) >= _AS_MANY * len(more):
+    if len(rows_of(fewer)) >= _AS_MANY * len(rows_of(more)):
         return False
-    alone = len(fewer) - sum(_follows(*pair) for pair in pairwise(sorted(fewer, key=_top)))
+    levels = sorted(fewer, key=lambda piece: piece.level)
+    alone = len(fewer) - sum(_follows(*pair) for pair in pairwise(levels))
     return alone < _ALONE * len(fewer)
+
+
+def _next_to(x: float, side: Sequence[Placed]) -> list[Placed]:
+    """Of the lines on a side of a river, those that are not beyond another one."""
+    column: list[Placed] = []
+    left = right = x
+    for piece in sorted(side, key=lambda piece: min(abs(piece.left - x), abs(piece.right - x))):
+        if not column or (piece.right > left and piece.left < right):
+            left, right = _hull(column, piece)
+            column.append(piece)
+    return column
+
+
+def _hull(column: Sequence[Placed], piece: Placed) -> tuple[float, float]:
+    both = [*column, piece]
+    return min(each.left for each in both), max(each.right for each in both)
 
 
 def is_prose(column: Sequence[Placed]) -> bool:
@@ -51,11 +66,3 @@ def _words(text: str) -> float:
 
 def _follows(before: Placed, after: Placed) -> bool:
     return after.level - before.level < _FOLLOWING * max(before.height, after.height)
-
-
-def _middle(piece: Placed) -> float:
-    return (piece.left + piece.right) / 2
-
-
-def _top(piece: Placed) -> float:
-    return piece.top

@@ -25,6 +25,10 @@ class Placed:
         return self.right - self.left
 
     @property
+    def middle(self) -> float:
+        return (self.left + self.right) / 2
+
+    @property
     def level(self) -> float:
         return (self.top + self.bottom) / 2
 

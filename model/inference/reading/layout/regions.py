@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
 from .columns import is_between_columns
@@ -10,6 +9,7 @@ from .placed import Placed
 from .rivers import River, rivers_of
 
 HEADING = 1.3  # times the usual height of lines
+_AS_LONG = 0.8  # as the longest: a river between columns goes before one between cells
 _ROUNDS = 40  # of cuts within cuts: no page that people read has more
 
 
@@ -26,18 +26,49 @@ def in_reading_order(pieces: Sequence[Placed], rounds: int = _ROUNDS) -> list[Re
     if not rivers:
         return [Region(pieces=pieces)] if pieces else []
     longest = max(rivers, key=lambda river: river.length)
-    beside = [piece for piece in pieces if longest.top < piece.level < longest.bottom]
-    if len(beside) < len(pieces):
-        above = [piece for piece in pieces if piece.level <= longest.top]
-        below = [piece for piece in pieces if piece.level >= longest.bottom]
-        parts = [above, beside, below]
-    else:
-        whole = [river for river in rivers if _is_whole(river, pieces)]
-        columns = [river for river in whole if is_between_columns(pieces, river, whole)]
-        if not columns:
-            return [Region(pieces=pieces, columns=sorted({river.x for river in whole}))]
-        parts = _sections(pieces) or _split(pieces, columns)
-    return [region for part in parts for region in in_reading_order(part, rounds - 1)]
+    as_long = [river for river in rivers if river.length >= _AS_LONG * longest.length]
+    for river in sorted(as_long, key=lambda river: -river.length):
+        if is_between_columns(_between(pieces, river.first, river.last), river):
+            parts = _around_columns(pieces, river)
+            return [region for part in parts for region in in_reading_order(part, rounds - 1)]
+    above, rows, below = _cut(pieces, longest.first, longest.last)
+    return [
+        *in_reading_order(above, rounds - 1),
+        Region(pieces=rows, columns=_whole(rows)),
+        *in_reading_order(below, rounds - 1),
+    ]
+
+
+def _around_columns(pieces: Sequence[Placed], river: River) -> Sequence[Sequence[Placed]]:
+    above, beside, below = _cut(pieces, river.top, river.bottom)
+    if above or below:
+        return above, beside, below
+    left = [piece for piece in pieces if piece.middle < river.x]
+    right = [piece for piece in pieces if piece.middle >= river.x]
+    return _sections(pieces) or (left, right)
+
+
+def _cut(pieces: Sequence[Placed], top: float, bottom: float) -> list[list[Placed]]:
+    return [
+        [piece for piece in pieces if piece.level <= top],
+        _between(pieces, top, bottom),
+        [piece for piece in pieces if piece.level >= bottom],
+    ]
+
+
+def _between(pieces: Sequence[Placed], top: float, bottom: float) -> list[Placed]:
+    return [piece for piece in pieces if top < piece.level < bottom]
+
+
+def _whole(pieces: Sequence[Placed]) -> list[float]:
+    """The places of the rivers that no line crosses at all, from left to right."""
+    return sorted(
+        {
+            river.x
+            for river in rivers_of(pieces)
+            if len(_between(pieces, river.top, river.bottom)) == len(pieces)
+        }
+    )
 
 
 def _sections(pieces: Sequence[Placed]) -> list[list[Placed]]:
@@ -54,16 +85,3 @@ def _sections(pieces: Sequence[Placed]) -> list[list[Placed]]:
             above = [other for other in pieces if other.bottom <= piece.top]
             return [above, [other for other in pieces if other.bottom > piece.top]]
     return []
-
-
-def _is_whole(river: River, pieces: Sequence[Placed]) -> bool:
-    return all(river.top < piece.level < river.bottom for piece in pieces)
-
-
-def _split(pieces: Sequence[Placed], rivers: Sequence[River]) -> list[list[Placed]]:
-    """The columns between the rivers, from left to right."""
-    edges = [-float("inf"), *sorted({river.x for river in rivers}), float("inf")]
-    return [
-        [piece for piece in pieces if left < (piece.left + piece.right) / 2 <= right]
-        for left, right in pairwise(edges)
-    ]

@@ -13,13 +13,18 @@ _LEAST_LINES = 2  # on each side, that have others beside them
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class River:
-    """From `top` to `bottom`, `x` in its middle; `length` is how far there are lines on both
-    sides."""
+    """No line crosses `x` between `top` and `bottom`; from `first` to `last` there are lines on
+    both sides."""
 
     x: float
     top: float
     bottom: float
-    length: float
+    first: float
+    last: float
+
+    @property
+    def length(self) -> float:
+        return self.last - self.first
 
 
 def rivers_of(pieces: Sequence[Placed]) -> list[River]:
@@ -52,9 +57,16 @@ def _at(pieces: Sequence[Placed], bank: float, breadth: float) -> list[River]:
         right = [piece for piece in between if piece.left >= bank]
         left, right = _facing(left, right), _facing(right, left)
         if min(len(left), len(right)) >= _LEAST_LINES:
-            length = min(_bottom(left), _bottom(right)) - max(_top(left), _top(right))
             banks = max(piece.right for piece in left), min(piece.left for piece in right)
-            found.append(River(x=sum(banks) / 2, top=top, bottom=bottom, length=length))
+            found.append(
+                River(
+                    x=sum(banks) / 2,
+                    top=top,
+                    bottom=bottom,
+                    first=max(_top(left), _top(right)),
+                    last=min(_bottom(left), _bottom(right)),
+                )
+            )
     return found
 
 
