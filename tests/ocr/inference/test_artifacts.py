@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import math
+import re
 import threading
 
 import numpy as np
@@ -61,7 +62,17 @@ def test_the_result_is_the_documents_in_numbers(minutes):
 
 def test_document_and_text_say_the_same(minutes):
     pages = [[line["text"] for line in page["lines"]] for page in minutes.pages()]
-    assert [page.splitlines() for page in minutes.text().split("\f")] == pages
+    said = [re.split(r"[\t\n]", page.rstrip("\n")) for page in minutes.text().split("\f")]
+    assert said == pages
+
+
+def test_a_table_s_rows_are_lines_of_the_text_and_one_block_of_the_document(minutes):
+    _, second, _ = minutes.pages()
+    [table] = [block for block in second["blocks"] if block["kind"] == "table"]
+    rows = ["\t".join(second["lines"][cell]["text"] for cell in row) for row in table["rows"]]
+    assert rows[0] == "Income\tAmount"
+    assert len(rows) == 5
+    assert "\n".join(rows) in minutes.text()
 
 
 def test_the_document_describes_its_pages(minutes):

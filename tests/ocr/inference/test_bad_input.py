@@ -133,7 +133,7 @@ def test_the_page_that_is_too_large_is_the_one_that_is_named(read):
 
 def test_no_page_is_read_where_a_later_one_is_too_large(inference, reader):
     class Unread:
-        def read(self, pixels):
+        def read(self, pixels, quality):
             raise AssertionError("a page was read")
 
     read = reader(type(inference)(Unread(), InferenceSettings()))

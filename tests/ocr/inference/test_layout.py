@@ -79,3 +79,130 @@ def test_words_lie_between_the_middles_of_their_neighbours():
         (0, 40),
         (60, 100),
     ]
+
+
+def prose(column: int, *, x: float, y: float = 100, rows: int = 8, step: float = 30) -> list[Line]:
+    return [
+        line(f"column {column} has words {row}", x, y + row * step, width=380 - row % 3 * 20)
+        for row in range(rows)
+    ]
+
+
+def kinds(lines: list[Line]) -> list[tuple[str, int]]:
+    return [(block.kind, len(block.rows)) for block in arrange(lines)]
+
+
+def cells(lines: list[Line]) -> list[list[str | None]]:
+    [table] = [block for block in arrange(lines) if block.kind == "table"]
+    return [[cell.text if cell else None for cell in row] for row in table.rows]
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from([0, 7, 15]), st.integers(2, 4))
+def test_columns_of_prose_are_read_one_after_the_other_level_or_not(rng, lower, count):
+    columns = [
+        prose(column, x=50 + 420 * column, y=100 + lower * column) for column in range(count)
+    ]
+    lines = [found for column in columns for found in column]
+    assert texts(rng.sample(lines, len(lines))) == [found.text for found in lines]
+
+
+def test_a_heading_across_columns_parts_what_is_above_from_what_is_below():
+    above = [*prose(0, x=50), *prose(1, x=470)]
+    heading = line("A heading across both", 200, 380, width=500, height=36)
+    below = [*prose(2, x=50, y=460), *prose(3, x=470, y=460)]
+    assert texts([*below, heading, *above]) == [found.text for found in [*above, heading, *below]]
+    assert ("heading", 1) in kinds([*above, heading, *below])
+
+
+def test_a_short_heading_over_columns_that_go_on_below_it_parts_them_too():
+    above = [*prose(0, x=50), *prose(1, x=470)]
+    heading = line("Short", 50, 380, width=90, height=36)
+    below = [*prose(2, x=50, y=460), *prose(3, x=470, y=460)]
+    assert texts([*below, heading, *above]) == [found.text for found in [*above, heading, *below]]
+
+
+def test_a_table_is_read_by_rows_with_none_in_its_empty_cells():
+    rows = [("Item", "Pieces", "Price"), ("Coal", "3", "2.25"), ("Lamp oil", None, "4.00")]
+    lines = [
+        line(text, 50 + 250 * column, 100 + 40 * row, width=12 * len(text))
+        for row, texts_of_row in enumerate(rows)
+        for column, text in enumerate(texts_of_row)
+        if text
+    ]
+    assert cells(lines[::-1]) == [list(row) for row in rows]
+
+
+def test_a_receipt_is_read_by_rows_under_its_shop_s_name():
+    goods = [("Milk", "1.20"), ("Bread", "12.10"), ("Dish soap", "3.49")]
+    lines = [line("CORNER STORE", 120, 20, width=180)]
+    for row, (name, price) in enumerate(goods):
+        lines.append(line(name, 20, 80 + 30 * row, width=12 * len(name)))
+        lines.append(line(price, 380 - 12 * len(price), 80 + 30 * row, width=12 * len(price)))
+    assert texts(lines)[0] == "CORNER STORE"
+    assert cells(lines) == [list(row) for row in goods]
+
+
+def test_a_table_between_prose_has_no_line_of_it():
+    above = [line(f"prose above {row}", 50, 100 + 30 * row, width=800) for row in range(4)]
+    table = [
+        line(f"{column}{row}", 50 + 300 * column, 260 + 30 * row, width=60)
+        for row in range(4)
+        for column in range(3)
+    ]
+    below = [line(f"prose below {row}", 50, 420 + 30 * row, width=800) for row in range(4)]
+    assert kinds([*above, *table, *below]) == [("text", 4), ("table", 4), ("text", 4)]
+
+
+def test_numbers_before_paragraphs_are_of_their_lines():
+    lines = []
+    for number in range(3):
+        lines.append(line(f"{number + 1}.", 50, 100 + 90 * number, width=20))
+        lines += [
+            line(f"item {number} has words {row}", 100, 100 + 90 * number + 28 * row, width=500)
+            for row in range(3)
+        ]
+    said = texts(lines)
+    assert said[0] == "1. item 0 has words 0"
+    assert said[3] == "2. item 1 has words 0"
+    assert len(said) == 9
+
+
+def test_notes_in_the_margin_and_at_the_foot_are_blocks_of_their_own():
+    body = [line(f"a line of the body, number {row}", 50, 100 + 30 * row, width=600)
+            for row in range(20)]  # fmt: skip
+    margin = [line("see the minutes", 720, 131 + 23 * row, width=140, height=14)
+              for row in range(3)]  # fmt: skip
+    foot = line("1 a note at the foot of the page", 50, 760, width=300, height=14)
+    said = kinds([*body, *margin, foot])
+    assert said.count(("note", 3)) == said.count(("note", 1)) == 1
+    assert sum(rows for kind, rows in said if kind == "text") == 20
+
+
+def test_addresses_that_are_not_beside_each_other_are_no_columns():
+    sender = [line(f"sender {row}", 600, 50 + 30 * row) for row in range(3)]
+    receiver = [line(f"receiver {row}", 50, 200 + 30 * row) for row in range(3)]
+    date = line("4 May", 600, 350)
+    lines = [*sender, *receiver, date]
+    assert texts(lines[::-1]) == [found.text for found in lines]
+
+
+def test_words_of_a_text_layer_become_lines_before_columns_are_looked_for():
+    words = [
+        line(f"{column}.{row}.{place}", 50 + 420 * column + 66 * place, 100 + 30 * row, width=60)
+        for column in range(2)
+        for row in range(6)
+        for place in range(6)
+    ]
+    said = texts(random.Random(2).sample(words, len(words)))
+    assert said[0] == "0.0.0 0.0.1 0.0.2 0.0.3 0.0.4 0.0.5"
+    assert [text[:3] for text in said] == [
+        f"{column}.{row}" for column in range(2) for row in range(6)
+    ]
+
+
+def test_vertical_lines_go_from_right_to_left():
+    def column(text: str, x: float) -> Line:
+        quad = ((x + 30, 50), (x + 30, 500), (x, 500), (x, 50))
+        return Line(text=text, confidence=1, quad=quad, words=[], vertical=True)
+
+    assert texts([column("右", 300), column("左", 100), column("中", 200)]) == ["右", "中", "左"]

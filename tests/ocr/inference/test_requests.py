@@ -46,6 +46,7 @@ def test_a_confidence_may_be_a_whole_number(number):
         ("min_confidence", 1.1),
         ("min_confidence", -0.1),
         ("min_confidence", float("nan")),
+        ("quality", "best"),
         ("artifacts", []),
         ("artifacts", ["text.txt", "text.txt"]),
         ("pages", ""),

@@ -22,6 +22,7 @@ RECOGNITION = Path(str(files("rapidocr"))) / "models" / "PP-OCRv6_rec_small.onnx
         ({"threads": 0}, "inference.threads"),
         ({"threads": "2"}, "inference.threads"),
         ({"max_pages": 0}, "inference.max_pages"),
+        ({"quality": "best"}, "inference.quality"),
         ({"detection": {"file": "d.onnx"}}, "inference.detection.sha256"),
         ({"detection": {"file": "../d.onnx", "sha256": "0" * 64}}, "inference.detection.file"),
         ({"detection": {"file": "/d.onnx", "sha256": "0" * 64}}, "inference.detection.file"),
