@@ -14,8 +14,8 @@ _MODEL_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 Quality = Literal["fast", "accurate"]
-"""`fast` looks once for lines, at the least scale at which the low ones are found; `accurate` at
-several, for text of any height."""
+"""`accurate` looks for lines at several scales, for text of any height; `fast` at the least one at
+which the low ones are found, on a page whose lines are about equally high."""
 
 
 def _inside(file: str) -> str:

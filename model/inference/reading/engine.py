@@ -25,7 +25,8 @@ _MISSED = 0.3  # a line of which less lies in others was found on a reduced page
 
 _FAST_LOOK = 640  # pixels a side of the copy that tells how high the lines are
 _FAST_HEIGHT = 16  # pixels that the low lines get: the least that is found for certain
-_FAST_UNSEEN = 0.4  # of the ink; where more is in no line of the copy, lines may be too low for it
+_FAST_HIGHEST = 200  # pixels of the high lines at that scale: the most that is found for certain
+_FAST_UNSEEN = 6  # cells of ink side by side that may be a line too low for the copy
 
 
 class Engine:
@@ -38,15 +39,17 @@ class Engine:
         """The lines, in no order that can be relied on.
 
         An accurate reading looks for large letters on a reduced page first, and at each larger
-        scale for what is left of the ink. A fast one looks once, at the scale of the lowest lines.
+        scale for what is left of the ink. A fast one looks once, at the scale of the lowest lines,
+        if a reduced page shows them all.
         """
         search = _Search(self._models, pixels)
-        if quality == "fast":
-            search.read_at_one_scale()
-        else:
-            for halvings in _halvings(pixels):
-                search.read_large(halvings)
-            search.read_rest()
+        scale = search.scale_of_all() if quality == "fast" else None
+        if scale is not None:
+            search.read_at(scale)
+            return search.lines
+        for halvings in _halvings(pixels):
+            search.read_large(halvings)
+        search.read_rest()
         return search.lines
 
 
@@ -95,26 +98,23 @@ class _Search:
         missed = [box for box in self._too_low or [] if overlap(box, self._read) < _MISSED]
         self._take(missed, least=_CERTAIN)
 
-    def read_at_one_scale(self) -> None:
-        pixels = self._page.halved(0)
-        scale = self._scale_of_low_lines()
-        if scale == 1.0 and max(pixels.shape[:2]) <= ONE_PASS:
-            self._take(find_lines_at_once(self._models, pixels))
-        else:
-            page = _scaled(pixels, scale)
-            self._take(find_lines(self._models, page, ink=self._ink, scale=scale))
+    def read_at(self, scale: float) -> None:
+        """Read what is found at one scale."""
+        page = _scaled(self._page.halved(0), scale)
+        self._take(find_lines(self._models, page, ink=self._ink, scale=scale))
 
-    def _scale_of_low_lines(self) -> float:
+    def scale_of_all(self) -> float | None:
+        """The least at which all lines are found, None if a reduced page does not tell."""
         pixels = self._page.halved(0)
-        scale = min(_FAST_LOOK / max(pixels.shape[:2]), 1.0)
-        look = Ink(self._page.halved(1))
-        boxes = find_lines(self._models, _scaled(pixels, scale), ink=look, scale=scale)
-        before = look.amount()
-        look.take(boxes)
-        if not boxes or look.amount() > _FAST_UNSEEN * before:
-            return 1.0
-        low = float(np.percentile([height(box) for box in boxes], 20))
-        return min(_FAST_HEIGHT / low, 1.0)
+        look = min(_FAST_LOOK / max(pixels.shape[:2]), 1.0)
+        ink = Ink(self._page.halved(1))
+        boxes = find_lines(self._models, _scaled(pixels, look), ink=ink, scale=look)
+        ink.take(boxes)
+        if not boxes or ink.largest() > _FAST_UNSEEN:
+            return None
+        low, high = np.percentile([height(box) for box in boxes], [20, 100], method="lower")
+        scale = float(_FAST_HEIGHT / low)
+        return scale if scale < 1.0 and high * scale < _FAST_HIGHEST else None
 
     def _take(self, boxes: Sequence[Box], *, least: float = 0.0) -> None:
         """Read those of the boxes that are not what was read already, and keep what reads with at

@@ -33,8 +33,10 @@ class Ink:
             larger = cv2.boxPoints(((x, y), (width + around, height + around), angle))
             cv2.fillConvexPoly(self._cells, (larger / _CELL - 0.5).round().astype(np.int32), 0)
 
-    def amount(self) -> int:
-        return int(np.count_nonzero(self._cells))
+    def largest(self) -> int:
+        """How many cells there are at most side by side."""
+        _, _, areas, _ = cv2.connectedComponentsWithStats(self._cells)
+        return int(areas[1:, cv2.CC_STAT_AREA].max(initial=0))
 
     def bounds(self, area: Bounds) -> Bounds | None:
         """What of the area there is to search, None if it is blank."""

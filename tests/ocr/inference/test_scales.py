@@ -8,6 +8,7 @@ import pytest
 
 from model.inference.reading import tiles
 from model.inference.reading.boxes import joined
+from model.inference.reading.engine import Engine
 from model.inference.reading.ink import Ink
 from model.inference.reading.pyramid import Pyramid
 from model.inference.reading.tiles import ONE_PASS, find_lines
@@ -124,6 +125,42 @@ def test_a_page_larger_than_a_pass_loses_nothing(inference, quality):
     lines = inference._engine.read(page, quality)
     assert sorted(line.text for line in lines) == sorted(said)
     assert all(line.confidence > 0.9 for line in lines)
+
+
+class Recording:
+    """Says how many pixels were searched."""
+
+    def __init__(self, models) -> None:
+        self._models, self.searched = models, 0
+
+    def find(self, pixels):
+        self.searched += pixels.shape[0] * pixels.shape[1]
+        return self._models.find(pixels)
+
+    def read(self, pictures):
+        return self._models.read(pictures)
+
+
+def test_a_fast_reading_searches_less_and_says_the_same(inference):
+    page = paper(1200, 1600)
+    for number in range(8):
+        write(page, f"This is line {number} of eight", (100, 150 + 60 * number), size=1)
+    said, searched = {}, {}
+    for quality in ("accurate", "fast"):
+        models = Recording(inference._engine._models)
+        said[quality] = sorted(line.text for line in Engine(models).read(page, quality))
+        searched[quality] = models.searched
+    assert said["fast"] == said["accurate"]
+    assert len(said["fast"]) == 8
+    assert searched["fast"] < searched["accurate"] / 2
+
+
+def test_a_fast_reading_of_a_page_with_giant_and_small_letters_loses_neither(inference):
+    page = paper(1100, 900)
+    write(page, "EXIT", (60, 500), size=13)
+    write(page, "Use the stairs in case of fire", (60, 800), size=0.6)
+    said = {line.text.replace(" ", "") for line in inference._engine.read(page, "fast")}
+    assert said == {"EXIT", "Usethestairsincaseoffire"}
 
 
 @pytest.mark.slow
