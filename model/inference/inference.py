@@ -10,14 +10,15 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from truss_outbox import Outputs, run_isolated
+from truss_outbox import InvalidInputError, Outputs, run_isolated
 
 from .files.documents import Decoded, Opening, open_pages, ready
 from .reading.engine import Engine, load_engine
 from .reading.layout import arrange, without_faint
 from .reading.orientation import read_upright
-from .reading.reading import Page
+from .reading.reading import Line, Page
 from .reading.sources import read_text
+from .reading.unread import REMEDY, judge
 from .request import ArtifactName, Request
 from .settings import InferenceSettings
 from .writing.searchable_pdf import Source
@@ -103,6 +104,7 @@ class DocumentInference:
             ]
             for decoded in pages:
                 page = self._read(decoded, request)
+                self._check_readable(page, request)
                 summary.add(page)
                 for write in writers:
                     write(page)
@@ -115,19 +117,32 @@ class DocumentInference:
         read = partial(self._engine.read, quality=request.quality or self._settings.quality)
         with self._lock:
             text = read_text(partial(read_upright, read), image, mode)
+        judgement = judge(text.lines)
         # Arranged before they are left out: a faint piece may belong to a certain line.
-        blocks = [without_faint(block, request.min_confidence) for block in arrange(text.lines)]
+        blocks = [
+            without_faint(block, request.min_confidence)
+            for block in arrange(_with_text(text.lines))
+        ]
         return Page(
             number=decoded.number,
             image=image.turned(text.pixels, text.rotation),
             rotation=text.rotation,
             blocks=[block for block in blocks if block.lines],
             text_source=text.source,
-            readable=True,
-            warnings=[*image.warnings, *text.warnings],
+            readable=judgement.readable,
+            warnings=[*image.warnings, *text.warnings, *judgement.warnings],
             render_seconds=decoded.seconds,
             read_seconds=time.perf_counter() - started,
         )
+
+    def _check_readable(self, page: Page, request: Request) -> None:
+        if page.readable or (request.unreadable or self._settings.unreadable) == "warn":
+            return
+        raise InvalidInputError("document", f"page {page.number}: {page.warnings[-1]}; {REMEDY}")
+
+
+def _with_text(lines: Iterable[Line]) -> list[Line]:
+    return [line for line in lines if line.text]
 
 
 def _files(artifacts: Iterable[ArtifactName], directory: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from truss_outbox import File, InferenceRequest
 
 from .files.page_ranges import PageRanges
-from .settings import Quality, TextMode
+from .settings import Quality, TextMode, Unreadable
 
 MIN_DPI = 36
 MAX_DPI = 600
@@ -42,9 +42,10 @@ class Request(InferenceRequest):
     """`pages` and `dpi` choose what is rendered (images have their own pixels, whatever `dpi`).
 
     `artifacts` names the files wanted; `pages` among them stands for one
-    `pages/page-NNNN.png` a page. Lines read with less than `min_confidence` are left out. Where
-    `quality` or `text` is not given the settings say how closely is looked for lines, and where a
-    PDF page's text comes from.
+    `pages/page-NNNN.png` a page. Lines read with less than `min_confidence` are left out. With
+    `unreadable: "fail"` a page of text that cannot be read is an error, with "warn" a warning.
+    Where `text` (of a PDF page: from where it comes), `quality` and `unreadable` are not chosen
+    they are the settings'.
     """
 
     document: File
@@ -56,6 +57,7 @@ class Request(InferenceRequest):
     min_confidence: float = Field(default=0.5, ge=0, le=1)
     text: TextMode | None = None
     quality: Quality | None = None
+    unreadable: Unreadable | None = None
     artifacts: Annotated[list[ArtifactName], AfterValidator(_once_each)] = Field(
         default=["document.json", "text.txt"], min_length=1
     )

@@ -17,6 +17,9 @@ Quality = Literal["fast", "accurate"]
 """`accurate` looks for lines at several scales, for text of any height; `fast` at the least one at
 which the low ones are found, on a page whose lines are about equally high."""
 
+Unreadable = Literal["warn", "fail"]
+"""What becomes of a document with a page of text that cannot be read."""
+
 
 def _inside(file: str) -> str:
     # data/ is what `truss push` ships; a path out of it would differ between machines.
@@ -66,8 +69,8 @@ class InferenceSettings(PageLimits):
     `text` is where a PDF page's text comes from: its text layer where that can be trusted (`auto`),
     always (`layer`), or never (`ocr`).
 
-    `quality` is for requests that do not choose. `threads` is how many one page is read with;
-    `gpu` needs onnxruntime-gpu in the image.
+    `quality` and `unreadable` are for requests that do not choose. `threads` is how many one page
+    is read with; `gpu` needs onnxruntime-gpu in the image.
     """
 
     max_document_seconds: float = Field(default=3000, gt=0)
@@ -75,6 +78,7 @@ class InferenceSettings(PageLimits):
     max_decoding_bytes: int = Field(default=1 << 30, ge=64 << 20)
     text: TextMode = "auto"
     quality: Quality = "accurate"
+    unreadable: Unreadable = "warn"
     threads: int = Field(default=2, ge=1, le=64)
     gpu: bool = False
     detection: Weights | None = None

@@ -79,8 +79,8 @@ def _needed_turn(quad: Quad) -> int:
 def _read_beside(read_upright: ReadUpright, pixels: Pixels, layer: Sequence[Line]) -> PageText:
     """What the layer says is painted over, and the rest is read."""
     _, rotation, found = read_upright(_without(pixels, layer))
-    if not found:
-        return _upright(pixels, layer)
+    if not any(line.text for line in found):
+        return _upright(pixels, [*layer, *found])
     upright = cv2.rotate(pixels, _TURNS[rotation]) if rotation else pixels
     size = (pixels.shape[1], pixels.shape[0])
     lines = [*found, *(_turned(line, rotation, size) for line in layer)]
