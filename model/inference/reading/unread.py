@@ -44,7 +44,6 @@ class Judgement:
     warnings: Sequence[str]
 
 
-
 def unread_part(
     picture: Pixels, text: str, *, centres: Sequence[float], confidences: Sequence[float]
 ) -> float:
