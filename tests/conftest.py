@@ -1,12 +1,14 @@
 """What all tests share: settings of the test tools, and the bucket servers."""
 
 import functools
+import gc
 import logging
 import os
 import ssl
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import botocore.hooks
 import botocore.loaders
 import httpx._transports.default
 import pytest
@@ -27,12 +29,20 @@ settings.load_profile("quick")
 
 collect_ignore = [] if ocr_is_here() else ["ocr"]
 
-# A client parses a megabyte of AWS's descriptions, which takes 0.15 s, and looks for those of all
-# services; one of HTTP parses all certificates of the machine. Hundreds are made here.
+# A client parses a megabyte of AWS's descriptions, which takes 0.15 s, looks for those of all
+# services, compares the name of each hook with all aliases and inspects its signature; one of HTTP
+# parses all certificates of the machine. Hundreds are made here.
 _load_file = functools.cache(botocore.loaders.JSONFileLoader().load_file)
 botocore.loaders.JSONFileLoader.load_file = lambda _, path: _load_file(path)
 _services = functools.cache(botocore.loaders.Loader().list_available_services)
 botocore.loaders.Loader.list_available_services = lambda _, type_name: _services(type_name)
+_alias_event_name = botocore.hooks.EventAliaser._alias_event_name
+_aliases: dict[str, str] = {}
+botocore.hooks.EventAliaser._alias_event_name = lambda aliaser, name: (
+    _aliases.get(name) or _aliases.setdefault(name, _alias_event_name(aliaser, name))
+)
+_accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
+botocore.hooks.accepts_kwargs = lambda hook: _accepts_kwargs(getattr(hook, "__func__", hook))
 httpx._transports.default.create_ssl_context = lambda **how: _ssl_context(
     os.environ.get("SSL_CERT_FILE"), **how
 )
@@ -41,6 +51,16 @@ httpx._transports.default.create_ssl_context = lambda **how: _ssl_context(
 @functools.cache
 def _ssl_context(certificates: str | None, **how: Any) -> ssl.SSLContext:
     return httpx.create_ssl_context(**how)
+
+
+def pytest_collection() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    # All modules and tests stay to the end: looking at them for garbage took a tenth of the time.
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from local_baseten.running import running_locally
 
 FAULTS = {
@@ -16,6 +18,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 def test_every_document_ends_in_one_verified_result(tiny_truss, tmp_path: Path):
     documents = tmp_path / "documents"
     documents.mkdir()

@@ -45,7 +45,7 @@ def raw(text):
 
 
 @pytest.mark.parametrize("name", [*LINES, "run again", "fetch --flat"])
-@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("as_json", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_no_command_prints_what_a_terminal_acts_on(
     name, as_json, outbox, odd_job, documents, tmp_path, monkeypatch
 ):

@@ -336,6 +336,7 @@ def test_a_job_of_which_nothing_is_there_has_no_report(survey):
         survey("april")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_job(bucket, survey):
     def peak(results: range) -> int:
         for number in results:

@@ -78,6 +78,7 @@ def test_a_killed_sender_that_resumes_leaves_nothing_to_another_machine(
     assert results(bucket, job) == ITEMS
 
 
+@pytest.mark.slow
 def test_two_machines_that_send_one_job_at_once_both_have_all_of_it(
     companion, there, outbox, rows, job, bucket, service, counts_of
 ):

@@ -32,7 +32,14 @@ STORES: dict[str, Callable[[pytest.FixtureRequest, str], ObjectStore]] = {
 LIVE_ROOTS = [root for root in os.environ.get("OUTBOX_LIVE_ROOTS", "").split(",") if root]
 
 
-KINDS = [*STORES, *(pytest.param(root, marks=pytest.mark.live) for root in LIVE_ROOTS)]
+MOTO = pytest.param("moto", marks=pytest.mark.slow)
+"""Says once more what SeaweedFS says: both speak S3's API."""
+
+KINDS = [
+    *(kind for kind in STORES if kind != "moto"),
+    MOTO,
+    *(pytest.param(root, marks=pytest.mark.live) for root in LIVE_ROOTS),
+]
 
 
 @pytest.fixture(params=KINDS)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.truss_outbox.stores.conftest import KINDS
+from tests.truss_outbox.stores.conftest import KINDS, MOTO
 from truss_outbox.contract.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -22,7 +22,7 @@ from truss_outbox.stores.probing import probe
 from truss_outbox.stores.streams import FileDigest
 
 TEXT = "text/plain"
-ATOMIC = [kind for kind in KINDS if kind != "moto"]
+ATOMIC = [kind for kind in KINDS if kind is not MOTO]
 """Moto's server looks whether an object is there, then writes: two at once may both succeed."""
 
 KEY = "manifests/job=J/%2E%2E%2Fx%F0%9F%98%80.json"

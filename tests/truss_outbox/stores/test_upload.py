@@ -200,6 +200,7 @@ def test_results_that_are_stored_at_the_same_time_share_the_connections(files_of
     assert store.most == 8
 
 
+@pytest.mark.slow
 def test_memory_does_not_hold_every_artifact(files_of):
     def peak(count):
         files = files_of(count)

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.truss_outbox.stores.conftest import MOTO
 from tests.truss_outbox.stores.s3.front_door import FrontDoor, Refusal, running_front_door
 from truss_outbox.contract.errors import (
     AccessDeniedError,
@@ -31,7 +32,7 @@ SIZES = {
 }
 
 
-@pytest.fixture(params=["seaweedfs", "moto"])
+@pytest.fixture(params=["seaweedfs", MOTO])
 def server_options(request):
     options = request.getfixturevalue(f"{request.param}_options")
     return dataclasses.replace(options, **SIZES)
