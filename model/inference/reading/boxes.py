@@ -18,17 +18,27 @@ def height(box: Box) -> float:
     return float(min(np.linalg.norm(box[0] - box[1]), np.linalg.norm(box[0] - box[3])))
 
 
-def covering(box: Box, others: Sequence[Box]) -> Box | None:
-    """The one of the others that at least half of the box lies in."""
-    half = _COVERED * max(float(cv2.contourArea(box)), 1.0)
-    near = (other for other in others if _bounds_meet(box, other))
-    return next((other for other in near if _shared_area(box, other) >= half), None)
+class Boxes:
+    """Those of lines that were read, of which a large page has thousands."""
 
+    def __init__(self, boxes: Sequence[Box]) -> None:
+        self._boxes = boxes
+        self._least = np.array([box.min(axis=0) for box in boxes]).reshape(-1, 2)
+        self._most = np.array([box.max(axis=0) for box in boxes]).reshape(-1, 2)
 
-def overlap(box: Box, others: Sequence[Box]) -> float:
-    """The part of the box that lies in the others, which do not overlap each other much."""
-    area = max(float(cv2.contourArea(box)), 1.0)
-    return sum(_shared_area(box, other) for other in others if _bounds_meet(box, other)) / area
+    def covering(self, box: Box) -> Box | None:
+        """The one that at least half of the box lies in."""
+        half = _COVERED * max(float(cv2.contourArea(box)), 1.0)
+        return next((one for one in self._near(box) if _shared_area(box, one) >= half), None)
+
+    def overlap(self, box: Box) -> float:
+        """The part of the box that lies in them, which do not overlap each other much."""
+        area = max(float(cv2.contourArea(box)), 1.0)
+        return sum(_shared_area(box, one) for one in self._near(box)) / area
+
+    def _near(self, box: Box) -> list[Box]:
+        meet = (self._least < box.max(axis=0)) & (self._most > box.min(axis=0))
+        return [self._boxes[place] for place in np.flatnonzero(meet.all(axis=1))]
 
 
 def joined(pieces: Sequence[tuple[int, Box]]) -> list[Box]:
@@ -105,12 +115,6 @@ def _clockwise(corners: Box) -> Box:
 
 def _is_wide(box: Box) -> bool:
     return bool(np.linalg.norm(box[0] - box[1]) >= np.linalg.norm(box[0] - box[3]))
-
-
-def _bounds_meet(one: Box, other: Box) -> bool:
-    return bool(
-        (one.min(axis=0) < other.max(axis=0)).all() and (one.max(axis=0) > other.min(axis=0)).all()
-    )
 
 
 def _shared_area(one: Box, other: Box) -> float:

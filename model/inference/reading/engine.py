@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..settings import InferenceSettings, Quality
-from .boxes import covering, height, overlap
+from .boxes import Boxes, height
 from .ink import Ink
 from .lines import read_lines
 from .models import Box, Models, load_models
@@ -83,12 +83,11 @@ class _Search:
     def read_large(self, halvings: int) -> None:
         """Read the lines that are high, and certain, on the page halved so often."""
         scale = 0.5**halvings
-        if self._too_low is not None and not self._high(self._too_low, scale):
+        if self._too_low is not None and not any(_is_high(box, scale) for box in self._too_low):
             return
         boxes = find_lines(self._models, self._page.halved(halvings), ink=self._ink, scale=scale)
-        high = self._high(boxes, scale)
-        self._too_low = [box for box in boxes if not any(box is other for other in high)]
-        self._take(high, least=_CERTAIN)
+        self._too_low = [box for box in boxes if not _is_high(box, scale)]
+        self._take([box for box in boxes if _is_high(box, scale)], least=_CERTAIN)
 
     def read_rest(self) -> None:
         """Read all that is found on the whole page, and what was only found on a reduced one."""
@@ -98,7 +97,8 @@ class _Search:
         else:
             boxes = find_lines_at_once(self._models, pixels)
         self._take(boxes)
-        missed = [box for box in self._too_low or [] if overlap(box, self._read) < _MISSED]
+        read = Boxes(self._read)
+        missed = [box for box in self._too_low or [] if read.overlap(box) < _MISSED]
         self._take(missed, least=_CERTAIN)
 
     def read_at(self, scale: float) -> None:
@@ -132,7 +132,8 @@ class _Search:
     def _take(self, boxes: Sequence[Box], *, least: float = 0.0) -> None:
         """Read those of the boxes that are not what was read already, and keep what reads with at
         `least` this confidence."""
-        around = [covering(box, self._read) for box in boxes]
+        read = Boxes(self._read)
+        around = [read.covering(box) for box in boxes]
         new = [
             (box, other is not None)
             for box, other in zip(boxes, around, strict=True)
@@ -149,8 +150,9 @@ class _Search:
             self._read.append(box)
         self._ink.take(self._read)
 
-    def _high(self, boxes: Sequence[Box], scale: float) -> list[Box]:
-        return [box for box in boxes if height(box) * scale >= _LEAST_HEIGHT]
+
+def _is_high(box: Box, scale: float) -> bool:
+    return height(box) * scale >= _LEAST_HEIGHT
 
 
 def _scaled(pixels: Pixels, scale: float) -> Pixels:

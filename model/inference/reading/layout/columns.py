@@ -40,15 +40,12 @@ def _next_to(x: float, side: Sequence[Placed]) -> list[Placed]:
     column: list[Placed] = []
     left = right = x
     for piece in sorted(side, key=lambda piece: min(abs(piece.left - x), abs(piece.right - x))):
-        if not column or (piece.right > left and piece.left < right):
-            left, right = _hull(column, piece)
+        if not column:
+            left, right = piece.left, piece.right
+        if piece.right >= left and piece.left <= right:
+            left, right = min(left, piece.left), max(right, piece.right)
             column.append(piece)
     return column
-
-
-def _hull(column: Sequence[Placed], piece: Placed) -> tuple[float, float]:
-    both = [*column, piece]
-    return min(each.left for each in both), max(each.right for each in both)
 
 
 def is_prose(column: Sequence[Placed]) -> bool:

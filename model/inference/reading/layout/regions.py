@@ -75,13 +75,14 @@ def _sections(pieces: Sequence[Placed]) -> list[list[Placed]]:
     """Of columns that go on below a heading with nothing beside it, what is above and the rest."""
     usual = median(piece.height for piece in pieces)
     highest = min(piece.top for piece in pieces)
-    for piece in sorted(pieces, key=lambda piece: piece.top):
+    headings = [piece for piece in pieces if piece.height > HEADING * usual]
+    for piece in sorted(headings, key=lambda piece: piece.top):
         is_alone = not any(
             other.top < piece.bottom and other.bottom > piece.top
             for other in pieces
             if other is not piece
         )
-        if piece.height > HEADING * usual and is_alone and piece.top > highest:
+        if is_alone and piece.top > highest:
             above = [other for other in pieces if other.bottom <= piece.top]
             return [above, [other for other in pieces if other.bottom > piece.top]]
     return []
