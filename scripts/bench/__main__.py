@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from .client import measure as client
+from .documents import measure as documents
 from .scale import growth
 from .server import memory, ocr, slot, stand_in, stored
 from .store import cold_start, interop
@@ -12,10 +13,11 @@ from .store import memory as store_memory
 
 _USAGE = """usage: python -m scripts.bench NAME
 
-`client` and `scale` take options, which --help tells; `stores` names of servers."""
+`client`, `documents` and `scale` take options, which --help tells; `stores` names of servers."""
 _MEASURES: dict[str, Callable[..., str]] = {
     "client": client.measure,
     "cold-start": cold_start.measure,
+    "documents": documents.measure,
     "memory": memory.measure,
     "ocr": ocr.measure,
     "scale": growth.measure,
@@ -30,7 +32,7 @@ _MEASURES: dict[str, Callable[..., str]] = {
 
 def main(arguments: list[str]) -> None:
     name, *rest = arguments or [""]
-    if name not in _MEASURES or (rest and name not in {"client", "scale", "stores"}):
+    if name not in _MEASURES or (rest and name not in {"client", "documents", "scale", "stores"}):
         about = [f"{one:<13} {_first_line(_MEASURES[one])}\n" for one in _MEASURES]
         raise SystemExit(f"{_USAGE}\n\n{''.join(about)}")
     sys.stdout.write(_MEASURES[name](*rest))
