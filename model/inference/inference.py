@@ -10,13 +10,14 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from truss_outbox import Outputs, run_isolated
+from truss_outbox import InvalidInputError, Outputs, run_isolated
 
 from .files.documents import Decoded, open_pages, ready
 from .reading.engine import Engine, load_engine
 from .reading.layout import arrange, without_faint
 from .reading.orientation import read_upright
-from .reading.reading import Page
+from .reading.reading import Line, Page
+from .reading.unread import READABLE, REMEDY, judge
 from .request import ArtifactName, Request
 from .settings import InferenceSettings
 from .writing.writers import open_writer
@@ -91,6 +92,7 @@ class DocumentInference:
             ]
             for decoded in pages:
                 page = self._read(decoded, request)
+                self._check_readable(page, request)
                 summary.add(page)
                 for write in writers:
                     write(page)
@@ -105,19 +107,31 @@ class DocumentInference:
                 pixels, rotation, lines = read_upright(read, image.pixels)
         else:
             pixels, rotation, lines = image.pixels, 0, list(image.layer)
+        judgement = judge(lines) if image.layer is None else READABLE
         # Arranged before they are left out: a faint piece may belong to a certain line.
-        blocks = [without_faint(block, request.min_confidence) for block in arrange(lines)]
+        blocks = [
+            without_faint(block, request.min_confidence) for block in arrange(_with_text(lines))
+        ]
         return Page(
             number=decoded.number,
             image=image.turned(pixels, rotation),
             rotation=rotation,
             blocks=[block for block in blocks if block.lines],
             text_source="ocr" if image.layer is None else "layer",
-            readable=True,
-            warnings=image.warnings,
+            readable=judgement.readable,
+            warnings=[*image.warnings, *judgement.warnings],
             render_seconds=decoded.seconds,
             read_seconds=time.perf_counter() - started,
         )
+
+    def _check_readable(self, page: Page, request: Request) -> None:
+        if page.readable or (request.unreadable or self._settings.unreadable) == "warn":
+            return
+        raise InvalidInputError("document", f"page {page.number}: {page.warnings[-1]}; {REMEDY}")
+
+
+def _with_text(lines: Iterable[Line]) -> list[Line]:
+    return [line for line in lines if line.text]
 
 
 def _files(artifacts: Iterable[ArtifactName], directory: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from truss_outbox import File, InferenceRequest
 
 from .files.page_ranges import PageRanges
-from .settings import Quality
+from .settings import Quality, Unreadable
 
 MIN_DPI = 36
 MAX_DPI = 600
@@ -42,8 +42,9 @@ class Request(InferenceRequest):
     """`pages` and `dpi` choose what is rendered (images have their own pixels, whatever `dpi`).
 
     `artifacts` names the files wanted; `pages` among them stands for one
-    `pages/page-NNNN.png` a page. Lines read with less than `min_confidence` are left out. Where
-    `quality` is not chosen it is the settings'.
+    `pages/page-NNNN.png` a page. Lines read with less than `min_confidence` are left out. With
+    `unreadable: "fail"` a page of text that cannot be read is an error, with "warn" a warning.
+    Where `quality` and `unreadable` are not chosen they are the settings'.
     """
 
     document: File
@@ -54,6 +55,7 @@ class Request(InferenceRequest):
     password: Annotated[SecretStr, AfterValidator(_encodable)] | None = None
     min_confidence: float = Field(default=0.5, ge=0, le=1)
     quality: Quality | None = None
+    unreadable: Unreadable | None = None
     artifacts: Annotated[list[ArtifactName], AfterValidator(_once_each)] = Field(
         default=["document.json", "text.txt"], min_length=1
     )

@@ -15,6 +15,9 @@ Quality = Literal["fast", "accurate"]
 """`accurate` looks for lines at several scales, for text of any height; `fast` at the least one at
 which the low ones are found, on a page whose lines are about equally high."""
 
+Unreadable = Literal["warn", "fail"]
+"""What becomes of a document with a page of text that cannot be read."""
+
 
 def _inside(file: str) -> str:
     # data/ is what `truss push` ships; a path out of it would differ between machines.
@@ -61,7 +64,7 @@ class InferenceSettings(PageLimits):
     opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory,
     for a PDF a quarter of it.
 
-    `quality` is for requests that do not choose. `threads` is how many one page is read with;
+    `quality` and `unreadable` are for requests that do not choose. `threads` is how many one page is read with;
     `gpu` needs onnxruntime-gpu in the image.
     """
 
@@ -69,6 +72,7 @@ class InferenceSettings(PageLimits):
     max_page_seconds: float = Field(default=30, gt=0)
     max_decoding_bytes: int = Field(default=1 << 30, ge=64 << 20)
     quality: Quality = "accurate"
+    unreadable: Unreadable = "warn"
     threads: int = Field(default=2, ge=1, le=64)
     gpu: bool = False
     detection: Weights | None = None

@@ -1,6 +1,7 @@
 """Text lines of one page image, each found at the scale that its height asks for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -40,17 +41,18 @@ class Engine:
 
         An accurate reading looks for large letters on a reduced page first, and at each larger
         scale for what is left of the ink. A fast one looks once, at the scale of the lowest lines,
-        if a reduced page shows them all.
+        if a reduced page shows them all. Where text is found and none of it can be read, there is a
+        line without text.
         """
         search = _Search(self._models, pixels)
         scale = search.scale_of_all() if quality == "fast" else None
         if scale is not None:
             search.read_at(scale)
-            return search.lines
+            return search.all_lines()
         for halvings in _halvings(pixels):
             search.read_large(halvings)
         search.read_rest()
-        return search.lines
+        return search.all_lines()
 
 
 def load_engine(settings: InferenceSettings, data_directory: Path) -> Engine:
@@ -75,6 +77,7 @@ class _Search:
         self._page = Pyramid(pixels)
         self._ink = Ink(self._page.halved(1))
         self._read: list[Box] = []
+        self._refused: list[tuple[Box, Line]] = []
         self._too_low: list[Box] | None = None
 
     def read_large(self, halvings: int) -> None:
@@ -116,6 +119,16 @@ class _Search:
         scale = float(_FAST_HEIGHT / low)
         return scale if scale < 1.0 and high * scale < _FAST_HIGHEST else None
 
+    def all_lines(self) -> list[Line]:
+        """Those read, and what looks like a line, once each, and was read at no scale."""
+        kept: list[Box] = []
+        lines = list(self.lines)
+        for box, line in sorted(self._refused, key=lambda one: -cv2.contourArea(one[0])):
+            if overlap(box, self._read) < _MISSED and covering(box, kept) is None:
+                kept.append(box)
+                lines.append(replace(line, text="", words=[], confidence=0.0, unread=1.0))
+        return lines
+
     def _take(self, boxes: Sequence[Box], *, least: float = 0.0) -> None:
         """Read those of the boxes that are not what was read already, and keep what reads with at
         `least` this confidence."""
@@ -128,9 +141,10 @@ class _Search:
         ]
         lines = read_lines(self._models, self._page, [box for box, _ in new])
         for (box, is_part), line in zip(new, lines, strict=True):
-            if line is None or line.confidence < (max(least, _CERTAIN) if is_part else least):
+            if is_part and (line.confidence < _CERTAIN or len(line.text) < _LEAST_PART):
                 continue
-            if is_part and len(line.text) < _LEAST_PART:
+            if not line.text or line.confidence < least:
+                self._refused.append((box, line))
                 continue
             self.lines.append(line)
             self._read.append(box)

@@ -9,6 +9,7 @@ from .boxes import height
 from .models import Box, Models, Reading
 from .pyramid import Pyramid
 from .reading import Line, Pixels, Quad
+from .unread import unread_part
 from .vertical import read_vertical
 from .words import split_words
 
@@ -16,17 +17,16 @@ _READ_HEIGHT = 48  # what the model makes of a line: one twice as high is halved
 _TURNED_LINE = 1.5  # rapidocr turns a line image that is this much taller than wide
 
 
-def read_lines(models: Models, page: Pyramid, boxes: Sequence[Box]) -> list[Line | None]:
-    """The line in each box, None where it is blank. Large ones are read reduced."""
+def read_lines(models: Models, page: Pyramid, boxes: Sequence[Box]) -> list[Line]:
+    """The line in each box, without text where none can be read. Large ones are read reduced."""
     pictures = [_cut_out(page, box) for box in boxes]
     tall = [_is_tall(box) for box in boxes]
     readings = models.read(pictures)
-    lines: list[Line | None] = []
+    lines: list[Line] = []
     for box, picture, is_tall, reading in zip(boxes, pictures, tall, readings, strict=True):
         upright = read_vertical(models, picture, reading) if is_tall else None
-        best = upright or reading
         quad = _as_read(box, is_tall)
-        lines.append(_line(quad, best, vertical=upright is not None) if best.text else None)
+        lines.append(_line(quad, picture, upright or reading, vertical=upright is not None))
     return lines
 
 
@@ -36,7 +36,7 @@ def _cut_out(page: Pyramid, box: Box) -> Pixels:
     return picture
 
 
-def _line(quad: Quad, reading: Reading, *, vertical: bool) -> Line:
+def _line(quad: Quad, picture: Pixels, reading: Reading, *, vertical: bool) -> Line:
     words = split_words(
         reading.text, centres=reading.centres, confidences=reading.confidences, quad=quad
     )
@@ -46,6 +46,9 @@ def _line(quad: Quad, reading: Reading, *, vertical: bool) -> Line:
         quad=quad,
         words=words,
         vertical=vertical,
+        unread=unread_part(
+            picture, reading.text, centres=reading.centres, confidences=reading.confidences
+        ),
     )
 
 

@@ -28,7 +28,7 @@ def read_upright(read: Read, pixels: Pixels) -> tuple[Pixels, int, list[Line]]:
     A large page that reads badly is tried on a part of it.
     """
     lines = read(pixels)
-    if not lines or _score(lines) >= _READS_WELL:
+    if not any(line.text for line in lines) or _score(lines) >= _READS_WELL:
         return pixels, 0, lines
     if max(pixels.shape[:2]) <= ONE_PASS:
         return _best_way(read, pixels, lines)

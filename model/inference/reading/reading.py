@@ -30,6 +30,11 @@ def height_of(quad: Quad) -> float:
     return max(math.dist(quad[0], quad[3]), 1.0)
 
 
+def length_of(quad: Quad) -> float:
+    """Of a line, along its text."""
+    return math.dist(quad[0], quad[1])
+
+
 DpiSource = Literal["rendered", "image", "assumed"]
 TextSource = Literal["ocr", "layer"]
 BlockKind = Literal["text", "heading", "table", "note"]
@@ -50,13 +55,15 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """`vertical`: its characters stand upright, one below the other."""
+    """`vertical`: its characters stand upright, one below the other. `unread` is the part of its
+    ink that no character accounts for: all of it where the text is empty."""
 
     text: str
     confidence: float
     quad: Quad
     words: Sequence[Word]
     vertical: bool = False
+    unread: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,100 @@
+"""What is drawn and was not read: the recogniser skips letters that it does not know.
+
+It has Latin letters, Chinese, Japanese and signs. Of a line in another script it gives blanks and a
+few letters that look alike, those often with high confidence: what tells is the ink that no
+certain character accounts for.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .reading import Line, Pixels, height_of, length_of
+from .words import is_ideographic
+
+_HEIGHT = 48  # of a line's picture, pixels: what the recogniser makes of it
+_REACH = 0.4  # of the height: so far from its middle a letter's ink may be
+_REACH_OF_IDEOGRAPH = 0.6
+_CERTAIN = 0.6  # letters seen in what is none have less confidence
+_LEAST_INK = 6  # pixels of ink in a column: a ruled line and a row of dots have less
+# The dictionary has Greek for formulas; of a text in Greek it lacks letters.
+_GREEK_WORD = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]{3,}")
+_VIETNAMESE = re.compile(r"[ơưƠƯ]")  # the dictionary has these letters, and lacks 44 others
+_LEAST_VIETNAMESE = 0.004  # of the letters; in Vietnamese it is one of 25
+
+_UNREADABLE = 0.25  # of the text on the page
+_NOTABLE = 0.04
+_LEAST = 4.0  # heights of a line in length: about eight letters
+
+REMEDY = "send it to an OCR that knows the script, or set unreadable to warn"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    """Whether a page's text was read, and a sentence about what was not."""
+
+    readable: bool
+    warnings: Sequence[str]
+
+
+READABLE = Judgement(readable=True, warnings=())
+
+
+def unread_part(
+    picture: Pixels, text: str, *, centres: Sequence[float], confidences: Sequence[float]
+) -> float:
+    """The part of the ink in a line's picture that lies in no character read with certainty.
+
+    `centres` are the characters' middles as fractions of the picture's width.
+    """
+    ink = _ink(picture)
+    if not ink.any():
+        return 0.0
+    foreign = {place for word in _GREEK_WORD.finditer(text) for place in range(*word.span())}
+    columns = np.arange(len(ink)) + 0.5
+    is_read = np.zeros(len(ink), bool)
+    for place, character in enumerate(text):
+        if character.isspace() or confidences[place] < _CERTAIN or place in foreign:
+            continue
+        reach = _REACH_OF_IDEOGRAPH if is_ideographic(character) else _REACH
+        is_read |= np.abs(columns - centres[place] * len(ink)) <= reach * _HEIGHT
+    return float(ink[~is_read].sum() / ink.sum())
+
+
+def judge(lines: Sequence[Line]) -> Judgement:
+    """Of all lines of a page, also those without text."""
+    if _is_vietnamese(lines):
+        sentence = "text in Vietnamese, of which letters are missing: most cannot be read"
+        return Judgement(readable=False, warnings=[sentence])
+    lengths = [length_of(line.quad) / height_of(line.quad) for line in lines]
+    unread = sum(length * line.unread for length, line in zip(lengths, lines, strict=True))
+    part = unread / max(sum(lengths), 1.0)
+    if unread < _LEAST or part < _NOTABLE:
+        return Judgement(readable=True, warnings=[])
+    sentence = (
+        f"{part:.0%} of the text cannot be read: it is damaged, or in a script other than Latin,"
+        " Chinese and Japanese"
+    )
+    return Judgement(readable=part < _UNREADABLE, warnings=[sentence])
+
+
+def _is_vietnamese(lines: Sequence[Line]) -> bool:
+    text = "".join(line.text for line in lines)
+    letters = sum(map(str.isalpha, text))
+    found = len(_VIETNAMESE.findall(text))
+    return found > 1 and found >= _LEAST_VIETNAMESE * letters
+
+
+def _ink(picture: Pixels) -> npt.NDArray[np.int64]:
+    """Dark pixels of each column, or light ones where those are fewer."""
+    height, width = picture.shape[:2]
+    size = max(round(width * _HEIGHT / height), 1), _HEIGHT
+    grey = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+    _, light = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    marks = 1 - light if 2 * int(light.sum()) > light.size else light
+    columns: npt.NDArray[np.int64] = marks.sum(axis=0, dtype=np.int64)
+    return np.where(columns >= _LEAST_INK, columns, 0)
