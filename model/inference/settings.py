@@ -64,8 +64,8 @@ class InferenceSettings(PageLimits):
     opening it, and for each page until it is pixels; that may take `max_decoding_bytes` of memory,
     for a PDF a quarter of it.
 
-    `quality` and `unreadable` are for requests that do not choose. `threads` is how many one page is read with;
-    `gpu` needs onnxruntime-gpu in the image.
+    `quality` and `unreadable` are for requests that do not choose. `threads` is how many one page
+    is read with; `gpu` needs onnxruntime-gpu in the image.
     """
 
     max_document_seconds: float = Field(default=3000, gt=0)

@@ -37,6 +37,8 @@ def _cut_out(page: Pyramid, box: Box) -> Pixels:
 
 
 def _line(quad: Quad, picture: Pixels, reading: Reading, *, vertical: bool) -> Line:
+    if not reading.text:
+        return Line(text="", confidence=0.0, quad=quad, words=[], unread=1.0)
     words = split_words(
         reading.text, centres=reading.centres, confidences=reading.confidences, quad=quad
     )
