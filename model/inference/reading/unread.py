@@ -30,7 +30,8 @@ _GAPS = 0.01  # of the text that is unread: in Vietnamese about 0.05, in other L
 
 _UNREADABLE = 0.25  # of the text on the page
 _NOTABLE = 0.04
-_LEAST = 4.0  # heights of a line in length: about eight letters
+_LONG = 6.0  # heights of a line in length: what seems to be text in a photo is shorter
+_MANY = 8  # lines, however short
 
 REMEDY = "send it to an OCR that knows the script, or set unreadable to warn"
 
@@ -70,18 +71,26 @@ def unread_part(
 def judge(lines: Sequence[Line]) -> Judgement:
     """Of all lines of a page, also those without text."""
     lengths = [length_of(line.quad) / height_of(line.quad) for line in lines]
-    unread = sum(length * line.unread for length, line in zip(lengths, lines, strict=True))
-    part = unread / max(sum(lengths), 1.0)
+    unread = [length * line.unread for length, line in zip(lengths, lines, strict=True)]
+    part = sum(unread) / max(sum(lengths), 1.0)
     if part >= _GAPS and _is_vietnamese(lines):
         sentence = "text in Vietnamese, more than half of whose letters with marks cannot be read"
         return Judgement(readable=False, warnings=[sentence])
-    if unread < _LEAST or part < _NOTABLE:
+    if part < _NOTABLE or not _is_text(lines, unread):
         return Judgement(readable=True, warnings=[])
     sentence = (
         f"{part:.0%} of the text cannot be read: it is damaged, or in a script other than Latin,"
         " Chinese and Japanese"
     )
     return Judgement(readable=part < _UNREADABLE, warnings=[sentence])
+
+
+def _is_text(lines: Sequence[Line], unread: Sequence[float]) -> bool:
+    """Whether what is unread looks like text, and not like pieces of a photo.
+
+    `unread` is how much of each line is, in heights of the line.
+    """
+    return max(unread) >= _LONG or sum(2 * line.unread > 1 for line in lines) >= _MANY
 
 
 def _is_vietnamese(lines: Sequence[Line]) -> bool:

@@ -132,10 +132,14 @@ def test_a_page_with_one_paragraph_unread_warns_and_is_readable():
     assert judgement.warnings[0].startswith("10% of the text cannot be read")
 
 
-@pytest.mark.parametrize("lines", [[], [line("12", length=1, unread=1.0)]])
-def test_little_or_no_text_is_no_reason_to_warn(lines):
+@pytest.mark.parametrize("lines", [[], [line("", length=5, unread=1.0)] * 5])
+def test_short_pieces_as_a_photo_has_them_are_no_reason_to_warn(lines):
     assert judge(lines).readable
     assert not judge(lines).warnings
+
+
+def test_many_short_lines_that_are_unread_are_a_page_of_text():
+    assert not judge([line("", length=3, unread=1.0)] * 8).readable
 
 
 @pytest.mark.parametrize(
