@@ -1,10 +1,11 @@
 """The kinds of pages: each drawn anew, one after the other."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from . import damages
 from .sheets import BOLD, CJK, MONO, NARROW, SANS, SERIF, Sheet, TestPage
-from .texts import LANGUAGES, prose, sentences
+from .texts import FOREIGN, LANGUAGES, prose, sentences
 
 A4 = (595.0, 842.0)
 _SIZES = (4, 5, 6, 7, 8, 10, 12, 16, 24, 36, 48, 72, 96, 144, 220)
@@ -183,6 +184,20 @@ def _languages() -> Iterator[TestPage]:
         yield sheet.page(language.name, truth, language=language.tesseract)
 
 
+def _foreign() -> Iterator[TestPage]:
+    """Each clean and damaged."""
+    for number, language in enumerate(FOREIGN):
+        sheet = Sheet(width=A4[0], height=A4[1])
+        truth, _ = sheet.flow(
+            language.text, (60, 70), 470, 12 + number % 4, font=language.font or SANS
+        )
+        page = sheet.page(language.name, truth, language=language.tesseract)
+        yield replace(page, readable=False)
+        name, damage = list(damages.DAMAGES.items())[number % len(damages.DAMAGES)]
+        image = damage(page.image, 1)
+        yield replace(page, readable=False, image=image, name=f"{language.name}, {name}")
+
+
 def _damages() -> Iterator[TestPage]:
     for number, (name, damage) in enumerate(damages.DAMAGES.items()):
         for strength in (1, 2):
@@ -224,6 +239,7 @@ KINDS: Mapping[str, Callable[[], Iterator[TestPage]]] = {
     "forms": _forms,
     "notes": _notes,
     "languages": _languages,
+    "foreign": _foreign,
     "damages": _damages,
     "vertical": _vertical,
 }

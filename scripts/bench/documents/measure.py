@@ -23,6 +23,7 @@ from .readers import Checkout, Reading, Tesseract, reading_checkout, write_docum
 from .sheets import TestPage, plain
 
 _NOT_WORSE = 0.02
+_FOREIGN = "foreign"  # its limit is that the model says that it cannot read
 _LIMITS = {"columns": 0.02, "formats": 0.01, "receipts": 0.01, "panoramas": 0.01}
 _HEAD = """\
 | kind | pages | CER ours | old | tesseract | s ours | old | tesseract | |
@@ -32,16 +33,22 @@ _HEAD = """\
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
-    """How one page was read by each: its error rate and seconds, None where it was not asked."""
+    """How one page was read by each: its error rate and seconds, None where it was not asked.
+
+    `is_told_right`: what cannot be read is said to be so, and nothing else is.
+    """
 
     name: str
     ours: tuple[float, float]
     old: tuple[float, float] | None
     tesseract: tuple[float, float] | None
     warnings: tuple[str, ...]
+    is_told_right: bool
 
     def is_beyond(self, kind: str) -> bool:
         """Whether it is worse than tesseract, or than is allowed for its kind."""
+        if kind == _FOREIGN or not self.is_told_right:
+            return not self.is_told_right
         error = self.ours[0]
         if self.tesseract is not None and error > self.tesseract[0] + _NOT_WORSE:
             return True
@@ -59,8 +66,10 @@ class Readers:
         ours = self.ours.read(document, dpi=page.dpi)
         old = self.old.read(document, dpi=page.dpi) if self.old is not None else None
         theirs = self.tesseract.read(page, directory)
+        is_unreadable = any("cannot be read" in warning for warning in ours.warnings)
         return Score(
             name=page.name,
+            is_told_right=is_unreadable != page.readable,
             ours=_scored(ours, page),
             old=None if old is None else _scored(old, page),
             tesseract=None if theirs is None else _scored(theirs, page),

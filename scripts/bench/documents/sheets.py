@@ -30,7 +30,8 @@ _INK = 20
 class TestPage:
     """A picture and what it says; each of `truths` is an order in which it may be read.
 
-    With `as_pdf` we get it as a PDF whose page is that picture; tesseract reads the picture.
+    `readable`: the model has the letters; else it is to say that it cannot read the page. With
+    `as_pdf` we get it as a PDF whose page is that picture; tesseract reads the picture.
     """
 
     name: str
@@ -39,6 +40,7 @@ class TestPage:
     dpi: int = 150
     language: str = "eng"
     as_pdf: bool = False
+    readable: bool = True
 
 
 @dataclass(kw_only=True, slots=True)

@@ -50,11 +50,15 @@ def prose(characters: int, *, seed: int) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Language:
-    """`tesseract` is its name for the language, also the end of Debian's package."""
+    """`tesseract` is its name for the language, also the end of Debian's package.
+
+    `font` is a file below /usr/share/fonts, named where the usual ones lack its letters.
+    """
 
     name: str
     tesseract: str
     text: str
+    font: str | None = None
 
 
 def _languages() -> Iterator[Language]:
@@ -64,5 +68,15 @@ def _languages() -> Iterator[Language]:
         yield Language(name=name, tesseract=tesseract, text=text)
 
 
+def _foreign() -> Iterator[Language]:
+    table = (Path(__file__).parent / "foreign.tsv").read_text("utf-8")
+    for row in table.splitlines():
+        name, tesseract, font, text = row.split("\t")
+        yield Language(name=name, tesseract=tesseract, text=text, font=font)
+
+
 LANGUAGES = list(_languages())
 """Those of which the recogniser's dictionary has every letter."""
+
+FOREIGN = list(_foreign())
+"""Those of which it lacks letters."""
