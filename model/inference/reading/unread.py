@@ -58,13 +58,13 @@ def unread_part(
     if not ink.any():
         return 0.0
     foreign = {place for word in _GREEK_WORD.finditer(text) for place in range(*word.span())}
-    columns = np.arange(len(ink)) + 0.5
     is_read = np.zeros(len(ink), bool)
     for place, character in enumerate(text):
         if character.isspace() or confidences[place] < _CERTAIN or place in foreign:
             continue
         reach = _REACH_OF_IDEOGRAPH if is_ideographic(character) else _REACH
-        is_read |= np.abs(columns - centres[place] * len(ink)) <= reach * _HEIGHT
+        middle = centres[place] * len(ink)
+        is_read[max(int(middle - reach * _HEIGHT), 0) : int(middle + reach * _HEIGHT) + 1] = True
     return float(ink[~is_read].sum() / ink.sum())
 
 
