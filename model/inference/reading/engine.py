@@ -121,13 +121,14 @@ class _Search:
 
     def all_lines(self) -> list[Line]:
         """Those read, and what looks like a line, once each, and was read at no scale."""
-        kept: list[Box] = []
-        lines = list(self.lines)
-        for box, line in sorted(self._refused, key=lambda one: -cv2.contourArea(one[0])):
-            if overlap(box, self._read) < _MISSED and covering(box, kept) is None:
-                kept.append(box)
-                lines.append(replace(line, text="", words=[], confidence=0.0, unread=1.0))
-        return lines
+        refused = sorted(self._refused, key=lambda one: -cv2.contourArea(one[0]))
+        read, found = Boxes(self._read), Boxes([box for box, _ in refused])
+        missed = [
+            replace(line, text="", words=[], confidence=0.0, unread=1.0)
+            for box, line in refused
+            if read.overlap(box) < _MISSED and found.covering(box) is box
+        ]
+        return [*self.lines, *missed]
 
     def _take(self, boxes: Sequence[Box], *, least: float = 0.0) -> None:
         """Read those of the boxes that are not what was read already, and keep what reads with at
