@@ -12,9 +12,8 @@ from .boxes import Boxes, height
 from .ink import Ink
 from .lines import read_lines
 from .models import Box, Models, load_models
-from .pyramid import Pyramid
 from .reading import Line, Pixels
-from .tiles import ONE_PASS, find_lines, find_lines_at_once
+from .tiles import ONE_PASS, Pyramid, find_lines, find_lines_at_once
 
 _LEAST_HEIGHT = 20  # pixels at a reduced scale: lower lines are read at a larger one
 _CERTAIN = 0.9  # what is read at a reduced scale with less confidence is read again at a larger one
@@ -121,14 +120,18 @@ class _Search:
 
     def all_lines(self) -> list[Line]:
         """Those read, and what looks like a line, once each, and was read at no scale."""
-        refused = sorted(self._refused, key=lambda one: -cv2.contourArea(one[0]))
-        read, found = Boxes(self._read), Boxes([box for box, _ in refused])
-        missed = [
+        read = Boxes(self._read)
+        # The last first: on a reduced page a paragraph may look like one line.
+        refused = reversed(self._refused)
+        missed = [(box, line) for box, line in refused if read.overlap(box) < _MISSED]
+        # A box is not always seen to cover itself.
+        found = Boxes([box for box, _ in missed])
+        unread = [
             replace(line, text="", words=[], confidence=0.0, unread=1.0)
-            for box, line in refused
-            if read.overlap(box) < _MISSED and found.covering(box) is box
+            for box, line in missed
+            if any(other is found.covering(box) for other in (None, box))
         ]
-        return [*self.lines, *missed]
+        return [*self.lines, *unread]
 
     def _take(self, boxes: Sequence[Box], *, least: float = 0.0) -> None:
         """Read those of the boxes that are not what was read already, and keep what reads with at

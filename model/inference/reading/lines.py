@@ -6,9 +6,9 @@ import numpy as np
 from rapidocr.utils.process_img import get_rotate_crop_image
 
 from .boxes import height
-from .models import Box, Models, Reading
-from .pyramid import Pyramid
+from .models import Box, LineReading, Models
 from .reading import Line, Pixels, Quad
+from .tiles import Pyramid
 from .unread import unread_part
 from .vertical import read_vertical
 from .words import split_words
@@ -36,7 +36,7 @@ def _cut_out(page: Pyramid, box: Box) -> Pixels:
     return picture
 
 
-def _line(quad: Quad, picture: Pixels, reading: Reading, *, vertical: bool) -> Line:
+def _line(quad: Quad, picture: Pixels, reading: LineReading, *, vertical: bool) -> Line:
     if not reading.text:
         return Line(text="", confidence=0.0, quad=quad, words=[], unread=1.0)
     words = split_words(

@@ -25,7 +25,7 @@ Box = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
+class LineReading:
     """What a picture of one line says. `centres` are the characters' middles as fractions of the
     picture's width; like `confidences` they have one for each character of the text."""
 
@@ -52,7 +52,7 @@ class Models:
             return []
         return [np.asarray(box, np.float32) for box in detected.boxes]
 
-    def read(self, pictures: Sequence[Pixels]) -> list[Reading]:
+    def read(self, pictures: Sequence[Pixels]) -> list[LineReading]:
         """Each a line from left to right; without text where there is nothing to read."""
         if not pictures:
             return []
@@ -102,11 +102,11 @@ def _not_too_narrow(pixels: Pixels) -> Pixels:
     return padded
 
 
-def _reading(text: str, score: float, characters: Any) -> Reading:
+def _reading(text: str, score: float, characters: Any) -> LineReading:
     if not text.strip():
-        return Reading(text="", confidence=0.0, centres=(), confidences=())
+        return LineReading(text="", confidence=0.0, centres=(), confidences=())
     columns = _columns(text, characters)
-    return Reading(
+    return LineReading(
         text=text,
         confidence=score,
         centres=[min((column + 0.5) / characters.line_txt_len, 1.0) for column in columns],

@@ -18,6 +18,23 @@ _LEAST_SIDE = 736  # a small page is enlarged to this: the models were trained o
 _MOST_NARROW = 4  # times as long as wide; a narrower small page gets a margin
 
 
+class Pyramid:
+    """A page at several scales, each half as large as the one before.
+
+    Keeps what it made: all together take a third of the page's own memory.
+    """
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._halvings = [pixels]
+
+    def halved(self, times: int) -> Pixels:
+        while len(self._halvings) <= times:
+            larger = self._halvings[-1]
+            size = max(larger.shape[1] // 2, 1), max(larger.shape[0] // 2, 1)
+            self._halvings.append(cv2.resize(larger, size, interpolation=cv2.INTER_AREA))
+        return self._halvings[times]
+
+
 def find_lines(models: Models, pixels: Pixels, *, ink: Ink, scale: float) -> list[Box]:
     """Boxes, in pixels of the page, of the lines in what is left of its ink.
 

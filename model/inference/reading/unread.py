@@ -31,6 +31,7 @@ _GAPS = 0.01  # of the text that is unread: in Vietnamese about 0.05, in other L
 _UNREADABLE = 0.25  # of the text on the page
 _NOTABLE = 0.04
 _LONG = 6.0  # heights of a line in length: what seems to be text in a photo is shorter
+_LONG_BLANK = 4.0  # of one in which not even look-alikes are seen
 _MANY = 8  # lines, however short
 
 REMEDY = "send it to an OCR that knows the script, or set unreadable to warn"
@@ -87,6 +88,9 @@ def _is_text(lines: Sequence[Line], unread: Sequence[float]) -> bool:
 
     `unread` is how much of each line is, in heights of the line.
     """
+    blank = (length for length, line in zip(unread, lines, strict=True) if not line.text)
+    if max(blank, default=0.0) >= _LONG_BLANK:
+        return True
     return max(unread) >= _LONG or sum(2 * line.unread > 1 for line in lines) >= _MANY
 
 

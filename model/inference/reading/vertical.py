@@ -5,7 +5,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from .models import Models, Reading
+from .models import LineReading, Models
 from .reading import Pixels
 from .words import is_ideographic
 
@@ -14,7 +14,7 @@ _LEAST_CHARACTERS = 2
 _CELL = 0.95  # of the line's breadth: pieces of ink that are together no higher are one character
 
 
-def read_vertical(models: Models, picture: Pixels, lying: Reading) -> Reading | None:
+def read_vertical(models: Models, picture: Pixels, lying: LineReading) -> LineReading | None:
     """The line read character below character, None if that is not how it runs.
 
     `picture` is the line turned to lie, `lying` what it says like that: a line of a page that was
@@ -36,7 +36,7 @@ def read_vertical(models: Models, picture: Pixels, lying: Reading) -> Reading | 
     ]
     places = np.linspace(0, 1, len(edges))
     centres = np.interp(reading.centres, places, np.array(edges) / len(column))
-    return Reading(
+    return LineReading(
         text=reading.text,
         confidence=reading.confidence,
         centres=[float(centre) for centre in centres],

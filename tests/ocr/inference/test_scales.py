@@ -10,8 +10,7 @@ from model.inference.reading import tiles
 from model.inference.reading.boxes import joined
 from model.inference.reading.engine import Engine
 from model.inference.reading.ink import Ink
-from model.inference.reading.pyramid import Pyramid
-from model.inference.reading.tiles import ONE_PASS, find_lines
+from model.inference.reading.tiles import ONE_PASS, Pyramid, find_lines
 
 STROKES = cv2.FONT_HERSHEY_SIMPLEX
 

@@ -132,7 +132,9 @@ def test_a_page_with_one_paragraph_unread_warns_and_is_readable():
     assert judgement.warnings[0].startswith("10% of the text cannot be read")
 
 
-@pytest.mark.parametrize("lines", [[], [line("", length=5, unread=1.0)] * 5])
+@pytest.mark.parametrize(
+    "lines", [[], [line("0O", length=5, unread=1.0)] * 5, [line("", length=3, unread=1.0)]]
+)
 def test_short_pieces_as_a_photo_has_them_are_no_reason_to_warn(lines):
     assert judge(lines).readable
     assert not judge(lines).warnings
