@@ -253,11 +253,13 @@ def test_lines_below_the_confidence_asked_for_are_left_out(read, example):
     assert 0 < len(certain) < len(everything)
 
 
+@pytest.mark.slow
 def test_the_same_document_gives_the_same_text(inference, reader, read, card):
     document = encoded(card, "PNG")
     assert reader(inference)(document).text() == read(document).text()
 
 
+@pytest.mark.slow
 def test_threads_may_share_an_inference(inference, reader, read, card):
     two_lines = card.copy()
     two_lines.paste("white", (0, 200, *card.size))
@@ -276,6 +278,7 @@ def test_threads_may_share_an_inference(inference, reader, read, card):
     assert texts == expected
 
 
+@pytest.mark.slow
 def test_a_finer_rendering_has_more_pixels_and_the_same_text(read, card):
     document = encoded(card, "PDF", resolution=150)
     coarse, fine = read(document), read(document, dpi=200)

@@ -50,7 +50,10 @@ PICTURES = {
     "TIFF of 32-bit integers": ("TIFF", lambda image: image.convert("I"), {}),
     "PDF": ("PDF", lambda image: image, {"resolution": 150}),
 }
-LIKE_OTHERS = {"JPEG", "palette"}
+LIKE_OTHERS = {
+    *("JPEG", "palette", "palette with a transparent colour", "WebP with alpha", "big TIFF"),
+    *("16-bit TIFF", "TIFF of 32-bit integers"),
+}
 
 
 @pytest.mark.parametrize(

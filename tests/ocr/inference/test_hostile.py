@@ -116,6 +116,7 @@ def processor_seconds() -> dict[int, float]:
     return {child.pid: child.cpu_times().user for child in psutil.Process().children()}
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_in_the_middle_of_a_page_is_one_refusal_and_others_go_on(opened):
     read = opened(max_page_seconds=60)
     before = processor_seconds()

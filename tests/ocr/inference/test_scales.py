@@ -140,6 +140,7 @@ class Recording:
         return self._models.read(pictures)
 
 
+@pytest.mark.slow
 def test_a_fast_reading_searches_less_and_says_the_same(inference):
     page = paper(1200, 1600)
     for number in range(8):

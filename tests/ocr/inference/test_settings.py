@@ -65,6 +65,7 @@ def test_a_gpu_that_is_not_there_is_an_error_and_not_a_slow_model():
     assert caught.value.setting == "inference.gpu"
 
 
+@pytest.mark.slow
 def test_loading_and_reading_write_nothing_to_the_terminal(capfd, reader, card):
     reader(load({}, DATA))(encoded(card, "PNG"))
     assert logging.getLogger("RapidOCR").level == logging.CRITICAL
