@@ -31,6 +31,8 @@ def rapidocr_parameters(settings: InferenceSettings, data_directory: Path) -> di
         "Rec.rec_batch_num": 1,
         "EngineConfig.onnxruntime.intra_op_num_threads": min(settings.threads, os.cpu_count() or 1),
         "EngineConfig.onnxruntime.use_cuda": settings.gpu,
+        # Each line is of another length: to look for the best algorithm takes half a second a line.
+        "EngineConfig.onnxruntime.cuda_ep_cfg.cudnn_conv_algo_search": "DEFAULT",
     }
 
 
