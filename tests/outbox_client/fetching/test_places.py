@@ -184,7 +184,7 @@ ITEMS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ITEMS, st.sampled_from(["job={job}/{item}", "{job}={item}", "{item}/{request_id}"]))
 def test_no_two_results_share_a_folder_and_none_leaves_the_target(items, template):
     naming = Naming(template=KeyTemplate.parse(template))
