@@ -80,9 +80,9 @@ def _are_same_line(one: Box, other: Box) -> bool:
     shared = np.minimum(one.max(axis=0), other.max(axis=0)) - np.maximum(
         one.min(axis=0), other.min(axis=0)
     )
-    length = max(float(shared[0 if _is_wide(one) else 1]), 1.0)
+    length = max(float(shared[0 if is_wide(one) else 1]), 1.0)
     least_height = min(height(one), height(other))
-    return _is_wide(one) == _is_wide(other) and (
+    return is_wide(one) == is_wide(other) and (
         _shared_area(one, other) >= _SAME_TEXT * length * least_height
     )
 
@@ -113,7 +113,7 @@ def _clockwise(corners: Box) -> Box:
     return np.stack([left[0], right[0], right[1], left[1]])
 
 
-def _is_wide(box: Box) -> bool:
+def is_wide(box: Box) -> bool:
     return bool(np.linalg.norm(box[0] - box[1]) >= np.linalg.norm(box[0] - box[3]))
 
 

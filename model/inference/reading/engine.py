@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..settings import InferenceSettings, Quality
-from .boxes import Boxes, height
+from .boxes import Boxes, height, is_wide
 from .ink import Ink
 from .lines import read_lines
 from .models import Box, Models, load_models
@@ -21,6 +21,8 @@ _FIRST_LOOK = 1000  # pixels a side of a large page's smallest scale
 _GIANT = 3  # halvings of another page: the letters that fill it are of a height that is found
 _PART = 1 / 3  # of a line's height: what is lower and in it may be text between its letters
 _LEAST_PART = 4  # characters of such text: less are strokes of the large letters
+_DASHES = frozenset("一二三=≡—-_ ")  # so low lines one below the other look on a reduced page
+_LEFT = 0.2  # of the cells of what was read at no scale; less is a column of lines that were read
 _MISSED = 0.3  # a line of which less lies in others was found on a reduced page alone
 
 _FAST_LOOK = 640  # pixels a side of the copy that tells how high the lines are
@@ -78,15 +80,22 @@ class _Search:
         self._read: list[Box] = []
         self._refused: list[tuple[Box, Line]] = []
         self._too_low: list[Box] | None = None
+        self._tall: list[list[Box]] = []
 
     def read_large(self, halvings: int) -> None:
-        """Read the lines that are high, and certain, on the page halved so often."""
+        """Read the lines that are high, and certain, on the page halved so often.
+
+        What runs down the page waits for what is read at a larger scale: it may be a column of low
+        lines, which looks like dashes one below the other.
+        """
         scale = 0.5**halvings
         if self._too_low is not None and not any(_is_high(box, scale) for box in self._too_low):
             return
         boxes = find_lines(self._models, self._page.halved(halvings), ink=self._ink, scale=scale)
         self._too_low = [box for box in boxes if not _is_high(box, scale)]
-        self._take([box for box in boxes if _is_high(box, scale)], least=_CERTAIN)
+        high = [box for box in boxes if _is_high(box, scale)]
+        self._tall.append([box for box in high if not is_wide(box)])
+        self._take([box for box in high if is_wide(box)], least=_CERTAIN)
 
     def read_rest(self) -> None:
         """Read all that is found on the whole page, and what was only found on a reduced one."""
@@ -96,9 +105,10 @@ class _Search:
         else:
             boxes = find_lines_at_once(self._models, pixels)
         self._take(boxes)
-        read = Boxes(self._read)
-        missed = [box for box in self._too_low or [] if read.overlap(box) < _MISSED]
-        self._take(missed, least=_CERTAIN)
+        for found in (*self._tall, self._too_low or []):
+            read = Boxes(self._read)
+            missed = [box for box in found if read.overlap(box) < _MISSED]
+            self._take(missed, least=_CERTAIN)
 
     def read_at(self, scale: float) -> None:
         """Read what is found at one scale."""
@@ -123,7 +133,11 @@ class _Search:
         read = Boxes(self._read)
         # The last first: on a reduced page a paragraph may look like one line.
         refused = reversed(self._refused)
-        missed = [(box, line) for box, line in refused if read.overlap(box) < _MISSED]
+        missed = [
+            (box, line)
+            for box, line in refused
+            if read.overlap(box) < _MISSED and self._ink.part_left(box) >= _LEFT
+        ]
         # A box is not always seen to cover itself.
         found = Boxes([box for box, _ in missed])
         unread = [
@@ -147,7 +161,11 @@ class _Search:
         for (box, is_part), line in zip(new, lines, strict=True):
             if is_part and (line.confidence < _CERTAIN or len(line.text) < _LEAST_PART):
                 continue
-            if not line.text or line.confidence < least:
+            if (
+                not line.text
+                or line.confidence < least
+                or (least and _DASHES.issuperset(line.text))
+            ):
                 self._refused.append((box, line))
                 continue
             self.lines.append(line)

@@ -38,6 +38,12 @@ class Ink:
         _, _, areas, _ = cv2.connectedComponentsWithStats(self._cells)
         return int(areas[1:, cv2.CC_STAT_AREA].max(initial=0))
 
+    def part_left(self, box: Box) -> float:
+        """Of the box's cells, those that may hold text that has not been read."""
+        inside = np.zeros_like(self._cells)
+        cv2.fillConvexPoly(inside, (box / _CELL - 0.5).round().astype(np.int32), 1)
+        return float((self._cells & inside).sum() / max(int(inside.sum()), 1))
+
     def bounds(self, area: Bounds) -> Bounds | None:
         """What of the area there is to search, None if it is blank."""
         left, top, right, bottom = area

@@ -11,6 +11,7 @@ from model.inference.reading.boxes import joined
 from model.inference.reading.engine import Engine
 from model.inference.reading.ink import Ink
 from model.inference.reading.tiles import ONE_PASS, Pyramid, find_lines
+from tests.ocr.inference.drawing import document, text
 
 STROKES = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -119,8 +120,8 @@ def test_giant_letters_and_a_small_line_are_both_read(inference):
 def test_a_page_larger_than_a_pass_loses_nothing(inference, quality):
     page = paper(3200, 2300)
     said = ["In the first corner", "in the middle, over the seam", "and the last corner"]
-    for text, at in zip(said, ((40, 60), (1300, 1550), (2800, 2260)), strict=True):
-        write(page, text, at, size=0.9)
+    for sentence, at in zip(said, ((40, 60), (1300, 1550), (2800, 2260)), strict=True):
+        write(page, sentence, at, size=0.9)
     lines = inference._engine.read(page, quality)
     assert sorted(line.text for line in lines) == sorted(said)
     assert all(line.confidence > 0.9 for line in lines)
@@ -172,3 +173,16 @@ def test_a_receipt_of_ten_thousand_pixels_is_read_to_its_end(inference):
     said = [line.text.replace(" ", "") for line in lines]
     assert said == [f"Line{number}{number * 7 % 90}.50" for number in range(len(said))]
     assert len(said) == 199
+
+
+def test_a_column_of_low_lines_is_not_read_as_one_high_line_of_dashes(read):
+    words = ("Oranges", "Albright", "Coal", "Lamp oil", "Candles")
+    rows = [[f"{word} {row}" for word in words] for row in range(13)]
+    cells = [
+        text(cell, x=56 + 99 * column, y=730 - 24 * row)
+        for row, named in enumerate(rows)
+        for column, cell in enumerate(named)
+    ]
+    result = read(document(" ".join(cells), size=(595, 842)), text="ocr")
+    assert result.lines() == ["\t".join(row) for row in rows]
+    assert result.outputs.result["warnings"] == []
