@@ -168,6 +168,17 @@ def test_numbers_before_paragraphs_are_of_their_lines():
     assert len(said) == 9
 
 
+def test_quantities_under_their_heading_are_cells_and_no_numbers_of_a_list():
+    rows = [("Quantity", "Description"), ("40", "Reams of white paper, 90 grams")]
+    rows += [("6", "Boxes of brown envelopes, small"), ("2", "Rolls of bookbinding cloth, blue")]
+    lines = [
+        line(text, 50 + 230 * column, 100 + 40 * row, width=11 * len(text))
+        for row, texts_of_row in enumerate(rows)
+        for column, text in enumerate(texts_of_row)
+    ]
+    assert cells(lines) == [list(row) for row in rows]
+
+
 def test_notes_in_the_margin_and_at_the_foot_are_blocks_of_their_own():
     body = [line(f"a line of the body, number {row}", 50, 100 + 30 * row, width=600)
             for row in range(20)]  # fmt: skip

@@ -3,7 +3,7 @@
 from bisect import bisect
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import median
 
 from ..reading import Block, BlockKind, Line
 from .columns import is_prose
@@ -41,7 +41,7 @@ def _is_list(region: Region) -> bool:
     [between] = region.columns
     labels = [piece for piece in region.pieces if piece.right <= between]
     text = [piece for piece in region.pieces if piece.left >= between]
-    return is_prose(text) and fmean(len(label.line.text) for label in labels) <= _LABEL
+    return is_prose(text) and max(len(label.line.text) for label in labels) <= _LABEL
 
 
 def _paragraphs(lines: Sequence[Placed], usual: float) -> list[list[Placed]]:
