@@ -93,7 +93,7 @@ def blocks_font(letters: str, *, meaning: Sequence[str] | None) -> Callable[[Pdf
     return make
 
 
-def form() -> bytes:
+def form(*sentences: str) -> bytes:
     """Sentences with a field below that was filled in, and has no appearance of its own."""
 
     def add_field(pdf: Pdf) -> None:
@@ -115,7 +115,7 @@ def form() -> bytes:
             Fields=[field], DR=Dictionary(Font=Dictionary(Helv=helvetica)), NeedAppearances=True
         )
 
-    return document(text(*SENTENCES), change=add_field)
+    return document(text(*sentences), change=add_field)
 
 
 def photo(width: int = 300, height: int = 200) -> Image.Image:

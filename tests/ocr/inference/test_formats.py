@@ -3,13 +3,12 @@
 import io
 
 import numpy as np
-import pikepdf
 import pypdfium2
 import pytest
-from pikepdf import Dictionary, Name
 from PIL import Image, ImageOps
 
 from tests.ocr.inference.conftest import encoded
+from tests.ocr.inference.drawing import form
 
 ORIENTATION_TAG = 0x0112
 
@@ -119,28 +118,7 @@ def test_a_pdf_page_that_is_shown_turned_is_read_as_shown(read, card, card_lines
 
 
 def test_what_was_filled_into_a_form_is_read(read):
-    with pikepdf.Pdf.new() as pdf:
-        page = pdf.add_blank_page(page_size=(360, 360))
-        font = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica)
-        field = pdf.make_indirect(
-            Dictionary(
-                Type=Name.Annot,
-                Subtype=Name.Widget,
-                FT=Name.Tx,
-                T="name",
-                V="Marigold Tate",
-                DA="/Helv 18 Tf 0 g",
-                Rect=[30, 130, 260, 160],
-                F=4,
-            )
-        )
-        page.obj.Annots = pikepdf.Array([field])
-        pdf.Root.AcroForm = Dictionary(
-            Fields=[field], DR=Dictionary(Font=Dictionary(Helv=font)), NeedAppearances=True
-        )
-        file = io.BytesIO()
-        pdf.save(file)
-    assert read(file.getvalue()).lines() == ["Marigold Tate"]
+    assert read(form(), text="ocr").lines() == ["Marigold Tate"]
 
 
 @pytest.mark.parametrize(

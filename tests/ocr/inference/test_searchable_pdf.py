@@ -179,7 +179,7 @@ def test_pages_that_were_not_asked_for_are_left_out_with_all_that_leads_to_them(
 
 
 def test_what_was_filled_into_a_form_stays_in_it(made):
-    with opened(made(form())[0]) as pdf:
+    with opened(made(form(*SENTENCES))[0]) as pdf:
         assert pdf.Root.AcroForm.Fields[0].V == "Marigold Tate"
 
 

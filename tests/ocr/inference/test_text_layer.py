@@ -142,7 +142,9 @@ def test_a_ligature_is_its_letters_and_a_soft_hyphen_that_is_drawn_a_hyphen(open
 
 
 def test_what_was_filled_into_a_form_is_a_part_of_the_layer(read_without_ocr):
-    assert sorted(read_without_ocr(form()).lines()) == sorted([*SENTENCES, "Marigold Tate"])
+    assert sorted(read_without_ocr(form(*SENTENCES)).lines()) == sorted(
+        [*SENTENCES, "Marigold Tate"]
+    )
 
 
 HIDDEN = {
