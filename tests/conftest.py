@@ -1,10 +1,12 @@
 """What all tests share: settings of the test tools, and the bucket servers."""
 
+import contextlib
 import functools
 import gc
 import logging
 import os
 import ssl
+import threading
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -114,10 +116,20 @@ def _silent_logs(tmp_path_factory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def moto_options() -> Iterator[S3Options]:
-    """Moto's S3 server with the bucket `outbox`."""
+    """Moto's S3 server with the bucket `outbox`; of creators at once one succeeds, as at S3."""
     # Takes half a second, which not every process needs.
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
     from moto.server import ThreadedMotoServer
 
+    # Moto looks, then writes: without this, two of eight creators at once may succeed.
+    answers, one_at_a_time = DomainDispatcherApplication.__call__, threading.Lock()
+
+    def answers_creates_in_turn(app: Any, environ: dict[str, Any], start_response: Any) -> Any:
+        is_create = environ.get("HTTP_IF_NONE_MATCH") == "*"
+        with one_at_a_time if is_create else contextlib.nullcontext():
+            return answers(app, environ, start_response)
+
+    DomainDispatcherApplication.__call__ = answers_creates_in_turn
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

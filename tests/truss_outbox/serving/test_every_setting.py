@@ -55,8 +55,6 @@ class World:
     def s3(self, **section: Any) -> Any:
         """The S3Store under the one that repeats its calls."""
         place = {"endpoint_url": self.s3_door.url, "region": "us-east-1"}
-        # Moto looks, then writes: of eight creators at once two may succeed.
-        place |= {"allow_unsafe_commit": True}
         return self.open("s3://outbox/settings", **(place | section)).bucket._store
 
     def gcs(self, **section: Any) -> Any:
