@@ -45,9 +45,11 @@ def test_a_server_killed_during_predict(local, api, bucket, job, gate):
     ("method", "place", "answered"),
     [
         pytest.param("PUT", "artifacts", False, id="before the first artifact", marks=SLOW),
-        pytest.param("PUT", "artifacts", True, id="after the first artifact"),
+        pytest.param("PUT", "artifacts", True, id="after the first artifact", marks=SLOW),
         pytest.param("PUT", "manifests", False, id="between the last artifact and the manifest"),
-        pytest.param("PUT", "manifests", True, id="after the manifest, before the answer"),
+        pytest.param(
+            "PUT", "manifests", True, id="after the manifest, before the answer", marks=SLOW
+        ),
         pytest.param("GET", "manifests", True, id="while looking for a manifest", marks=SLOW),
     ],
 )

@@ -73,6 +73,7 @@ def test_another_root_than_the_models_is_named(doctor, local):
     assert f"the model's root is s3://outbox/{PREFIX}" in said(document)["sync canary"]
 
 
+@pytest.mark.slow
 def test_lost_answers_and_a_new_id_on_every_retry_are_named(
     doctor, tiny_truss, model_environment, bucket, tmp_path
 ):

@@ -139,9 +139,9 @@ def place_for(options) -> Place:
     return Place(root=f"s3://outbox/network-{uuid.uuid4().hex}", options=options)
 
 
-@pytest.mark.parametrize(
-    "count", [20, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
-)
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("count", [20, 2000])
 def test_nothing_is_lost_doubled_or_torn(count, seaweedfs_options):
     strikes = send_all(place_for(seaweedfs_options), count, read_timeout=1)
     shares = {

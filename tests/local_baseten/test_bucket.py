@@ -31,6 +31,7 @@ def test_a_bucket_can_be_opened_again_with_the_same_key(tmp_path: Path):
         assert client.list_objects_v2(Bucket="outbox")["KeyCount"] == 1
 
 
+@pytest.mark.slow
 def test_a_bucket_whose_port_is_taken_meanwhile_gets_another(tmp_path: Path):
     with running_bucket(tmp_path / "one") as one:
         (tmp_path / "two").mkdir()
@@ -60,6 +61,7 @@ def test_it_listens_on_this_machine_alone(seaweedfs: BucketServer):
     assert listening == {"127.0.0.1"}
 
 
+@pytest.mark.slow
 def test_several_start_at_once(tmp_path: Path):
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(2) as executor:
         buckets = list(

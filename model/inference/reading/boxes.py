@@ -77,14 +77,15 @@ def _bounds_that_meet(
 
 
 def _are_same_line(one: Box, other: Box) -> bool:
+    if is_wide(one) != is_wide(other):  # of the end of a line one letter may be seen, cut
+        least_area = min(float(cv2.contourArea(box)) for box in (one, other))
+        return _shared_area(one, other) >= _COVERED * max(least_area, 1.0)
     shared = np.minimum(one.max(axis=0), other.max(axis=0)) - np.maximum(
         one.min(axis=0), other.min(axis=0)
     )
     length = max(float(shared[0 if is_wide(one) else 1]), 1.0)
     least_height = min(height(one), height(other))
-    return is_wide(one) == is_wide(other) and (
-        _shared_area(one, other) >= _SAME_TEXT * length * least_height
-    )
+    return _shared_area(one, other) >= _SAME_TEXT * length * least_height
 
 
 def _around(boxes: Sequence[Box]) -> Box:

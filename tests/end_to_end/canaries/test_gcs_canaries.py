@@ -20,6 +20,8 @@ from tests.gcs_door import Door, TokenService, key_file, quoting, serving
 from truss_outbox.contract.root import Root
 from truss_outbox.stores import open_store
 
+pytestmark = pytest.mark.slow
+
 ROOT = "gs://outbox/canaries"
 URL_HOST = "files.canary.invalid"
 BROKEN_KEY = seed("GCS key that is no JSON")

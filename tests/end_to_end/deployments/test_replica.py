@@ -182,6 +182,7 @@ RELOADED = {
 """What is changed in model.py, by the form."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the server's folder in /proc")
 def test_a_hot_reload_takes_the_new_code_and_goes_on_storing(server, bucket, job):
     pid, running = server()

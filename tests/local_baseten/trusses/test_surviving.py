@@ -102,7 +102,7 @@ def test_every_accepted_request_survives_kill_9(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("number", "bucket"),
-    [(signal.SIGINT, "bucket"), pytest.param(signal.SIGTERM, None, marks=pytest.mark.slow)],
+    [pytest.param(signal.SIGINT, "bucket", marks=pytest.mark.slow), (signal.SIGTERM, None)],
 )
 def test_a_signal_ends_it_cleanly_and_a_second_one_changes_nothing(tmp_path: Path, number, bucket):
     bucket_directory = tmp_path / bucket if bucket else None

@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from baseten_webhooks import verify
 from local_baseten.running import running_locally
 from local_baseten.state_directory import StateDirectory
@@ -17,6 +19,7 @@ from tests.local_baseten.conftest import TRUSSES
 from tests.waiting import until
 
 
+@pytest.mark.slow
 def test_kill_9_in_mid_delivery_costs_nothing(tmp_path: Path):
     state, record = tmp_path / "state", tmp_path / "record"
     secrets = WebhookSecrets(StateDirectory(state).webhook_secrets)

@@ -37,9 +37,8 @@ def test_a_clean_document_is_read_without_a_mistake(example, name):
     assert is_readable(example(name))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("minutes.pdf", marks=pytest.mark.slow), "rechnung.pdf"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["minutes.pdf", "rechnung.pdf"])
 def test_what_a_document_says_itself_is_what_is_read_on_its_pages(read, name):
     result = read(EXAMPLES / name, text="ocr")
     assert result.text() == truth(name)

@@ -108,6 +108,13 @@ def test_pieces_of_a_line_that_lies_askew_become_one_and_its_neighbours_stay_apa
     assert second == pytest.approx(pieces[2][1], abs=1)
 
 
+def test_one_letter_of_a_line_that_another_tile_sees_alone_is_no_line_of_its_own():
+    line, letter = box(1107, 869, 1498, 898), box(1480, 869, 1498, 898)
+    assert [found.tolist() for found in joined([(0, line), (1, letter)])] == [line.tolist()]
+    below = box(1480, 910, 1498, 960)
+    assert len(joined([(0, line), (1, below)])) == 2
+
+
 def test_giant_letters_and_a_small_line_are_both_read(inference):
     page = paper(1100, 900)
     write(page, "EXIT", (60, 500), size=13)
@@ -175,6 +182,7 @@ def test_a_receipt_of_ten_thousand_pixels_is_read_to_its_end(inference):
     assert len(said) == 199
 
 
+@pytest.mark.slow
 def test_a_column_of_low_lines_is_not_read_as_one_high_line_of_dashes(read):
     words = ("Oranges", "Albright", "Coal", "Lamp oil", "Candles")
     rows = [[f"{word} {row}" for word in words] for row in range(13)]

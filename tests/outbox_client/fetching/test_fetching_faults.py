@@ -15,7 +15,7 @@ from outbox_client.fetching.download import PART_BYTES, STREAMS, parts_of
 from tests.outbox_client.results import Results, files_below
 from truss_outbox.contract.errors import AccessDeniedError, StoreUnavailableError
 
-LARGE = os.urandom(5 * PART_BYTES + 1)
+LARGE = os.urandom(2 * PART_BYTES + 1)
 
 
 class Failing(Bucket):

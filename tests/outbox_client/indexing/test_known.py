@@ -131,6 +131,7 @@ def test_an_index_that_another_made_anew_is_read_anew(indexed, bucket, naming, j
     assert counts == (18, 3)
 
 
+@pytest.mark.slow
 def test_two_processes_share_it(indexed, bucket, naming, job):
     commit(bucket, *(a_manifest(job, f"{n:02}") for n in range(20, 60)))
 
