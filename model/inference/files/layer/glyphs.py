@@ -58,7 +58,7 @@ class _Setting(NamedTuple):
 def read_glyphs(page: pypdfium2.PdfPage, size: tuple[int, int]) -> list[Glyph]:
     """Those on the page, in the order in which they are read; `size` is the rendering's.
 
-    None where there are too many to be a page's text. Raises PdfiumError.
+    Empty where there are too many to be a page's text. Raises PdfiumError.
     """
     text_page = page.get_textpage()
     try:
