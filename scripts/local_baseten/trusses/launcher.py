@@ -174,10 +174,10 @@ def _stack_of(coroutine: Any) -> traceback.StackSummary:
 
 @dataclass(frozen=True)
 class Watched:
-    """ASGI middleware: the watch knows of each request that is sent to the model."""
+    """ASGI middleware: each request that is sent to the model is among `long_runs` meanwhile."""
 
     app: Callable[..., Awaitable[None]]
-    watch: LongRuns
+    long_runs: LongRuns
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope.get("method") != "POST":
@@ -185,7 +185,7 @@ class Watched:
             return
         headers = dict(scope["headers"])
         request_id = headers.get(b"x-baseten-request-id", b"").decode(errors="replace")
-        with self.watch.over("a request", request_id):
+        with self.long_runs.over("a request", request_id):
             await self.app(scope, receive, send)
 
 
@@ -194,12 +194,12 @@ def _serve(listener: socket.socket, secret: bytes) -> None:
     import truss_server  # noqa: PLC0415  # found on the import path made above
     import uvicorn  # noqa: PLC0415
 
-    watch = LongRuns(Path.cwd())
+    long_runs = LongRuns(Path.cwd())
 
     class Server(uvicorn.Server):
         async def serve(self, sockets: "list[socket.socket] | None" = None) -> None:  # noqa: ARG002
-            watch.loop = asyncio.get_running_loop()
-            watched = Watched(self.config.app, watch)  # type: ignore[arg-type]
+            long_runs.loop = asyncio.get_running_loop()
+            watched = Watched(self.config.app, long_runs)  # type: ignore[arg-type]
             self.config.app = ForStandIn(watched, secret)
             await super().serve([listener])
 
@@ -210,11 +210,11 @@ def _serve(listener: socket.socket, secret: bytes) -> None:
     load = wrapper.load
 
     def watched_load() -> None:
-        with watch.over("load"):
+        with long_runs.over("load"):
             load()
 
     wrapper.load = watched_load
-    threading.Thread(target=watch.keep_looking, daemon=True).start()
+    threading.Thread(target=long_runs.keep_looking, daemon=True).start()
     server.start()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..logs import model_logger
+from . import launcher
 from .layout import TrussLayout
 
 _FRAME = re.compile(r'\s*File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?')
@@ -18,6 +19,7 @@ _BEGIN = "Traceback (most recent call last):"
 _SHOWN_FRAMES = 2
 _REFUSED = re.compile(r"(?:\w+\.)*HTTPException: (4\d\d): (.*)", re.DOTALL)
 _MAX_EXTRA = 200
+_MAX_BARE = 1_000
 
 # What Truss adds to each line, and what is shown elsewhere.
 _KNOWN_FIELDS = frozenset(
@@ -139,12 +141,11 @@ class Problem:
         """
         own = [(frame, path) for frame in self.frames if (path := layout.source_of(frame.file))]
         yield from (frame.at(path) for frame, path in own[: -_SHOWN_FRAMES - 1 : -1])
-        if (
-            own
-            and self.frames[-1] is not own[-1][0]
-            and "site-packages" in (self.frames[-1].file.parts)
-        ):
-            yield f"raised in {self.frames[-1].at(self.frames[-1].file)}"
+        if own and own[-1][0] is not self.frames[-1]:
+            last = self.frames[-1]
+            _, installed, within = str(last.file).rpartition("site-packages/")
+            if installed:
+                yield f"inside {last.at(Path(within))}"
 
 
 @dataclass(kw_only=True)
@@ -183,11 +184,16 @@ class ModelLog:
     def _gather(self, text: str) -> None:
         """Of a traceback that comes line by line, as that of a thread."""
         self._bare.append(text)
-        if text and not text[0].isspace() and text != _BEGIN:
+        is_whole = text and not text[0].isspace() and text != _BEGIN
+        if is_whole or len(self._bare) > _MAX_BARE:
             traceback = "\n".join(self._bare)
             self._bare.clear()
             self._last_words = text
-            self._repeat_event(ModelLine(level=logging.ERROR, traceback=traceback))
+            problem = Problem.parse(traceback)
+            if any(frame.file.name == Path(launcher.__file__).name for frame in problem.frames):
+                self._failure = problem  # of the server itself, which then ends
+            else:
+                self._repeat_event(ModelLine(level=logging.ERROR, traceback=traceback))
 
     def _repeat_event(self, line: ModelLine) -> None:
         problem = Problem.parse(line.traceback)
@@ -219,13 +225,13 @@ class ModelLog:
         self._write(logging.WARNING, words, request_id=line.request_id, extras=at)
 
     def _words(self, line: ModelLine, problem: Problem) -> Iterator[str]:
-        if not line.traceback or self.whole_tracebacks:
-            yield from (line.traceback,) if line.traceback else ()
-            return
         if problem.exception and problem.exception not in line.message:
             yield problem.exception
-        places = list(problem.places(self.layout))
-        yield from places or [frame.at(frame.file) for frame in problem.frames[-1:]]
+        if self.whole_tracebacks:
+            yield line.traceback
+        elif line.traceback:
+            places = list(problem.places(self.layout))
+            yield from places or [frame.at(frame.file) for frame in problem.frames[-1:]]
 
     def _log(self, line: ModelLine, *words: str) -> None:
         if self.is_quiet and line.level < logging.WARNING:
