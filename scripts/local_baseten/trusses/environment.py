@@ -117,6 +117,8 @@ def _commands(layout: TrussLayout, interpreter: Path, place: Path) -> Iterator[l
     """By uv, as in the image; where it is not here, by the interpreter's own pip."""
     python = place / "bin" / "python"
     uv = _find_uv()
+    if uv is None and "uv.lock" in layout.requirements:
+        raise RequirementsError(layout.requirements_file, "it is uv's: install uv beside this")
     if uv is None:
         yield [interpreter, "-m", "venv", place]
         install: list[str | Path] = [python, "-m", "pip", "--quiet", "install"]
@@ -125,14 +127,13 @@ def _commands(layout: TrussLayout, interpreter: Path, place: Path) -> Iterator[l
         strategy = ("--index-strategy", "unsafe-best-match")
         install = [uv, "pip", "install", "--quiet", "--python", python, *strategy]
     if "uv.lock" in layout.requirements:
-        if uv is None:
-            raise RequirementsError(layout.requirements_file, "it is uv's: install uv beside this")
         exported = ("--format", "requirements-txt", "--output-file", "exported.txt")
         yield [uv, "export", "--quiet", "--frozen", *exported]
         yield [*install, "-r", "exported.txt"]
     elif "pyproject.toml" in layout.requirements:
         project = tomllib.loads(layout.requirements["pyproject.toml"]).get("project", {})
-        yield [*install, *project.get("dependencies", [])]
+        if dependencies := project.get("dependencies"):
+            yield [*install, *dependencies]
     if "user_requirements.txt" in layout.requirements:
         yield [*install, "-r", "user_requirements.txt", "-c", "constraints.txt"]
     yield [*install, "-r", "requirements.txt", "-c", "constraints.txt"]

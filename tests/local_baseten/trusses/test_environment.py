@@ -86,6 +86,7 @@ def test_what_the_image_installs_is_installed_once_and_again_when_it_changes(
             {"pyproject.toml": '[project]\nname = "x"\ndependencies = ["numpy>=2", "pillow"]'},
             ["numpy>=2 pillow", "-r requirements.txt"],
         ),
+        ({"pyproject.toml": '[project]\nname = "x"'}, ["-r requirements.txt"]),
         (
             {"pyproject.toml": "", "uv.lock": ""},
             ["export --quiet --frozen", "-r exported.txt", "-r requirements.txt"],
