@@ -1,6 +1,5 @@
 """What of a Truss's config.yaml holds on this machine, and what does not."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -8,9 +7,6 @@ import yaml
 
 from ..errors import SecretsError
 from .layout import TrussLayout
-from .model_log import shown
-
-logger = logging.getLogger(__name__)
 
 _PREFIX = "TRUSS_SECRET_"
 _PLACEHOLDER = "***"  # truss_chains' for a secret that has no default
@@ -38,12 +34,9 @@ _NOT_HONOURED = {
 }
 
 
-def tell_what_is_not_honoured(layout: TrussLayout) -> None:
-    """One event, of what its author has changed there."""
-    said = [f"{name}: {why}" for name, why in _NOT_HONOURED.items() if name in layout.changed]
-    if said:
-        text = "\n".join(said)
-        logger.warning("not honoured here, of %s:\n%s", shown(layout.config), text)
+def not_honoured(layout: TrussLayout) -> list[str]:
+    """Each with the reason, of what its author has set there."""
+    return [f"{name}: {why}" for name, why in _NOT_HONOURED.items() if name in layout.changed]
 
 
 def read_secrets(path: Path) -> dict[str, str]:
@@ -67,27 +60,20 @@ def environment_of(secrets: Mapping[str, str]) -> dict[str, str]:
     return {f"{_PREFIX}{name}": value for name, value in secrets.items()}
 
 
-def tell_about_secrets(
+def about_secrets(
     layout: TrussLayout, environment: Mapping[str, str], given: Mapping[str, str]
-) -> None:
+) -> Iterator[str]:
     """Which of them the model will not find: it finds those that its config.yaml declares.
 
     `environment` is the model's, `given` what the file of secrets holds.
     """
     declared: Mapping[str, str | None] = layout.changed.get("secrets", {})
-    for text in _about(declared, environment, given):
-        logger.info("secrets of %s %s", shown(layout.config), text)
-
-
-def _about(
-    declared: Mapping[str, str | None], environment: Mapping[str, str], given: Mapping[str, str]
-) -> Iterator[str]:
     empty = [
         name
         for name, default in declared.items()
         if default in {None, "", _PLACEHOLDER} and f"{_PREFIX}{name}" not in environment
     ]
     if empty:
-        yield f"without a value here: {', '.join(empty)}; --secrets FILE brings them"
+        yield f"secrets: no value here for {', '.join(empty)}; --secrets FILE brings them"
     if unknown := sorted(given.keys() - declared.keys()):
-        yield f"do not declare {', '.join(unknown)} of the file: the model cannot read them"
+        yield f"secrets: not declared, so that no model can read them: {', '.join(unknown)}"

@@ -72,16 +72,13 @@ async def with_environment(layout: TrussLayout, directory: Path) -> TrussLayout:
     return replace(layout, python=python)
 
 
-def tell_which_python(layout: TrussLayout, *, install: bool) -> None:
+def about_python(layout: TrussLayout, *, install: bool) -> str | None:
     """Where it is not the one that its author asks for."""
     wanted = layout.python_version
     if wanted == _OWN_VERSION or (install and find_python(wanted)):
-        return
+        return None
     why = f"there is no Python {wanted} here" if install else "nothing is to be installed"
-    logger.warning(
-        "not honoured here, of %s:\npython_version: %s; the model runs on %s",
-        *(shown(layout.config), why, _OWN_VERSION),
-    )
+    return f"python_version: {why}; the model runs on {_OWN_VERSION}"
 
 
 def _digest(layout: TrussLayout, interpreter: Path) -> str:
@@ -117,16 +114,17 @@ def _commands(layout: TrussLayout, interpreter: Path, place: Path) -> Iterator[l
     """By uv, as in the image; where it is not here, by the interpreter's own pip."""
     python = place / "bin" / "python"
     uv = _find_uv()
-    if uv is None and "uv.lock" in layout.requirements:
-        raise RequirementsError(layout.requirements_file, "it is uv's: install uv beside this")
-    if uv is None:
-        yield [interpreter, "-m", "venv", place]
-        install: list[str | Path] = [python, "-m", "pip", "--quiet", "install"]
-    else:
+    install: list[str | Path]
+    if uv is not None:
         yield [uv, "venv", "--quiet", "--allow-existing", "--python", interpreter, place]
         strategy = ("--index-strategy", "unsafe-best-match")
         install = [uv, "pip", "install", "--quiet", "--python", python, *strategy]
-    if "uv.lock" in layout.requirements:
+    elif "uv.lock" in layout.requirements:
+        raise RequirementsError(layout.requirements_file, "it is uv's: install uv beside this")
+    else:
+        yield [interpreter, "-m", "venv", place]
+        install = [python, "-m", "pip", "--quiet", "install"]
+    if uv is not None and "uv.lock" in layout.requirements:
         exported = ("--format", "requirements-txt", "--output-file", "exported.txt")
         yield [uv, "export", "--quiet", "--frozen", *exported]
         yield [*install, "-r", "exported.txt"]

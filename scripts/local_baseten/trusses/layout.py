@@ -79,7 +79,7 @@ def lay_out_truss(truss_directory: Path, target: Path) -> TrussLayout:
         except (ValueError, FileNotFoundError, yaml.YAMLError) as error:
             raise TrussError(truss_directory, str(error)) from error
         settings = yaml.safe_load((context / "config.yaml").read_text())
-        changed = _changed(settings)
+        changed = _changed(dict(settings))
         for name in _SERVERS & changed.keys():
             problem = f"{name} of its config.yaml names a server that is in an image alone"
             raise TrussError(truss_directory, problem)
@@ -109,16 +109,19 @@ def lay_out_truss(truss_directory: Path, target: Path) -> TrussLayout:
     )
 
 
-def _changed(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(settings: dict[str, Any]) -> dict[str, Any]:
     """What is not as Truss's defaults are."""
     from truss.base.truss_config import TrussConfig  # noqa: PLC0415  # as above
 
     defaults = TrussConfig().to_dict(verbose=True)
-    changed = {name: value for name, value in settings.items() if value != defaults.get(name)}
-    for name, value in changed.pop("runtime", {}).items():
-        if value != defaults["runtime"].get(name):
-            changed[f"runtime.{name}"] = value
-    return changed
+    for one in (settings, defaults):
+        one |= {f"runtime.{name}": value for name, value in one.pop("runtime").items()}
+    # Nothing is written in several ways.
+    return {
+        name: value
+        for name, value in settings.items()
+        if (value or None) != (defaults.get(name) or None)
+    }
 
 
 def _requirements(context: Path, named: str | None) -> dict[str, str]:

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import LocalBasetenError
 from .chain_layout import ServiceLayout, lay_out
-from .config import tell_about_secrets, tell_what_is_not_honoured
-from .environment import tell_which_python, with_environment
+from .config import about_secrets, not_honoured
+from .environment import about_python, with_environment
 from .model_log import shown
 from .scaling import TrussServers
 
@@ -54,11 +54,20 @@ class Preparation:
 
     def tell(self, layout: ServiceLayout, environment: Mapping[str, str]) -> None:
         """What is not as in production. `environment` is added to the model's."""
+        for text in self._differences(layout, environment):
+            logger.warning("not as on Baseten, %s", text)
+
+    def _differences(self, layout: ServiceLayout, environment: Mapping[str, str]) -> Iterator[str]:
+        """A text for each Truss that has any; a line each."""
         known = {**os.environ, **environment}
         for truss in layout.trusses:
-            tell_what_is_not_honoured(truss)
-            tell_which_python(truss, install=self.settings.install)
-            tell_about_secrets(truss, known, self.settings.secrets)
+            lines = not_honoured(truss)
+            if python := about_python(truss, install=self.settings.install):
+                lines.append(python)
+            lines += about_secrets(truss, known, self.settings.secrets)
+            if lines:
+                chainlet = f", {truss.name}" if layout.is_chain else ""
+                yield "\n".join([f"of {shown(truss.config)}{chainlet}:", *lines])
 
     async def complete(self, layout: ServiceLayout) -> ServiceLayout:
         """With the Pythons. Raises RequirementsError."""
@@ -110,7 +119,8 @@ class Preparation:
             ]:
                 logger.error("not started again: it has other Chainlets; start the stand-in again")
                 return layout
-            if [one.changed for one in new.trusses] != [one.changed for one in layout.trusses]:
+            told = [*self._differences(layout, environment)]
+            if [*self._differences(new, environment)] != told:
                 self.tell(new, environment)
             new = await self.complete(new)
         except LocalBasetenError as error:

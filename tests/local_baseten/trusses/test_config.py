@@ -1,6 +1,5 @@
 """What of config.yaml is not honoured is told, and secrets come from a file."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -8,20 +7,18 @@ import yaml
 
 from local_baseten.errors import SecretsError, TrussError
 from local_baseten.trusses.config import (
+    about_secrets,
     environment_of,
+    not_honoured,
     read_secrets,
-    tell_about_secrets,
-    tell_what_is_not_honoured,
 )
-from local_baseten.trusses.environment import tell_which_python
+from local_baseten.trusses.environment import about_python
 from local_baseten.trusses.layout import TrussLayout, lay_out_truss
 from tests.interpreters import OWN
 
 
 @pytest.fixture
-def laid_out(tmp_path: Path, caplog):
-    caplog.set_level(logging.INFO)
-
+def laid_out(tmp_path: Path):
     def laid_out(**config: object) -> TrussLayout:
         truss = tmp_path / "truss"
         (truss / "model").mkdir(parents=True)
@@ -32,7 +29,7 @@ def laid_out(tmp_path: Path, caplog):
     return laid_out
 
 
-def test_what_is_not_honoured_is_one_event_of_what_its_author_wrote(laid_out, caplog):
+def test_what_is_not_honoured_is_told_of_what_its_author_has_set(laid_out):
     layout = laid_out(
         python_version="py311",
         resources={"accelerator": "H100"},
@@ -40,15 +37,13 @@ def test_what_is_not_honoured_is_one_event_of_what_its_author_wrote(laid_out, ca
         runtime={"predict_concurrency": 4, "oidc": {"enabled": True}},
         environment_variables={"A": "1"},
     )
-    tell_what_is_not_honoured(layout)
-    (text,) = caplog.messages
-    told = [line.partition(":")[0] for line in text.splitlines()[1:]]
+    told = [line.partition(":")[0] for line in not_honoured(layout)]
     assert told == ["resources", "system_packages", "runtime.oidc"]
 
 
-def test_a_plain_config_has_nothing_to_tell(laid_out, caplog):
-    tell_what_is_not_honoured(laid_out(model_name="plain", runtime={"predict_concurrency": 2}))
-    assert caplog.messages == []
+def test_a_plain_config_has_nothing_to_tell(laid_out):
+    layout = laid_out(model_name="plain", external_data=[], runtime={"predict_concurrency": 2})
+    assert not_honoured(layout) == []
 
 
 def test_a_server_that_is_in_an_image_alone_is_refused(laid_out):
@@ -73,21 +68,19 @@ def test_a_server_that_is_in_an_image_alone_is_refused(laid_out):
         ("3.10", False, "nothing is to be installed"),
     ],
 )
-def test_another_python_than_the_authors_is_told(laid_out, caplog, version, install, said):
+def test_another_python_than_the_authors_is_told(laid_out, version, install, said):
     layout = laid_out(python_version=f"py{version.replace('.', '')}")
-    tell_which_python(layout, install=install)
-    assert bool(caplog.messages) == bool(said)
-    assert (said or "") in caplog.text
+    told = about_python(layout, install=install)
+    assert told is said is None or said in told
 
 
-def test_secrets_without_a_value_and_those_that_are_not_declared_are_told(laid_out, caplog):
+def test_secrets_without_a_value_and_those_that_are_not_declared_are_told(laid_out):
     layout = laid_out(secrets={"here": None, "missing": None, "of_config": "x"})
     secrets = {"here": "hush", "surplus": "hush"}
-    tell_about_secrets(layout, environment_of(secrets), secrets)
-    empty, unknown = caplog.messages
-    assert "without a value here: missing;" in empty
-    assert "do not declare surplus" in unknown
-    assert "hush" not in caplog.text
+    empty, unknown = about_secrets(layout, environment_of(secrets), secrets)
+    assert "no value here for missing;" in empty
+    assert unknown.endswith(": surplus")
+    assert "hush" not in empty + unknown
 
 
 def test_secrets_are_read_from_yaml(tmp_path):
