@@ -42,8 +42,13 @@ def find_python(version: str) -> Path | None:
     on_path = shutil.which(f"python{version}")
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     candidates = [Path(on_path)] if on_path else []
-    candidates += sorted((root / "versions").glob(f"{version}.*/bin/python"))
+    candidates += sorted((root / "versions").glob(f"{version}.*/bin/python"), key=_release)[::-1]
     return next((python for python in candidates if _is(python, version)), None)
+
+
+def _release(python: Path) -> list[int]:
+    """Of pyenv's `3.13.10/bin/python`: the newest counts."""
+    return [int(part) for part in re.findall(r"\d+", python.parts[-3])]
 
 
 def _is(python: Path, version: str) -> bool:
@@ -61,7 +66,7 @@ async def with_environment(layout: TrussLayout, directory: Path) -> TrussLayout:
     interpreter = find_python(layout.python_version) or Path(sys.executable)
     place = directory / _digest(layout, interpreter)
     python = place / "bin" / "python"
-    if not (place / _WHOLE).exists():
+    if not (place / _WHOLE).exists() or not python.exists():  # its interpreter may have gone
         try:
             await _make(layout, interpreter, place)
         except BaseException:

@@ -151,9 +151,10 @@ class LongRuns:
 
     def _stacks(self) -> str:
         """As in a traceback, of threads and tasks that are in the Truss's own code."""
-        stacks = [traceback.extract_stack(one) for one in sys._current_frames().values()]  # noqa: SLF001
         tasks = asyncio.all_tasks(self.loop) if self.loop else ()
-        stacks += [_stack_of(task.get_coro()) for task in tasks]
+        stacks = [_stack_of(task.get_coro()) for task in tasks]
+        # The innermost comes last: a thread is what a task waits for.
+        stacks += [traceback.extract_stack(one) for one in sys._current_frames().values()]  # noqa: SLF001
         own = [stack for stack in stacks if any(self._is_own(frame) for frame in stack)]
         return "".join(line for stack in own for line in traceback.format_list(stack))
 

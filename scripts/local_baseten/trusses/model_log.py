@@ -141,7 +141,7 @@ class Problem:
         """
         own = [(frame, path) for frame in self.frames if (path := layout.source_of(frame.file))]
         yield from (frame.at(path) for frame, path in own[: -_SHOWN_FRAMES - 1 : -1])
-        if own and own[-1][0] is not self.frames[-1]:
+        if self.exception and own and own[-1][0] is not self.frames[-1]:
             last = self.frames[-1]
             _, installed, within = str(last.file).rpartition("site-packages/")
             if installed:

@@ -28,6 +28,9 @@ with place.open("a") as file:
     file.write(" ".join(sys.argv[1:]) + chr(10))
 if sys.argv[1] == "venv":
     Path(sys.argv[-1], "pyvenv.cfg").write_text("version_info = 3.1.4")
+    if {makes}:
+        Path(sys.argv[-1], "bin").mkdir()
+        Path(sys.argv[-1], "bin", "python").touch()
 if "{fails}" in sys.argv:
     sys.exit("numpy 1 and numpy 2" + chr(10) + "do not go together")
 """
@@ -43,9 +46,10 @@ def plain(tmp_path_factory) -> TrussLayout:
 def asked(tmp_path: Path, monkeypatch):
     """Puts an installer in uv's place, and returns what it was asked for."""
 
-    def asked(*, fails: str = "never") -> Path:
+    def asked(*, fails: str = "never", makes: bool = True) -> Path:
         place, program = tmp_path / "asked", tmp_path / "uv"
-        program.write_text(UV.format(python=sys.executable, place=str(place), fails=fails))
+        words = {"place": str(place), "fails": fails, "makes": makes}
+        program.write_text(UV.format(python=sys.executable, **words))
         program.chmod(0o755)
         monkeypatch.setattr(environment, "_find_uv", lambda: str(program))
         return place
@@ -126,6 +130,14 @@ def test_an_environment_that_nobody_used_for_two_weeks_goes(plain, asked, tmp_pa
     os.utime(old / "whole", (long_ago, long_ago))
     new = make(replace(plain, requirements={"requirements.txt": ""}), tmp_path / "environments")
     assert list((tmp_path / "environments").iterdir()) == [new.python.parent.parent]
+
+
+def test_an_environment_whose_interpreter_has_gone_is_made_anew(plain, asked, tmp_path):
+    calls = asked(makes=False)
+    for _ in range(2):
+        made = make(plain, tmp_path / "environments")
+        assert not made.python.exists()  # no real uv was asked
+    assert len(calls.read_text().splitlines()) == 4
 
 
 def test_an_interpreter_is_found_by_its_version():
