@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ _FIRST_DELAY_SECONDS = 0.2
 _DOUBLINGS = 7  # to some 25 seconds: a model that cannot start should not keep the CPU busy
 _STARTING_SECONDS = 0.05
 _RUNNING_SECONDS = 1.0
+
+_COUNTED = re.compile(r"\b[0-9a-f]*[0-9][0-9a-f]*\b")
+"""What differs each time though the reason is the same: times, addresses, names that were drawn."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -70,10 +74,11 @@ class TrussServer:
 
     def _tell(self, why: str) -> None:
         """Once: it is tried again and again, and each time for the same reason as a rule."""
-        if why != self._told:
+        reason = _COUNTED.sub("", why)
+        if reason != self._told:
             logger.error("the model does not come up: %s", why)
             logger.info("it is tried again meanwhile, and at once when a file of it changes")
-        self._told = why
+        self._told = reason
 
     async def _live(self) -> str:
         """One server's life, and why it ended."""

@@ -179,7 +179,7 @@ def test_a_model_that_does_not_load_is_said_once_and_tried_again(tmp_path: Path)
         pass
 
     text = (tmp_path / "stand-in.log").read_text()
-    assert text.count("does not come up: ValueError: the weights are missing\n") == 1
+    assert text.count("does not come up: ValueError: the weights are missing, says ") == 1
     assert text.count("ERROR") == 1
 
 
