@@ -15,6 +15,7 @@ from pathlib import Path
 from .errors import LocalBasetenError
 from .serve import serve
 from .settings import ServiceSettings
+from .trusses.preparing import ModelSettings
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
             bucket_directory=arguments.bucket,
             api_key=os.environ.get("BASETEN_API_KEY") or None,
             settings=ServiceSettings(**arguments.settings),
+            model=ModelSettings(install=arguments.install),
         )
     except (LocalBasetenError, OSError) as error:
         sys.exit(str(error))
@@ -43,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON")
+    parser.add_argument("--install", action="store_true", help="what the Truss requires")
     parser.add_argument("--end-with-stdin", action="store_true", help="end when its input does")
     return parser
 

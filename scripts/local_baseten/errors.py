@@ -5,6 +5,8 @@ LocalBasetenError
 ├── ChainError                   truss_chains refuses the Chain it was given
 ├── FaultError                   no such fault, or no such probability
 ├── QueueVersionError            the queue's file was made by another version
+├── RequirementsError            what a Truss requires cannot be installed
+├── SecretsError                 the file of secrets cannot be read
 ├── StateDirectoryInUseError     another stand-in runs on the directory
 ├── TooManySecretsError          two webhook secrets are active already
 ├── TrussError                   truss refuses the Truss it was given
@@ -43,6 +45,25 @@ class QueueVersionError(LocalBasetenError):
         super().__init__(
             f"{path} was made by another version: finish its requests there, or delete it"
         )
+
+
+class RequirementsError(LocalBasetenError):
+    """Ends with the installer's last words, which name what does not go together."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path = path
+        super().__init__(
+            f"what {path} requires cannot be installed; mend it, or run without, by --no-install:"
+            f" {problem}"
+        )
+
+
+class SecretsError(LocalBasetenError):
+    """The message quotes no value."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path = path
+        super().__init__(f"the secrets in {path} cannot be read: {problem}")
 
 
 class StateDirectoryInUseError(LocalBasetenError):

@@ -18,6 +18,7 @@ from .settings import ServiceSettings
 from .state_directory import MovableClock, Processes, StateDirectory
 
 _READY_SECONDS = 120.0
+_INSTALL_SECONDS = 600.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _FAILED_STARTS = 3
@@ -62,13 +63,16 @@ def running_locally(
     api_key: str | None = None,
     port: int = 0,
     environment: Mapping[str, str] | None = None,
+    install: bool = False,
     **options: Any,
 ) -> Iterator[LocalBaseten]:
     """Start the stand-in, wait until its model is ready; end both with the block or this process.
 
     `source` is a Truss's directory, or the Python file with a Chain's entrypoint.
     A state directory can be used again, also after a kill -9: what it had accepted is taken up.
-    `environment` is added to this process's own, `options` are the fields of ServiceSettings.
+    `environment` is added to this process's own, `options` are the fields of ServiceSettings. The
+    model runs in this Python environment; with `install`, in one of its own, which is made first
+    and takes its time.
     Raises NotRunningError.
     """
     settings = ServiceSettings(**options)
@@ -79,12 +83,14 @@ def running_locally(
         *("--end-with-stdin", f"--state-directory={state.path}", f"--port={port}"),
         f"--settings={json.dumps(asdict(settings))}",
         *([f"--bucket={bucket_directory.resolve()}"] if bucket_directory else []),
+        *(["--install"] if install else []),
     ]
     # The child takes its key from there; the caller's own must not become one by accident.
     variables = {**os.environ, **(environment or {}), "BASETEN_API_KEY": api_key or ""}
     stop_seconds = settings.finish_seconds + _STOP_SECONDS
     with _process(command, variables, state.log, stop_seconds=stop_seconds) as process:
-        processes = _wait_until_ready(process, state)
+        seconds = _READY_SECONDS + (_INSTALL_SECONDS if install else 0)
+        processes = _wait_until_ready(process, state, seconds)
         for_companion = state.read_environment()
         yield LocalBaseten(
             base_url=processes.base_url,
@@ -152,8 +158,10 @@ def signals_held_back() -> Iterator[None]:
             signal.raise_signal(held[0])
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], state: StateDirectory) -> Processes:
-    deadline = time.monotonic() + _READY_SECONDS
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], state: StateDirectory, seconds: float
+) -> Processes:
+    deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         processes = state.read_processes()
         if processes and processes.stand_in == process.pid:

@@ -1,5 +1,6 @@
 """Serve a Truss or a Chain in the foreground, with or without a bucket of its own."""
 
+import asyncio
 import contextlib
 import logging
 import signal
@@ -16,11 +17,14 @@ from .logs import log_to_stderr
 from .settings import SERVED_ID, ServiceSettings
 from .stand_in import StandIn
 from .state_directory import StateDirectory, private_files
-from .trusses.chain_layout import ServiceLayout, lay_out
+from .trusses.chain_layout import ServiceLayout
+from .trusses.config import environment_of
+from .trusses.preparing import ModelSettings, Preparation
 
 logger = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AS_IT_IS = ModelSettings()
 
 
 def serve(
@@ -32,13 +36,15 @@ def serve(
     bucket_directory: Path | None = None,
     api_key: str | None = None,
     settings: ServiceSettings,
+    model: ModelSettings = _AS_IT_IS,
 ) -> None:
     """Run the stand-in until SIGINT or SIGTERM, and leave nothing running.
 
     `source` is a Truss's directory, or the Python file with a Chain's entrypoint. Prints the base
     URL and the environment a companion needs, which is also written to `environment` in the state
     directory. `port` 0 takes a free one. Without an `api_key` it is one that the state directory
-    keeps. Call it in the main thread. Raises a LocalBasetenError, and OSError: the port is taken.
+    keeps. `model` is how the model is run. Call it in the main thread. Raises a LocalBasetenError,
+    and OSError: the port is taken.
     """
     log_to_stderr()
     faults = Faults(settings.faults, seed=settings.fault_seed)
@@ -51,12 +57,22 @@ def serve(
         contextlib.ExitStack() as stack,
     ):
         api_key = api_key or state.api_key()
-        layout, bucket = _prepare(source, state.path / "truss", bucket_directory, stack)
+        preparation = Preparation(
+            source=source,
+            target=state.path / "truss",
+            environments=state.path / "environments",
+            settings=model,
+        )
+        layout, bucket = _prepare(preparation, bucket_directory, stack)
         base_url = _base_url(host, listener.getsockname()[1])
         for_model, for_companion = _environments(base_url, api_key, layout, bucket)
+        for_model |= environment_of(model.secrets)
+        preparation.tell(layout, for_model)
+        layout = asyncio.run(preparation.complete(layout))
         _announce(state, for_companion, faults)
         stand_in = StandIn(
             layout=layout,
+            preparation=preparation,
             environment=for_model,
             state=state,
             listener=listener,
@@ -102,11 +118,11 @@ def _base_url(host: str, port: int) -> str:
 
 
 def _prepare(
-    source: Path, target: Path, bucket_directory: Path | None, stack: contextlib.ExitStack
+    preparation: Preparation, bucket_directory: Path | None, stack: contextlib.ExitStack
 ) -> tuple[ServiceLayout, BucketServer | None]:
     """Each takes a second or so: at the same time."""
     with ThreadPoolExecutor(1) as executor:
-        layout = executor.submit(lay_out, source, target)
+        layout = executor.submit(preparation.lay_out)
         bucket = stack.enter_context(running_bucket(bucket_directory)) if bucket_directory else None
         return layout.result(), bucket
 

@@ -30,6 +30,7 @@ from .state_directory import MovableClock, Processes, StateDirectory
 from .trusses.chain_layout import ServiceLayout
 from .trusses.client import ModelCaller, ModelClient
 from .trusses.launcher import SECRET_HEADER
+from .trusses.preparing import Preparation
 from .trusses.scaling import TrussServers
 from .webhooks.attempt import DeliveryPolicy, webhook_client
 from .webhooks.deliverer import WebhookDeliverer
@@ -59,6 +60,7 @@ class StandIn:
     """
 
     layout: ServiceLayout
+    preparation: Preparation
     environment: Mapping[str, str] = field(repr=False)
     state: StateDirectory
     listener: socket.socket
@@ -116,8 +118,11 @@ class StandIn:
         )
         http = self._http(opened, queue, worker, deployed)
         counting = opened.observer.keep_counting(queue, opened.commits)
+        up_to_date = self.preparation.keep_up_to_date(
+            self.layout, deployed, base_url=self.base_url, environment=self.environment
+        )
         await run_until_ended(
-            [*(servers.run() for servers in deployed), counting],
+            [*(servers.run() for servers in deployed), counting, up_to_date],
             {
                 worker.run(): worker.finish,
                 deliverer.run(): deliverer.finish,
@@ -206,6 +211,7 @@ class StandIn:
                 environment=self.environment,
                 settings=self.settings,
                 on_change=changed,
+                whole_tracebacks=self.preparation.settings.whole_tracebacks,
             )
             for truss in self.layout.trusses
         ]

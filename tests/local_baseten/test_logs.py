@@ -1,9 +1,8 @@
 """The stand-in's lines on a terminal."""
 
-import json
 import logging
 
-from local_baseten.logs import LineFormatter, ModelLine
+from local_baseten.logs import LineFormatter
 
 ODD = "\x1b[2J\u202e\r\n12:00:00.000 ERROR forged"
 
@@ -21,10 +20,7 @@ def test_what_callers_and_models_chose_is_escaped_and_forges_no_line():
     assert all(line.startswith("    ") for line in others)
 
 
-def test_a_models_traceback_stays_readable(caplog):
-    caplog.set_level(logging.INFO, logger="model")
-    fields = {"levelname": "ERROR", "message": "failed", "exc_info": "Traceback:\n  line 1\nE: x"}
-    ModelLine.parse(json.dumps(fields)).log()
-    assert LineFormatter().format(caplog.records[0]).split("\n")[1:] == [
-        *("    Traceback:", "      line 1", "    E: x")
-    ]
+def test_what_was_logged_beside_a_message_stands_on_its_line():
+    (first, *others) = formatted("short\nlong", request_id="r", extras={"page": 3, "file": "a.pdf"})
+    assert first.endswith("short  request_id=r  page=3  file=a.pdf")
+    assert others == ["    long"]

@@ -1,13 +1,14 @@
 """Lay out what is served: a Truss, or a Chain, whose every Chainlet is a Truss."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,37 @@ from ..errors import ChainError
 from .layout import TrussLayout, lay_out_truss
 
 _LAST_WORDS = 3
+_OF_A_CHAIN = frozenset({".py", ".txt", ".toml", ".lock", ".yaml"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceLayout:
     """Requests go to the first Truss, the entrypoint; of a Chain, it calls the others.
 
-    `display_names` are the Chainlets' names for each other, by the names of their Trusses.
+    `display_names` are the Chainlets' names for each other, by the names of their Trusses. `seen`
+    is how its author's files looked when it was laid out.
     """
 
     trusses: Sequence[TrussLayout]
+    seen: frozenset[tuple[str, int, int]] = frozenset()
     is_chain: bool = False
     display_names: Mapping[str, str] = field(default_factory=dict)
+
+    def look(self) -> frozenset[tuple[str, int, int]]:
+        """How its author's files look now: names, times of change, sizes."""
+        places = {truss.config for truss in self.trusses}
+        places |= {truss.requirements_file for truss in self.trusses}
+        for truss in self.trusses:
+            places.update(*truss.folders.values())
+        found = {file for place in places for file in _files(place)}
+        if self.is_chain:  # its folder may hold anything
+            found = {file for file in found if file.suffix in _OF_A_CHAIN}
+        looks = set()
+        for file in found:
+            with contextlib.suppress(OSError):  # it has just gone
+                status = file.stat()
+                looks.add((str(file), status.st_mtime_ns, status.st_size))
+        return frozenset(looks)
 
     def connect(self, base_url: str) -> None:
         """Tell all Chainlets where the others answer, as Baseten does: by a mounted file."""
@@ -48,6 +68,11 @@ def lay_out(source: Path, target: Path) -> ServiceLayout:
     `source` is the Truss's directory, or the Python file with the Chain's entrypoint. Raises
     TrussError and ChainError.
     """
+    layout = _lay_out(source, target)
+    return replace(layout, seen=layout.look())
+
+
+def _lay_out(source: Path, target: Path) -> ServiceLayout:
     if not source.is_file():
         return ServiceLayout(trusses=[lay_out_truss(source, target)])
     shutil.rmtree(target, ignore_errors=True)
@@ -55,12 +80,33 @@ def lay_out(source: Path, target: Path) -> ServiceLayout:
         chainlets = _generate(source, Path(scratch))
         return ServiceLayout(
             trusses=[
-                lay_out_truss(Path(chainlet["truss"]), target / chainlet["name"])
-                for chainlet in chainlets
+                _written_in(source, lay_out_truss(Path(one["truss"]), target / one["name"]))
+                for one in chainlets
             ],
             is_chain=True,
             display_names={one["name"]: one["display_name"] for one in chainlets},
         )
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """The file, or those below the folder; not in hidden folders and environments."""
+    if place.is_file():
+        yield place
+    for folder, names, files in os.walk(place):
+        names[:] = [
+            name
+            for name in names
+            if not name.startswith((".", "__")) and not Path(folder, name, "pyvenv.cfg").exists()
+        ]
+        yield from (Path(folder, name) for name in files)
+
+
+def _written_in(source: Path, chainlet: TrussLayout) -> TrussLayout:
+    """The Truss itself was generated: what its author writes is in the Chain's file."""
+    folders = {"packages": [source.parent], "model": [], "data": []}
+    return replace(
+        chainlet, config=source, requirements_file=source, model_file=source, folders=folders
+    )
 
 
 def _generate(source: Path, scratch: Path) -> list[dict[str, Any]]:

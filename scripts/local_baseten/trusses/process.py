@@ -7,7 +7,6 @@ import secrets
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,13 +61,13 @@ async def running_truss(
         directory.mkdir(parents=True, exist_ok=True)
     # A failed load leaves a file in HOME, and a model shall not rely on the user's files.
     own = {"HOME": str(home), "TMPDIR": str(temporary)}
-    variables = {**_passed_on(), **layout.environment, **environment, **own}
+    variables = {**_passed_on(layout.python), **layout.environment, **environment, **own}
     # Bound here, listening there: no other program can get between, and a connection is refused
     # at once until the server listens.
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        process = await _start(layout.directory, variables, listener.fileno())
+        process = await _start(layout, variables, listener.fileno())
     try:
         assert process.stdin is not None
         process.stdin.write(f"{secret}\n".encode())
@@ -78,11 +77,11 @@ async def running_truss(
 
 
 async def _start(
-    directory: Path, environment: Mapping[str, str], descriptor: int
+    layout: TrussLayout, environment: Mapping[str, str], descriptor: int
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, launcher.__file__, str(descriptor)),
-        cwd=directory,
+        *(layout.python, launcher.__file__, str(descriptor)),
+        cwd=layout.directory,
         env=environment,
         stdin=asyncio.subprocess.PIPE,  # kept open: the launcher ends at its end of file
         stdout=asyncio.subprocess.PIPE,
@@ -104,12 +103,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _passed_on() -> dict[str, str]:
+def _passed_on(python: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
     }
+    # What the model starts by the name of `python` is to be its own.
+    kept["PATH"] = os.pathsep.join([str(python.parent), kept.get("PATH", os.defpath)])
     for name, file in (("SHARED_CREDENTIALS", "credentials"), ("CONFIG", "config")):
         path = Path("~/.aws", file).expanduser()
         if path.exists():

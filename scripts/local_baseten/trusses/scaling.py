@@ -31,6 +31,7 @@ class TrussServers:
     environment: Mapping[str, str] = field(repr=False)
     settings: ServiceSettings
     on_change: Callable[[], None]
+    whole_tracebacks: bool = False
 
     def __post_init__(self) -> None:
         self.servers = [
@@ -40,6 +41,7 @@ class TrussServers:
                 environment=self.environment,
                 state_directory=self.directory / str(number),
                 on_change=self._changed,
+                whole_tracebacks=self.whole_tracebacks,
             )
             for number in range(self.settings.replicas)
         ]
@@ -48,6 +50,16 @@ class TrussServers:
     def _changed(self) -> None:
         self.slots.hand_out()
         self.on_change()
+
+    @property
+    def is_failing(self) -> bool:
+        return any(server.failed_starts for server in self.servers)
+
+    def replace(self, layout: TrussLayout) -> None:
+        """Start the servers that are up again, with this layout; the others start with it."""
+        self.layout = layout
+        for server in self.servers:
+            server.replace(layout)
 
     def wake(self) -> None:
         """Start the servers, should they not be up; a request that waits for a slot does so too."""

@@ -1,15 +1,17 @@
 """The model's server, kept up: started, watched, and started again when it dies."""
 
 import asyncio
+import contextlib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..logs import ModelLine
 from ..state_directory import ServerProcess
 from .client import ModelClient
 from .layout import TrussLayout
+from .model_log import ModelLog
 from .process import TrussProcess, running_truss
 
 logger = logging.getLogger(__name__)
@@ -18,6 +20,9 @@ _FIRST_DELAY_SECONDS = 0.2
 _DOUBLINGS = 7  # to some 25 seconds: a model that cannot start should not keep the CPU busy
 _STARTING_SECONDS = 0.05
 _RUNNING_SECONDS = 1.0
+
+_COUNTED = re.compile(r"\b[0-9a-f]*[0-9][0-9a-f]*\b")
+"""What differs each time though the reason is the same: times, addresses, names that were drawn."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,12 +34,14 @@ class TrussServer:
     environment: Mapping[str, str] = field(repr=False)
     state_directory: Path
     on_change: Callable[[], None]
+    whole_tracebacks: bool = False
     pid: int | None = None
     failed_starts: int = 0
     url: str = ""
     is_ready: bool = False
     _was_ready: bool = False
-    _last_error: str = ""
+    _told: str = ""
+    _replaced: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def process(self) -> ServerProcess:
@@ -42,21 +49,40 @@ class TrussServer:
             pid=self.pid, url=self.url, is_ready=self.is_ready, failed_starts=self.failed_starts
         )
 
+    def replace(self, layout: TrussLayout) -> None:
+        """Start the server again, with this layout; what runs on it loses its connection."""
+        self.layout, self.failed_starts, self._told = layout, 0, ""
+        self._replaced.set()
+
     async def run(self) -> None:
         """Keep the server up until cancelled; then it is ended."""
         while True:
-            if await self._live():
-                logger.warning("the model's server died; starting it again")
+            self._replaced.clear()
+            why = await self._live()
+            if self._replaced.is_set():
+                continue
+            if self._was_ready:
+                logger.warning("the model's server died, %s; starting it again", why)
             else:
                 self.failed_starts += 1
                 self.on_change()
-                logger.error("the model does not come up, trying again: %s", self._last_error)
+                self._tell(why)
             delay = _FIRST_DELAY_SECONDS * 2 ** min(self.failed_starts, _DOUBLINGS)
-            await asyncio.sleep(delay)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._replaced.wait()
 
-    async def _live(self) -> bool:
-        """One server's life. Returns whether it was ever ready."""
-        self._last_error, self._was_ready = "its server said nothing", False
+    def _tell(self, why: str) -> None:
+        """Once: it is tried again and again, and each time for the same reason as a rule."""
+        reason = _COUNTED.sub("", why)
+        if reason != self._told:
+            logger.error("the model does not come up: %s", why)
+            logger.info("it is tried again meanwhile, and at once when a file of it changes")
+        self._told = reason
+
+    async def _live(self) -> str:
+        """One server's life, and why it ended."""
+        self._was_ready = False
         try:
             async with running_truss(
                 self.layout,
@@ -71,17 +97,25 @@ class TrussServer:
             self.pid, self.is_ready = None, False
             self.on_change()
 
-    async def _watch(self, truss: TrussProcess) -> bool:
-        log = asyncio.create_task(self._relay(truss.log))
+    async def _watch(self, truss: TrussProcess) -> str:
+        said = ModelLog(
+            layout=self.layout,
+            whole_tracebacks=self.whole_tracebacks,
+            is_quiet=bool(self._told),
+        )
+        ended = asyncio.create_task(truss.process.wait())
+        replaced = asyncio.create_task(self._replaced.wait())
+        log = asyncio.create_task(_relay(truss.log, said))
         readiness = asyncio.create_task(self._follow_readiness())
         try:
-            await truss.process.wait()
-            # What the model has started may hold the log open.
-            await asyncio.wait([log], timeout=1)
-            return self._was_ready
+            await asyncio.wait([ended, replaced], return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                # What the model has started may hold the log open.
+                await asyncio.wait([log], timeout=1)
+            return said.why_it_ended(truss.process.returncode)
         finally:
-            readiness.cancel()
-            log.cancel()
+            for task in (ended, replaced, log, readiness):
+                task.cancel()
 
     async def _follow_readiness(self) -> None:
         """A model may become unready at any time; one that does not answer is busy, not unready."""
@@ -94,25 +128,19 @@ class TrussServer:
     def _says(self, *, is_ready: bool) -> None:
         self.is_ready = is_ready
         if is_ready:
-            self.failed_starts, self._was_ready = 0, True
+            self.failed_starts, self._was_ready, self._told = 0, True, ""
             logger.info("the model is ready")
         else:
             logger.warning("the model says that it is not ready")
         self.on_change()
 
-    async def _relay(self, log: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                line = await log.readline()
-            except ValueError:  # longer than the reader takes: dropped
-                continue
-            if not line:
-                return
-            self._repeat(ModelLine.parse(line.decode(errors="replace").rstrip()))
 
-    def _repeat(self, line: ModelLine) -> None:
-        line.log()
-        # Kept for the message about a failed start. A line that is no JSON comes from outside
-        # its logging, as the traceback of a failed import does.
-        if line.level >= logging.ERROR or not line.is_structured:
-            self._last_error = line.message.rpartition("\n")[2]
+async def _relay(lines: asyncio.StreamReader, log: ModelLog) -> None:
+    while True:
+        try:
+            line = await lines.readline()
+        except ValueError:  # longer than the reader takes: dropped
+            continue
+        if not line:
+            return
+        log.repeat(line.decode(errors="replace").rstrip())

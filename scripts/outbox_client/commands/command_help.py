@@ -83,7 +83,7 @@ EXAMPLES = {
     "doctor": ("doctor", "doctor --send --model-id abc123", "doctor --send --json > doctor.json"),
     "policy": ("policy --for writer", "policy --for bucket"),
     "sweep": ("sweep --older-than 24h", "sweep --older-than 24h --delete"),
-    "serve": ("serve . --bucket .outbox/bucket",),
+    "serve": ("serve . --bucket .outbox/bucket", "serve my-truss --reload --secrets secrets.yaml"),
 }
 """Command lines after `outbox`; the tests parse each of them."""
 

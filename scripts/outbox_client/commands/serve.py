@@ -14,6 +14,7 @@ from .options import command
 
 if TYPE_CHECKING:
     from local_baseten.settings import ServiceSettings
+    from local_baseten.trusses.preparing import ModelSettings
 
 app = typer.Typer()
 
@@ -82,7 +83,35 @@ class StandInOptions:
         return ServiceSettings(**values)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelOptions:
+    """How the model is run, and shown to its author."""
+
+    install: bool = option(
+        True,
+        "Make the model a Python environment of its version and requirements; else it runs in"
+        " this one.",
+        "--install/--no-install",
+    )
+    reload: bool = option(False, "Start the model again when a file of it changes.")
+    secrets: Path | None = option(None, "Their values, as NAME: VALUE lines.", metavar="FILE")
+    tracebacks: bool = option(False, "Show the model's tracebacks whole.")
+
+    def settings(self) -> "ModelSettings":
+        """Raises a LocalBasetenError for a file that cannot be read."""
+        from local_baseten.trusses.config import read_secrets  # noqa: PLC0415  # as below
+        from local_baseten.trusses.preparing import ModelSettings  # noqa: PLC0415
+
+        return ModelSettings(
+            install=self.install,
+            reload=self.reload,
+            secrets=read_secrets(self.secrets) if self.secrets else {},
+            whole_tracebacks=self.tracebacks,
+        )
+
+
 _DEFAULTS = StandInOptions()
+_MODEL_DEFAULTS = ModelOptions()
 
 
 @command(app, "serve")
@@ -92,6 +121,7 @@ def serve(
     bucket: BucketFolder = None,
     state: State = Path(".outbox"),
     api_key_file: ApiKeyFile = None,
+    model: ModelOptions = _MODEL_DEFAULTS,
     options: StandInOptions = _DEFAULTS,
 ) -> None:
     """Run a stand-in for Baseten on this machine, in front of the real Truss server."""
@@ -106,6 +136,7 @@ def serve(
             bucket_directory=bucket,
             api_key=read_api_key(api_key_file, os.environ),
             settings=options.settings(),
+            model=model.settings(),
         )
     except (LocalBasetenError, OSError) as error:
         raise ConfigurationError("serve", str(error)) from error

@@ -249,6 +249,12 @@ def test_serve_says_what_is_wrong_with_its_truss(outbox, tmp_path):
     assert "not a Truss" in result.stderr
 
 
+def test_serve_names_a_file_of_secrets_that_cannot_be_read(outbox, tmp_path):
+    result = outbox("serve", tmp_path, "--secrets", tmp_path / "none.yaml")
+    assert result.exit_code == 3
+    assert "none.yaml cannot be read: No such file" in result.stderr
+
+
 def test_ctrl_c_is_exit_130_and_no_traceback(
     outbox, documents, job, service, base_url, root, tmp_path, bucket_environment
 ):
