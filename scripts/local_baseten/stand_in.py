@@ -10,7 +10,8 @@ from functools import partial
 import httpx
 
 from .ending import run_until_ended
-from .endpoints.application import HttpServer, create_application, names_of
+from .endpoints.addresses import names_of
+from .endpoints.application import HttpServer, create_application
 from .endpoints.async_api import AsyncEndpoints
 from .endpoints.sync_api import SyncPredict
 from .faults.faults import Faults
@@ -142,16 +143,22 @@ class StandIn:
             settings=self.settings,
             faults=self.faults,
         )
-        sync = partial(SyncPredict, run_seconds=self.settings.run_seconds)
-        entry = sync(model=opened.caller, slots=entrypoint.slots)
+        entry = SyncPredict(
+            model=opened.caller,
+            slots=entrypoint.slots,
+            limit_seconds=self.settings.sync_seconds,
+        )
+        # One Chainlet may wait for another for as long as a request may run.
+        inner = partial(SyncPredict, keeps_id=True, limit_seconds=self.settings.run_seconds)
         application = create_application(
             api,
             observed(entry.answer, opened.observer),
             self._page(queue, opened),
             api_key=self.api_key,
             hosts=names_of(self.base_url),
+            is_chain=self.layout.is_chain,
             chainlets={
-                one.layout.name: sync(model=opened.model, slots=one.slots, keeps_id=True).answer
+                one.layout.name: inner(model=opened.model, slots=one.slots).answer
                 for one in chainlets
             },
         )

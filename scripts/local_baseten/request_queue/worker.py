@@ -76,7 +76,7 @@ class Worker(ClaimLoop):
             return TIMED_OUT
         except ModelLostError:
             return CONNECTION_LOST
-        return outcome_of(answer.status, answer.body)
+        return outcome_of(answer.status, answer.body, is_stream=answer.is_stream)
 
     async def _record(self, request: AsyncRequest, outcome: Outcome) -> None:
         attempt = request.attempts + 1

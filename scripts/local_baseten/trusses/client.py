@@ -35,9 +35,12 @@ class ModelCall:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
+    """`is_stream`: the model sent it piece by piece, as a generator's."""
+
     status: int
     body: bytes
     content_type: str | None
+    is_stream: bool = False
 
 
 class ModelCaller(Protocol):
@@ -84,6 +87,7 @@ class ModelClient:
                     status=answer.status,
                     body=await answer.read(),
                     content_type=answer.headers.get("content-type"),
+                    is_stream="transfer-encoding" in answer.headers,
                 )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise ModelRefusedError(str(error)) from error
