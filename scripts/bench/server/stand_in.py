@@ -51,6 +51,7 @@ def measure() -> str:
             state_directory=state,
             concurrency_target=IN_FLIGHT,
             submits_per_second=UNLIMITED,
+            status_per_second=UNLIMITED,
         ) as local:
             rates = asyncio.run(_drive(local))
         return _report(rates, _idle_seconds(state))

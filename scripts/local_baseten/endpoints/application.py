@@ -4,14 +4,16 @@ import contextlib
 import hmac
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baseten_webhooks.receiver.header_deadline import HEADER_SECONDS, set_header_deadline
 
@@ -37,6 +39,30 @@ def authorize(request: Request, api_key: str) -> None:
         )
     if not hmac.compare_digest(key.encode(), api_key.encode()):
         raise ApiError(401, "unauthorized", _WRONG_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class ShortWay:
+    """ASGI middleware: to the routes of fixed paths without looking through all of them.
+
+    Most calls are for one path; the way through Starlette would take a third of their time.
+    """
+
+    app: ASGIApp
+    routes: Mapping[str, Route]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self.routes.get(scope["path"])
+        if route is None or route.methods is None or scope["method"] not in route.methods:
+            await self.app(scope, receive, send)
+            return
+        call = Request({**scope, "path_params": {}}, receive, send)
+        try:
+            answer = await route.endpoint(call)
+        except (ApiError, ClientDisconnect) as error:
+            handle: Any = answers.HANDLERS[type(error)]
+            answer = handle(call, error)
+        await answer(scope, receive, send)
 
 
 # A path may name a deployment in any of these ways, or none.
@@ -71,16 +97,18 @@ def create_application(
 
         return Route(path, answer, methods=[method])
 
+    calls = [
+        guarded(*one, form)
+        for form in FORMS
+        for one in _deployment_routes(form, api, sync, is_chain=is_chain)
+    ]
+
     async def describe(_: Request) -> Response:
         return JSONResponse(describe_api(FORMS, is_chain=is_chain))
 
     application = Starlette(
         routes=[
-            *(
-                guarded(*one, form)
-                for form in FORMS
-                for one in _deployment_routes(form, api, sync, is_chain=is_chain)
-            ),
+            *calls,
             *(
                 guarded(f"/chainlets/{name}/run_remote", chainlets[name], "POST")
                 for name in chainlets
@@ -92,7 +120,10 @@ def create_application(
         ],
         # A page of another site could otherwise reach this service under a name of its own
         # that leads to this machine, and so read its answers.
-        middleware=[Middleware(AddressCheck, hosts=hosts, kind="chain" if is_chain else "model")],
+        middleware=[
+            Middleware(AddressCheck, hosts=hosts, kind="chain" if is_chain else "model"),
+            Middleware(ShortWay, routes={route.path: route for route in calls}),
+        ],
         exception_handlers=answers.HANDLERS,
     )
     # With a slash at its end, a path is another.

@@ -78,7 +78,11 @@ class RetryConfig(_Fields):
     max_delay_ms: _Integer = Field(default=_RETRY.max_delay_ms, ge=0, le=60_000)
 
     def policy(self) -> RetryPolicy:
-        return RetryPolicy(**dict(self))
+        return RetryPolicy(
+            max_attempts=self.max_attempts,
+            initial_delay_ms=self.initial_delay_ms,
+            max_delay_ms=self.max_delay_ms,
+        )
 
 
 class SubmitBody(_Fields):
