@@ -86,11 +86,13 @@ class GroupCommit:
         waiting = sum(durable for _, _, durable in pieces)
         self._is_busy = waiting > 1
         is_durable = self._light >= _MOST_LIGHT or waiting > 0
-        self._light = 0 if is_durable else self._light + 1
         try:
             self._database.begin(is_durable=is_durable)
             done = [(answer, *self._attempt(work)) for work, answer, _ in pieces]
-            if not is_durable or self._database.changes == before:
+            has_changed = self._database.changes != before
+            if has_changed:
+                self._light = 0 if is_durable else self._light + 1
+            if not is_durable or not has_changed:
                 # No disk to wait for: the way to the other thread would cost more.
                 self._database.commit()
             else:

@@ -184,8 +184,11 @@ SELECT min(due_at) FROM (
 )
 
 -- name: vacuum
--- The file gives back what is free, a little each time; one that keeps a size is not touched.
-PRAGMA incremental_vacuum (64)
+-- A page: of more, Python's sqlite3 would take the first step alone.
+PRAGMA incremental_vacuum (1)
+
+-- name: free_pages
+SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count
 
 -- name: find
 SELECT * FROM requests

@@ -18,7 +18,11 @@ CLAIM_SECONDS = 3_660.0
 """How long a claim holds. Longer than a run may take, or a request would run twice."""
 
 _LOOKED_AT = 1_000
-_SWEPT_AT_ONCE = 500
+_SWEPT_AT_ONCE = 250
+_FREE_PAGES = 1_000
+"""Kept free for what comes next: 4 MiB."""
+_GIVEN_BACK_PAGES, _SWEPT_PAGES = 300, 64
+"""At once: some hundredths of a second, and some thousandths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,18 @@ class RequestQueue:
         counts = dict.fromkeys(Status, 0)
         return counts | {Status(row["status"]): row["count"] for row in self.database.run("counts")}
 
+    def tidy(self) -> bool:
+        """Give back a part of what is free in the file, where most of it is; whether it was so."""
+        free, pages = self.database.run("free_pages").fetchone()
+        if free <= max(_FREE_PAGES, pages / 2):
+            return False
+        self._give_back(_GIVEN_BACK_PAGES)
+        return True
+
+    def _give_back(self, pages: int) -> None:
+        for _ in range(pages):
+            self.database.run("vacuum").fetchall()
+
     def _finish(
         self, request: AsyncRequest, status: Status, *, error: RequestError | None, data: str | None
     ) -> bool:
@@ -163,7 +179,7 @@ class RequestQueue:
             run("take_back", now=now)
             # Not at each call: it writes to the file even where there is nothing to give back.
             if run("forget", **values).rowcount:
-                run("vacuum").fetchall()
+                self._give_back(_SWEPT_PAGES)
             (due_at,) = run("next_change").fetchone()
             self.database.due_at = math.inf if due_at is None else due_at
         return now

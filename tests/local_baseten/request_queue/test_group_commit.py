@@ -103,12 +103,16 @@ def test_what_need_not_wait_for_the_disk_does_not_until_something_does(database,
     def synchronous() -> int:
         return database._connection.execute("PRAGMA synchronous").fetchone()[0]
 
+    def added(name: str) -> int:
+        add(name)
+        return synchronous()
+
     async def scenario() -> list[int]:
         async with GroupCommit(database) as commits:
             light = await commits.lightly(synchronous)
             await commits.lightly(add, "light")
             heavy = await commits(synchronous)
-            after = [await commits.lightly(synchronous) for _ in range(150)]
+            after = [await commits.lightly(added, str(number)) for number in range(150)]
             both = await asyncio.gather(commits.lightly(synchronous), commits(add, "heavy"))
             return [light, heavy, min(after), max(after), both[0]]
 
