@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import uvloop
 from .buckets.s3 import BucketServer, running_bucket
 from .faults.faults import Faults
 from .logs import log_to_stderr
+from .page.results import companion_variables
 from .settings import SERVED_ID, ServiceSettings
 from .stand_in import StandIn
 from .state_directory import StateDirectory, private_files
@@ -145,7 +147,10 @@ def _environments(
             "TRUSS_SECRET_aws_secret_access_key": bucket.secret_access_key,
         }
         for_companion |= bucket.environment
-    return for_model, for_companion
+    entrypoint = layout.trusses[0]
+    models = {**os.environ, **entrypoint.environment, **for_model}
+    from_model = companion_variables(entrypoint.directory / "config.yaml", models)
+    return for_model, from_model | for_companion
 
 
 def _announce(state: StateDirectory, environment: dict[str, str], faults: Faults) -> None:

@@ -1,6 +1,7 @@
 """The parts of the stand-in, put together."""
 
 import contextlib
+import gc
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,8 @@ from functools import partial
 import httpx
 
 from .ending import run_until_ended
-from .endpoints.application import HttpServer, create_application, names_of
+from .endpoints.addresses import names_of
+from .endpoints.application import HttpServer, create_application
 from .endpoints.async_api import AsyncEndpoints
 from .endpoints.sync_api import SyncPredict
 from .faults.faults import Faults
@@ -73,6 +75,7 @@ class StandIn:
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM; what does not finish then is run at the next start."""
         self.layout.connect(self.base_url)
+        _spare_the_collector()
         clock = MovableClock.open(self.state.clock)
         metrics = Metrics(model_name=self.layout.trusses[0].model_name)
         with contextlib.closing(Database.open(self.state.queue)) as database:
@@ -147,16 +150,22 @@ class StandIn:
             settings=self.settings,
             faults=self.faults,
         )
-        sync = partial(SyncPredict, run_seconds=self.settings.run_seconds)
-        entry = sync(model=opened.caller, slots=entrypoint.slots)
+        entry = SyncPredict(
+            model=opened.caller,
+            slots=entrypoint.slots,
+            limit_seconds=self.settings.sync_seconds,
+        )
+        # One Chainlet may wait for another for as long as a request may run.
+        inner = partial(SyncPredict, keeps_id=True, limit_seconds=self.settings.run_seconds)
         application = create_application(
             api,
             observed(entry.answer, opened.observer),
             self._page(queue, opened),
             api_key=self.api_key,
             hosts=names_of(self.base_url),
+            is_chain=self.layout.is_chain,
             chainlets={
-                one.layout.name: sync(model=opened.model, slots=one.slots, keeps_id=True).answer
+                one.layout.name: inner(model=opened.model, slots=one.slots).answer
                 for one in chainlets
             },
         )
@@ -216,3 +225,9 @@ class StandIn:
             for truss in self.layout.trusses
         ]
         return deployed
+
+
+def _spare_the_collector() -> None:
+    """What was imported, Truss above all, stays: to look through it again and again takes time."""
+    gc.collect()
+    gc.freeze()

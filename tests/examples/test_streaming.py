@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.documentation.pages import block
+from tests.end_to_end.asking import final_status
 
 TEXT = {"text": "to be or not"}
 
@@ -30,6 +31,13 @@ def test_without_metadata_it_is_streamed_as_before(streaming):
     with httpx.stream("POST", url, json=TEXT, headers=running.model_headers) as answer:
         assert answer.headers["transfer-encoding"] == "chunked"
         assert answer.read() == b"to\nbe\nor\nnot\n"
+
+
+def test_an_async_request_that_is_not_stored_is_refused_as_by_the_service(streaming):
+    answer = streaming.api.post("/production/async_predict", json={"model_input": TEXT})
+    status = final_status(streaming.api, answer.json()["request_id"])
+    assert status["status"] == "FAILED"
+    assert [error["code"] for error in status["errors"]] == ["ASYNC_REQUEST_NOT_SUPPORTED"]
 
 
 def test_both_calls_of_its_page_are_answered(streaming):

@@ -44,7 +44,11 @@ def obedient(tmp_path_factory) -> Iterator[LocalBaseten]:
         api_key=API_KEY,
         submits_per_second=1_000,
         status_per_second=1_000,
-        environment={"OUTBOX_SETTING": "passed on", "UNRELATED": "not passed on"},
+        environment={
+            "OUTBOX_ROOT": "file:///results",
+            "OUTBOX_SETTING": "passed on",
+            "UNRELATED": "not passed on",
+        },
     ) as running:
         yield running
 
@@ -132,7 +136,9 @@ class Bare:
         )
 
     @contextlib.asynccontextmanager
-    async def client(self, *, key: str = "any", **limits: float) -> AsyncIterator:
+    async def client(
+        self, *, key: str = "any", is_chain: bool = False, **limits: float
+    ) -> AsyncIterator:
         async with GroupCommit(self.database) as commits, ModelClient() as model:
             api = AsyncEndpoints(
                 queue=self.queue,
@@ -149,6 +155,7 @@ class Bare:
                 self.page(commits),
                 api_key=key,
                 hosts=["stand-in"],
+                is_chain=is_chain,
                 chainlets={},
             )
             transport = httpx.ASGITransport(application, raise_app_exceptions=False)

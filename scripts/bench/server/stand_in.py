@@ -25,8 +25,8 @@ ROUNDS = 11
 IN_FLIGHT = 16
 IDLE_REQUESTS = 100
 UNLIMITED = 1e9
-LEAST_RATIO = 0.6
-MOST_IDLE_SECONDS = 0.020
+LEAST_RATIO = 0.9
+MOST_IDLE_SECONDS = 0.003
 
 _MODEL = """class Model:
     def predict(self, model_input):
@@ -51,6 +51,7 @@ def measure() -> str:
             state_directory=state,
             concurrency_target=IN_FLIGHT,
             submits_per_second=UNLIMITED,
+            status_per_second=UNLIMITED,
         ) as local:
             rates = asyncio.run(_drive(local))
         return _report(rates, _idle_seconds(state))

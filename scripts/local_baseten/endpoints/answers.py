@@ -1,4 +1,4 @@
-"""The API's error answers: `{error, error_code, detail}`."""
+"""The API's error answers: `{error, error_code}`, and `detail` where there is one."""
 
 import logging
 from typing import Any
@@ -45,7 +45,9 @@ def _http_exception(_: Request, error: Exception) -> JSONResponse:
 def error_answer(
     status: int, code: str, message: str, *, detail: str | None = None
 ) -> JSONResponse:
-    body = {"error": message, "error_code": code, "detail": detail}
+    body = {"error": message, "error_code": code}
+    if detail is not None:
+        body["detail"] = detail
     return JSONResponse(body, status_code=status)
 
 

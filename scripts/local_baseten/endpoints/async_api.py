@@ -3,6 +3,7 @@
 import logging
 import secrets
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from ..request_queue.group_commit import GroupCommit
 from ..request_queue.request import AsyncRequest, Status, timestamp
 from ..request_queue.requests import RequestQueue
 from ..settings import SERVED_ID, ServiceSettings
+from .addresses import deployment_of, path_parameter
 from .answers import ApiError, BrokenAnswer
 from .submit_body import parse_submit_body, read_body
 
@@ -36,6 +38,7 @@ class AsyncEndpoints:
         self._submits = _RateLimit(self.settings.submits_per_second, self.queue.clock)
         self._statuses = _RateLimit(self.settings.status_per_second, self.queue.clock)
         self._cancels = _RateLimit(self.settings.status_per_second, self.queue.clock)
+        self._queue_statuses = _RateLimit(self.settings.status_per_second, self.queue.clock)
 
     async def submit(self, call: Request) -> Response:
         """`async_predict`."""
@@ -62,11 +65,12 @@ class AsyncEndpoints:
         return JSONResponse({"request_id": request_id, "canceled": canceled, "message": message})
 
     async def queue_status(self, call: Request) -> Response:
+        self._queue_statuses.take()
         counts = await self.commits(self.queue.counts)
         return JSONResponse(
             {
                 "model_id": SERVED_ID,
-                "deployment_id": _deployment(call),
+                "deployment_id": deployment_of(call),
                 "num_queued_requests": counts[Status.QUEUED],
                 "num_in_progress_requests": counts[Status.IN_PROGRESS],
             }
@@ -85,7 +89,10 @@ class AsyncEndpoints:
         if self.faults.happens(Fault.UNAVAILABLE):
             raise ApiError(503, "model_unavailable", "A fault that was asked for.")
         request = submitted.request(
-            request_id, deployment_id=_deployment(call), is_chain=is_chain, now=self.queue.clock()
+            request_id,
+            deployment_id=deployment_of(call),
+            is_chain=is_chain,
+            now=self.queue.clock(),
         )
         await self.commits(self._add, request)
         self.on_submit()
@@ -105,7 +112,7 @@ class AsyncEndpoints:
 
     async def _find(self, call: Request) -> AsyncRequest:
         # A Chain's id may come with what its submit answer appended, or without.
-        request_id, _, _ = str(call.path_params["request_id"]).partition(":")
+        request_id, _, _ = path_parameter(call, "request_id").partition(":")
         request = await self.commits(self.queue.find, request_id)
         if request is None:
             message = "No such request; one is known for an hour after its end."
@@ -115,31 +122,23 @@ class AsyncEndpoints:
 
 @dataclass
 class _RateLimit:
-    """`per_second` calls each second; unused ones are kept for one second, not longer."""
+    """At most `per_second` calls within any one second."""
 
     per_second: float
     clock: Callable[[], float]
 
     def __post_init__(self) -> None:
-        self._left = self._capacity = max(1.0, self.per_second)
-        self._at = self.clock()
+        self._taken: deque[float] = deque()
 
     def take(self) -> None:
         """Raises ApiError 429 for a call too many, which does not count."""
         now = self.clock()
-        refilled = self._left + max(0.0, now - self._at) * self.per_second
-        self._left = min(self._capacity, refilled)
-        self._at = now
-        if self._left < 1:
+        # The clock may also have been set back.
+        while self._taken and not 0 <= now - self._taken[0] < 1:
+            self._taken.popleft()
+        if len(self._taken) + 1 > max(1.0, self.per_second):
             raise ApiError(429, "rate_limited", f"more than {self.per_second:g} calls a second")
-        self._left -= 1
-
-
-def _deployment(call: Request) -> str:
-    """The name in the path: the deployment's, the environment's, production or development."""
-    name = call.path_params.get("name")
-    first, _, rest = call.url.path[1:].partition("/")
-    return str(name) if name else first if rest else "production"
+        self._taken.append(now)
 
 
 def _describe(request: AsyncRequest) -> dict[str, Any]:

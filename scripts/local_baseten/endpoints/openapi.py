@@ -11,11 +11,17 @@ _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}
 _COUNT = {"type": "integer", "minimum": 0}
 _TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
+_ALWAYS = ["error", "error_code"]
 _SUBMIT_ERRORS = (400, 401, 413, 429, 503)
 _SYNC_ERRORS = (400, 401, 502, 503, 504)
 
 
-def describe_api(forms: Iterable[str]) -> _JSON:
+def call_paths(*, is_chain: bool) -> tuple[str, str]:
+    """What the paths of synchronous and asynchronous calls end with."""
+    return ("run_remote", "async_run_remote") if is_chain else ("predict", "async_predict")
+
+
+def describe_api(forms: Iterable[str], *, is_chain: bool = False) -> _JSON:
     """OpenAPI 3.1; `forms` are what the paths that name a deployment begin with."""
     return {
         "openapi": "3.1.0",
@@ -29,7 +35,11 @@ def describe_api(forms: Iterable[str]) -> _JSON:
                     {"200": _reference("Cancellation")}, errors=(400, 401, 404, 429)
                 ),
             },
-            **{path: item for form in forms for path, item in _deployment_paths(form).items()},
+            **{
+                path: item
+                for form in forms
+                for path, item in _deployment_paths(form, is_chain=is_chain).items()
+            },
         },
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -38,21 +48,21 @@ def describe_api(forms: Iterable[str]) -> _JSON:
     }
 
 
-def _deployment_paths(form: str) -> _JSON:
+def _deployment_paths(form: str, *, is_chain: bool) -> _JSON:
     def post(success: _JSON, body: _JSON | None, errors: Iterable[int]) -> _JSON:
         return item | {"post": _operation(success, body=body, errors=errors)}
 
     item = {"parameters": [_path_parameter("name")]} if "{name}" in form else {}
     accepted = {"201": _reference("Accepted")}
-    chain_input = {"anyOf": [_reference("SubmitBody"), _OBJECT]}
+    body = _reference("SubmitBody")
+    submitted = {"anyOf": [body, _OBJECT]} if is_chain else body
+    call, submit = call_paths(is_chain=is_chain)
     return {
-        f"{form}/async_predict": post(accepted, _reference("SubmitBody"), _SUBMIT_ERRORS),
-        f"{form}/async_run_remote": post(accepted, chain_input, _SUBMIT_ERRORS),
+        f"{form}/{submit}": post(accepted, submitted, _SUBMIT_ERRORS),
         f"{form}/async_queue_status": item
-        | {"get": _operation({"200": _reference("QueueStatus")}, errors=(400, 401))},
+        | {"get": _operation({"200": _reference("QueueStatus")}, errors=(400, 401, 429))},
         # The model's own errors pass through as they are.
-        f"{form}/predict": post({"200": {}, "default": {}}, _OBJECT, _SYNC_ERRORS),
-        f"{form}/run_remote": post({"200": {}, "default": {}}, _OBJECT, _SYNC_ERRORS),
+        f"{form}/{call}": post({"200": {}, "default": {}}, _OBJECT, _SYNC_ERRORS),
         f"{form}/wake": post({"202": None}, None, (400, 401)),
     }
 
@@ -84,6 +94,8 @@ def _path_parameter(name: str) -> _JSON:
 
 def _schemas() -> _JSON:
     submission = SubmitBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    # The service's type: that null is taken too is for clients that write it.
+    submission["properties"]["webhook_endpoint"] = {"type": "string", "format": "uri"}
     return {
         **submission.pop("$defs"),
         "SubmitBody": submission,
@@ -96,7 +108,7 @@ def _schemas() -> _JSON:
             num_in_progress_requests=_COUNT,
         ),
         "Status": {"anyOf": [_status("model_id"), _status("chain_id")]},
-        "Error": _all_of(error=_TEXT, error_code=_TEXT, detail={"type": ["string", "null"]}),
+        "Error": _all_of(error=_TEXT, error_code=_TEXT, detail=_TEXT) | {"required": _ALWAYS},
     }
 
 

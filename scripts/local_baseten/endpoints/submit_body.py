@@ -5,7 +5,15 @@ import re
 from typing import Annotated, Any
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from starlette.requests import Request
 
 from ..request_queue.pointer import name_of
@@ -35,19 +43,56 @@ def check_endpoint(endpoint: str) -> str:
     return endpoint
 
 
-class SubmitBody(BaseModel):
-    """An accepted body, its defaults filled in."""
+def _whole(value: Any) -> Any:
+    """To JSON, which has no integers of its own, 10.0 is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
-    # Unknown fields are ignored, as the service's own description allows them.
+
+_Integer = Annotated[int, BeforeValidator(_whole)]
+
+
+class _Fields(BaseModel):
+    """Unknown fields are ignored, as the service's own description allows them."""
+
     model_config = ConfigDict(
         frozen=True, strict=True, hide_input_in_errors=True, protected_namespaces=()
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, content: Any) -> Any:
+        """A field that is null is one that was left out: clients write either."""
+        if isinstance(content, dict) and None in content.values():
+            return {name: value for name, value in content.items() if value is not None}
+        return content
+
+
+_RETRY = RetryPolicy()
+
+
+class RetryConfig(_Fields):
+    """The bounds of a RetryPolicy are Baseten's."""
+
+    max_attempts: _Integer = Field(default=_RETRY.max_attempts, ge=1, le=10)
+    initial_delay_ms: _Integer = Field(default=_RETRY.initial_delay_ms, ge=0, le=10_000)
+    max_delay_ms: _Integer = Field(default=_RETRY.max_delay_ms, ge=0, le=60_000)
+
+    def policy(self) -> RetryPolicy:
+        return RetryPolicy(
+            max_attempts=self.max_attempts,
+            initial_delay_ms=self.initial_delay_ms,
+            max_delay_ms=self.max_delay_ms,
+        )
+
+
+class SubmitBody(_Fields):
+    """An accepted body, its defaults filled in."""
+
     model_input: dict[str, Any]
     webhook_endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = None
-    priority: int = Field(default=0, ge=0, le=2)
-    max_time_in_queue_seconds: int = Field(default=600, ge=10, le=259_200)
-    inference_retry_config: RetryPolicy | None = None
+    priority: _Integer = Field(default=0, ge=0, le=2)
+    max_time_in_queue_seconds: _Integer = Field(default=600, ge=10, le=259_200)
+    inference_retry_config: RetryConfig = RetryConfig()
 
     def request(
         self, request_id: str, *, deployment_id: str, is_chain: bool, now: float
@@ -62,7 +107,7 @@ class SubmitBody(BaseModel):
             created_at=now,
             status_at=now,
             expires_at=now + self.max_time_in_queue_seconds,
-            retry=self.inference_retry_config or RetryPolicy(),
+            retry=self.inference_retry_config.policy(),
             webhook_endpoint=self.webhook_endpoint,
             is_chain=is_chain,
             name=name_of(self.model_input),

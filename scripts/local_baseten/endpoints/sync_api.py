@@ -2,14 +2,22 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..request_queue.outcome import LOST, TOO_LONG
-from ..settings import RUN_SECONDS
-from ..trusses.client import ModelCall, ModelCaller, ModelLostError, ModelRefusedError
+from ..settings import SYNC_SECONDS
+from ..trusses.client import (
+    Answer,
+    ModelCall,
+    ModelCaller,
+    ModelLostError,
+    ModelRefusedError,
+)
 from ..trusses.slots import ModelServer, Slots
 from .answers import ApiError
 
@@ -19,14 +27,14 @@ READY_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncPredict:
-    """Forwards bodies and the model's answers unchanged.
+    """Forwards bodies and the model's answers unchanged; a call ends after `limit_seconds`.
 
     With `keeps_id`, under the id that the call brings: for one Chainlet that calls another.
     """
 
     model: ModelCaller
     slots: Slots
-    run_seconds: float = RUN_SECONDS
+    limit_seconds: float = SYNC_SECONDS
     keeps_id: bool = False
 
     async def answer(self, request: Request) -> Response:
@@ -47,25 +55,27 @@ class SyncPredict:
         own_id = request.headers.get("x-baseten-request-id") if self.keeps_id else None
         request_id = own_id or uuid.uuid4().hex
         content_type = request.headers.get("content-type", "application/json")
-        server = await self._slot()
-        call = ModelCall(
-            url=server.url, body=body, request_id=request_id, content_type=content_type
-        )
+        call = partial(ModelCall, body=body, request_id=request_id, content_type=content_type)
         try:
-            async with asyncio.timeout(self.run_seconds):
-                answer = await self.model.predict(call)
+            async with asyncio.timeout(self.limit_seconds):
+                answer = await self._predict(call)
         except (ModelRefusedError, ModelLostError) as error:
             raise ApiError(503, "model_unavailable", LOST) from error
         except TimeoutError as error:
             raise ApiError(504, "timeout", TOO_LONG) from error
-        finally:
-            self.slots.release(server)
         return Response(
             answer.body,
             status_code=answer.status,
             headers={"x-baseten-request-id": request_id},
             media_type=answer.content_type,
         )
+
+    async def _predict(self, call_at: Callable[..., ModelCall]) -> Answer:
+        server = await self._slot()
+        try:
+            return await self.model.predict(call_at(url=server.url))
+        finally:
+            self.slots.release(server)
 
     async def _slot(self) -> ModelServer:
         turn = asyncio.create_task(self.slots.acquire(urgent=True))

@@ -47,9 +47,13 @@ class Observer:
         return counts
 
     async def keep_counting(self, queue: RequestQueue, commits: GroupCommit) -> None:
-        """Until cancelled: the page shows the last hour also where it was not open then."""
+        """Until cancelled: the page shows the last hour also where it was not open then.
+
+        What has come due is applied meanwhile, and the file gives back what is free.
+        """
         while True:
             await self.count(queue, commits)
+            await commits(queue.tidy)
             await asyncio.sleep(_SAMPLE_SECONDS)
 
 

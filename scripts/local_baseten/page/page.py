@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import OutboxError
 
+from ..endpoints.addresses import path_parameter
 from ..endpoints.answers import ApiError
 from ..measuring.history import KEPT_SECONDS
 from ..measuring.observer import Observer
@@ -133,7 +134,7 @@ class StatusPage:
     async def artifact(self, call: Request) -> Response:
         """One of the files the manifest names, by its number there."""
         manifest = await self._manifest(await self._find(call))
-        text: str = call.path_params["number"]
+        text = path_parameter(call, "number")
         number = int(text) if _NUMBER.fullmatch(text) else -1
         if manifest is None or not 0 <= number < len(manifest.artifacts):
             raise ApiError(404, "client_error", "No such artifact.")
@@ -149,7 +150,7 @@ class StatusPage:
         return StreamingResponse(_pieces(content), headers=headers, media_type=kind)
 
     async def _find(self, call: Request) -> AsyncRequest:
-        request = await self.commits(self.queue.find, call.path_params["request_id"])
+        request = await self.commits(self.queue.find, path_parameter(call, "request_id"))
         if request is None:
             raise ApiError(404, "client_error", "No such request.")
         return request

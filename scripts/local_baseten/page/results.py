@@ -2,7 +2,7 @@
 
 import functools
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,7 +10,7 @@ from typing import BinaryIO
 import yaml
 
 from truss_outbox.contract import Manifest
-from truss_outbox.contract.config_section import outbox_setting_values
+from truss_outbox.contract.config_section import environment_name, outbox_setting_values
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.keys import artifact_key
 from truss_outbox.contract.manifest import check_artifact
@@ -18,6 +18,11 @@ from truss_outbox.stores import GcsOptions, ObjectStore, S3Options, open_store
 from truss_outbox.stores.commit import find_manifest
 
 _SETTINGS = ("root", "endpoint_url", "region")
+_COMPANIONS = (
+    *_SETTINGS,
+    *("s3_addressing_style", "s3_ca_bundle", "key_template", "metadata_field"),
+)
+"""By these it reaches the bucket, and knows where in it a result is."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,7 @@ def open_model_bucket(config: Path, environment: Mapping[str, str]) -> ObjectSto
     def secret(name: str) -> str | None:
         return environment.get(f"TRUSS_SECRET_{name}") or None
 
-    named = outbox_setting_values(yaml.safe_load(config.read_text()), environment, _SETTINGS)
-    values = {name: str(value) for name, value in named.items()}
+    values = _settings_of(config, environment, _SETTINGS)
     if "root" not in values:
         raise ConfigurationError("root", "no bucket is named")
     s3 = S3Options(
@@ -76,3 +80,20 @@ def open_model_bucket(config: Path, environment: Mapping[str, str]) -> ObjectSto
         endpoint_url=values.get("endpoint_url"), service_account=secret("gcp_service_account")
     )
     return open_store(values["root"], s3=s3, gcs=gcs)
+
+
+def companion_variables(config: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """What of the model's settings a companion needs: `OUTBOX_ROOT` and the like, where set."""
+    try:
+        values = _settings_of(config, environment, _COMPANIONS)
+    except ConfigurationError:
+        return {}  # the model, which cannot come up, says it
+    return {environment_name(name): value for name, value in values.items()}
+
+
+def _settings_of(
+    config: Path, environment: Mapping[str, str], names: Sequence[str]
+) -> dict[str, str]:
+    """Raises ConfigurationError."""
+    named = outbox_setting_values(yaml.safe_load(config.read_text()), environment, names)
+    return {name: str(value) for name, value in named.items()}

@@ -42,15 +42,16 @@ class ClaimLoop(abc.ABC):
 
     async def _claim_all(self, running: asyncio.TaskGroup) -> None:
         while True:
+            self._news.clear()
             if not await self.claim(running):
                 await self._until_due()
 
     async def _until_due(self) -> None:
-        while (seconds := await self.seconds_until_due()) != 0:
+        """Or until there is news: then there may be something to claim."""
+        while not self._news.is_set() and (seconds := await self.seconds_until_due()) != 0:
             # The queue's clock may be another than asyncio's: look again now and then.
             wait = _IDLE_SECONDS if seconds is None else min(seconds, _IDLE_SECONDS)
             with contextlib.suppress(TimeoutError):
                 # Not wait_for: Python 3.11's can swallow a cancellation.
                 async with asyncio.timeout(wait):
                     await self._news.wait()
-            self._news.clear()

@@ -1,6 +1,7 @@
 """The queue's SQLite file: its statements by name, its transactions, its form."""
 
 import contextlib
+import math
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ _QUERIES = dict(_NAMED_QUERY.findall((Path(__file__).parent / "queries.sql").rea
 
 _VERSION = 3
 _WAL_BYTES = 16 << 20
+_CHECKPOINT_PAGES = 1_000
 
 
 class Database:
@@ -21,6 +23,9 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._is_durable = True
+        self.due_at = -math.inf
+        """When something in the file next comes due by itself; in the past, it is to be looked."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -60,19 +65,34 @@ class Database:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK TO one")
+            self.due_at = -math.inf
             raise
         finally:
             self._connection.execute("RELEASE one")
 
-    def begin(self) -> None:
+    def begin(self, *, is_durable: bool = True) -> None:
+        """What is not durable is on disk with the next that is: a kill loses none of it.
+
+        Nor does it wait for the file to be put in order.
+        """
+        if is_durable != self._is_durable:
+            synchronous, pages = ("FULL", _CHECKPOINT_PAGES) if is_durable else ("NORMAL", 0)
+            self._connection.execute(f"PRAGMA synchronous = {synchronous}")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchall()
+            self._is_durable = is_durable
         self._connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")
 
     def roll_back(self) -> None:
+        self.due_at = -math.inf
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+    def expect(self, due_at: float) -> None:
+        """Something comes due then."""
+        self.due_at = min(self.due_at, due_at)
 
     @property
     def changes(self) -> int:

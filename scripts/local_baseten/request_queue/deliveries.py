@@ -55,6 +55,7 @@ class Deliveries:
 
     def _end(self, delivery: WebhookDelivery, status: WebhookStatus) -> None:
         now = self.clock()
+        self.database.expect(now + self.known_seconds)
         with self.database.transaction():
             self.database.run("delete_delivery", request_id=delivery.request_id)
             self.database.run(

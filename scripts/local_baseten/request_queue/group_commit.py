@@ -7,18 +7,25 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ParamSpec, Self, TypeVar
 
 from .database import Database
 
 logger = logging.getLogger(__name__)
 
+_GATHERING_SECONDS = 0.002
+"""Where several are about to wait for the disk, it is worth while to wait for more of them."""
+
+_MOST_LIGHT = 100
+"""One after the other; then the file is put in order, too."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-_Piece = tuple[Callable[[], Any], "asyncio.Future[Any]"]
-"""What is to be done, and where its result goes."""
+_Piece = tuple[Callable[[], Any], "asyncio.Future[Any]", bool]
+"""What is to be done, where its result goes, and whether it is to be on disk by then."""
 
 
 class GroupCommit:
@@ -28,6 +35,8 @@ class GroupCommit:
         self._database = database
         self._pieces: list[_Piece] = []
         self._news = asyncio.Event()
+        self._light = 0
+        self._is_busy = False
 
     async def __aenter__(self) -> Self:
         self._closing = False
@@ -45,8 +54,18 @@ class GroupCommit:
 
         Where it raises, its changes are undone, and those of its neighbours are not.
         """
+        return await self._ask(partial(work, *args, **kwargs), is_durable=True)
+
+    async def lightly(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """For what is as good undone, should the machine go down: it does not wait for the disk.
+
+        A kill of this process undoes nothing.
+        """
+        return await self._ask(partial(work, *args, **kwargs), is_durable=False)
+
+    async def _ask(self, work: Callable[[], T], *, is_durable: bool) -> T:
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pieces.append((lambda: work(*args, **kwargs), answer))
+        self._pieces.append((work, answer, is_durable))
         self._news.set()
         return await answer
 
@@ -56,23 +75,31 @@ class GroupCommit:
             while not self._closing or self._pieces:
                 await self._news.wait()
                 self._news.clear()
+                if self._is_busy:
+                    await asyncio.sleep(_GATHERING_SECONDS)
                 pieces, self._pieces = self._pieces, []
                 if pieces:
                     await self._commit(pieces, thread)
 
     async def _commit(self, pieces: list[_Piece], thread: ThreadPoolExecutor) -> None:
         before = self._database.changes
+        waiting = sum(durable for _, _, durable in pieces)
+        self._is_busy = waiting > 1
+        is_durable = self._light >= _MOST_LIGHT or waiting > 0
         try:
-            self._database.begin()
-            done = [(answer, *self._attempt(work)) for work, answer in pieces]
-            if self._database.changes == before:
-                # Nothing to put on disk: the way to the other thread would cost more.
+            self._database.begin(is_durable=is_durable)
+            done = [(answer, *self._attempt(work)) for work, answer, _ in pieces]
+            has_changed = self._database.changes != before
+            if has_changed:
+                self._light = 0 if is_durable else self._light + 1
+            if not is_durable or not has_changed:
+                # No disk to wait for: the way to the other thread would cost more.
                 self._database.commit()
             else:
                 await asyncio.get_running_loop().run_in_executor(thread, self._database.commit)
         except Exception as error:  # noqa: BLE001  # it is everybody's: such as a full disk
             self._database.roll_back()
-            done = [(answer, None, error) for _, answer in pieces]
+            done = [(answer, None, error) for _, answer, _ in pieces]
         for answer, value, problem in done:
             if answer.done():  # its caller is gone
                 continue

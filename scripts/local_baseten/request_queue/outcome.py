@@ -37,11 +37,20 @@ CONNECTION_LOST = Outcome(
     error=RequestError(code="MODEL_UNAVAILABLE", message=LOST), may_be_retried=True
 )
 
+STREAMED = Outcome(
+    error=RequestError(
+        code="ASYNC_REQUEST_NOT_SUPPORTED",
+        message="The model streams its answer: call it synchronously, or have it return a value.",
+    )
+)
+
 TIMED_OUT = Outcome(error=RequestError(code="MODEL_PREDICT_TIMEOUT", message=TOO_LONG))
 
 
-def outcome_of(status: int, body: bytes) -> Outcome:
+def outcome_of(status: int, body: bytes, *, is_stream: bool = False) -> Outcome:
     """The outcome of an answer of the model's server, in Baseten's codes."""
+    if status < 400 and is_stream:
+        return STREAMED
     if status < 400:
         return Outcome(data=body.decode(errors="replace"))
     code = _CODES.get(status, "MODEL_PREDICT_ERROR")

@@ -144,23 +144,55 @@ UPDATE requests SET
     phase = 'ended', due_at = expires_at + :known_seconds, status = 'EXPIRED',
     status_at = expires_at, model_input = '',
     webhook_status = iif(webhook_status = 'PENDING', 'CANCELED', webhook_status)
-WHERE phase = 'ready' AND due_at <= :now
+WHERE sequence IN (
+    SELECT sequence FROM requests WHERE phase = 'ready' AND due_at <= :now
+    ORDER BY due_at LIMIT :limit
+)
+
+-- name: expire_request
+UPDATE requests SET
+    phase = 'ended', due_at = expires_at + :known_seconds, status = 'EXPIRED',
+    status_at = expires_at, model_input = '',
+    webhook_status = iif(webhook_status = 'PENDING', 'CANCELED', webhook_status)
+WHERE request_id = :request_id AND phase = 'ready' AND due_at <= :now
+
+-- name: has_expired
+SELECT EXISTS (SELECT 1 FROM requests WHERE phase = 'ready' AND due_at <= :now)
 
 -- name: wake_delayed
-UPDATE requests SET phase = 'ready', due_at = 9e999 WHERE phase = 'delayed' AND due_at <= :now
+UPDATE requests SET phase = 'ready', due_at = 9e999
+WHERE sequence IN (
+    SELECT sequence FROM requests WHERE phase = 'delayed' AND due_at <= :now
+    ORDER BY due_at LIMIT :limit
+)
 
 -- name: take_back
 UPDATE requests SET phase = 'ready', due_at = 9e999 WHERE phase = 'running' AND due_at <= :now
 
 -- name: forget
-DELETE FROM requests WHERE phase = 'ended' AND due_at <= :now
+DELETE FROM requests WHERE sequence IN (
+    SELECT sequence FROM requests WHERE phase = 'ended' AND due_at <= :now
+    ORDER BY due_at LIMIT :limit
+)
+
+-- name: next_change
+SELECT min(due_at) FROM (
+    SELECT min(due_at) AS due_at FROM requests WHERE phase = 'ready'
+    UNION ALL SELECT min(due_at) FROM requests WHERE phase = 'delayed'
+    UNION ALL SELECT min(due_at) FROM requests WHERE phase = 'running'
+    UNION ALL SELECT min(due_at) FROM requests WHERE phase = 'ended'
+)
 
 -- name: vacuum
--- The file gives back what is free, a little each time; one that keeps a size is not touched.
-PRAGMA incremental_vacuum (64)
+-- A page: of more, Python's sqlite3 would take the first step alone.
+PRAGMA incremental_vacuum (1)
+
+-- name: free_pages
+SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count
 
 -- name: find
-SELECT * FROM requests WHERE request_id = :request_id
+SELECT * FROM requests
+WHERE request_id = :request_id AND NOT (phase = 'ended' AND due_at <= :now)
 
 -- name: latest
 -- Without an index of its own, which every request would pay for: among what runs, what is next,

@@ -6,17 +6,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Never
 
-from pydantic import BaseModel, ConfigDict, Field
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryPolicy:
+    """A request's `inference_retry_config`; the defaults are Baseten's."""
 
-class RetryPolicy(BaseModel):
-    """A request's `inference_retry_config`; the defaults and bounds are Baseten's."""
-
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
-
-    max_attempts: int = Field(default=3, ge=1, le=10)
-    initial_delay_ms: int = Field(default=1_000, ge=0, le=10_000)
-    max_delay_ms: int = Field(default=5_000, ge=0, le=60_000)
+    max_attempts: int = 3
+    initial_delay_ms: int = 1_000
+    max_delay_ms: int = 5_000
 
     def delay_seconds(self, failed_attempts: int) -> float | None:
         """The wait before the next attempt: doubling, capped. None where no attempt is left."""

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import time
 from collections.abc import Callable, Collection
 from dataclasses import KW_ONLY, dataclass
@@ -17,6 +18,11 @@ CLAIM_SECONDS = 3_660.0
 """How long a claim holds. Longer than a run may take, or a request would run twice."""
 
 _LOOKED_AT = 1_000
+_SWEPT_AT_ONCE = 250
+_FREE_PAGES = 1_000
+"""Kept free for what comes next: 4 MiB."""
+_GIVEN_BACK_PAGES, _SWEPT_PAGES = 300, 64
+"""At once: some hundredths of a second, and some thousandths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class RequestQueue:
     claim_seconds: float = CLAIM_SECONDS
 
     def add(self, request: AsyncRequest) -> None:
+        self.database.expect(request.expires_at)
         self.database.run("add", **values_of(request))
 
     def claim(self) -> AsyncRequest | None:
@@ -43,8 +50,11 @@ class RequestQueue:
         end it: `succeed`, `fail`, `retry` and `put_back` change nothing and return False.
         """
         now = self._swept()
-        cursor = self.database.run("claim", now=now, claimed_until=now + self.claim_seconds)
-        rows = cursor.fetchall()
+        if self._is_behind(now) and self.database.run("has_expired", now=now).fetchone()[0]:
+            return None  # which is due is known when all that have expired are put away
+        claimed_until = now + self.claim_seconds
+        rows = self.database.run("claim", now=now, claimed_until=claimed_until).fetchall()
+        self.database.expect(claimed_until)
         return request_of(rows[0]) if rows else None
 
     def claim_many(self, limit: int) -> list[AsyncRequest]:
@@ -59,14 +69,18 @@ class RequestQueue:
 
     def put_back(self, request: AsyncRequest, *, delay_seconds: float) -> bool:
         """The attempt did not come about, and is not counted. False where the claim has expired."""
-        return self._claimed("put_back", request, due_at=self._swept() + delay_seconds)
+        due_at = self._swept() + delay_seconds
+        self.database.expect(due_at)
+        return self._claimed("put_back", request, due_at=due_at)
 
     def retry(self, request: AsyncRequest, error: RequestError, *, delay_seconds: float) -> bool:
         """The attempt failed, and another one follows. False where the claim has expired."""
+        due_at = self._swept() + delay_seconds
+        self.database.expect(due_at)
         return self._claimed(
             "retry",
             request,
-            due_at=self._swept() + delay_seconds,
+            due_at=due_at,
             error_code=error.code,
             error_message=error.message,
         )
@@ -84,15 +98,16 @@ class RequestQueue:
 
     def cancel(self, request_id: str) -> bool:
         """Whether it was still QUEUED, and now is CANCELED."""
-        now = self._swept()
+        now = self._swept_with(request_id)
         forget_at = now + self.known_seconds
+        self.database.expect(forget_at)
         cursor = self.database.run("cancel", request_id=request_id, now=now, forget_at=forget_at)
         return cursor.rowcount > 0
 
     def find(self, request_id: str) -> AsyncRequest | None:
         """None for a request never added, or forgotten an hour after its end."""
-        self._swept()
-        row = self.database.run("find", request_id=request_id).fetchone()
+        now = self._swept_with(request_id)
+        row = self.database.run("find", request_id=request_id, now=now).fetchone()
         return None if row is None else request_of(row)
 
     def latest(self, statuses: Collection[Status], *, limit: int) -> list[AsyncRequest]:
@@ -112,17 +127,31 @@ class RequestQueue:
         counts = dict.fromkeys(Status, 0)
         return counts | {Status(row["status"]): row["count"] for row in self.database.run("counts")}
 
+    def tidy(self) -> bool:
+        """Give back a part of what is free in the file, where most of it is; whether it was so."""
+        free, pages = self.database.run("free_pages").fetchone()
+        if free <= max(_FREE_PAGES, pages / 2):
+            return False
+        self._give_back(_GIVEN_BACK_PAGES)
+        return True
+
+    def _give_back(self, pages: int) -> None:
+        for _ in range(pages):
+            self.database.run("vacuum").fetchall()
+
     def _finish(
         self, request: AsyncRequest, status: Status, *, error: RequestError | None, data: str | None
     ) -> bool:
         now = self._swept()
+        forget_at = now + self.known_seconds
+        self.database.expect(forget_at)
         with self.database.transaction():
             holds = self._claimed(
                 "finish",
                 request,
                 status=status,
                 now=now,
-                forget_at=now + self.known_seconds,
+                forget_at=forget_at,
                 error_code=error and error.code,
                 error_message=error and error.message,
                 result_key=data and key_of(data),
@@ -139,13 +168,29 @@ class RequestQueue:
     def _swept(self) -> float:
         """Apply what has come due since the last call; returns the time.
 
-        So no timer is needed: a request expires when the queue is next looked at.
+        So no timer is needed: a request expires when the queue is next looked at. Where much has
+        come due at once, a part of it at each call: each call is to be quick.
         """
         now = self.clock()
-        self.database.run("expire", now=now, known_seconds=self.known_seconds)
-        self.database.run("wake_delayed", now=now)
-        self.database.run("take_back", now=now)
-        # Not at each call: it writes to the file even where there is nothing to give back.
-        if self.database.run("forget", now=now).rowcount:
-            self.database.run("vacuum").fetchall()
+        if self._is_behind(now):
+            run, values = self.database.run, {"now": now, "limit": _SWEPT_AT_ONCE}
+            run("expire", known_seconds=self.known_seconds, **values)
+            run("wake_delayed", **values)
+            run("take_back", now=now)
+            # Not at each call: it writes to the file even where there is nothing to give back.
+            if run("forget", **values).rowcount:
+                self._give_back(_SWEPT_PAGES)
+            (due_at,) = run("next_change").fetchone()
+            self.database.due_at = math.inf if due_at is None else due_at
+        return now
+
+    def _is_behind(self, now: float) -> bool:
+        return self.database.due_at <= now
+
+    def _swept_with(self, request_id: str) -> float:
+        """Also where more has come due than is applied at once, this request is up to date."""
+        now = self._swept()
+        if self._is_behind(now):
+            values = {"request_id": request_id, "known_seconds": self.known_seconds}
+            self.database.run("expire_request", now=now, **values)
         return now

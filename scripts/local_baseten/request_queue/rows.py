@@ -23,7 +23,7 @@ _DELIVERY = ("request_id", "deployment_id", "endpoint", "data", "ended_at", "att
 def values_of(request: AsyncRequest) -> dict[str, Any]:
     """Of a new request; the statement takes those it names, the other columns have defaults."""
     values = {name: getattr(request, name) for name in (*_REQUEST, "is_chain")}
-    return values | request.retry.model_dump()
+    return values | {name: getattr(request.retry, name) for name in _RETRY}
 
 
 def request_of(row: sqlite3.Row) -> AsyncRequest:

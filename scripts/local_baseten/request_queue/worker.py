@@ -22,7 +22,10 @@ _PUT_BACK_SECONDS = 0.1
 
 @dataclass(kw_only=True, eq=False)
 class Worker(ClaimLoop):
-    """`run_seconds` bounds one attempt; `on_claim` and `on_end` are told of each request."""
+    """`run_seconds` bounds one attempt; `on_claim` is told of each request.
+
+    `on_end` is called when one has ended that has a webhook.
+    """
 
     queue: RequestQueue
     commits: GroupCommit
@@ -35,7 +38,7 @@ class Worker(ClaimLoop):
     async def claim(self, running: asyncio.TaskGroup) -> bool:
         # Only with a slot in hand: until then, a request can be cancelled and overtaken.
         servers = [await self.slots.acquire(urgent=False), *self.slots.take_free()]
-        requests = await self.commits(self.queue.claim_many, len(servers))
+        requests = await self.commits.lightly(self.queue.claim_many, len(servers))
         for server in servers[len(requests) :]:
             self.slots.release(server)
         for request, server in zip(requests, servers, strict=False):
@@ -44,7 +47,7 @@ class Worker(ClaimLoop):
         return bool(requests)
 
     async def seconds_until_due(self) -> float | None:
-        return await self.commits(self.queue.seconds_until_due)
+        return await self.commits.lightly(self.queue.seconds_until_due)
 
     async def _execute(self, request: AsyncRequest, server: ModelServer) -> None:
         try:
@@ -52,11 +55,14 @@ class Worker(ClaimLoop):
         finally:
             self.slots.release(server)
         if outcome is None:
-            await self.commits(self.queue.put_back, request, delay_seconds=_PUT_BACK_SECONDS)
+            await self.commits.lightly(
+                self.queue.put_back, request, delay_seconds=_PUT_BACK_SECONDS
+            )
             self.wake()
         else:
             await self._record(request, outcome)
-            self.on_end()
+            if request.webhook_endpoint is not None:
+                self.on_end()
 
     async def _predict(self, request: AsyncRequest, url: str) -> Outcome | None:
         """None where the request could not be sent at all: the server has just died."""
@@ -76,22 +82,22 @@ class Worker(ClaimLoop):
             return TIMED_OUT
         except ModelLostError:
             return CONNECTION_LOST
-        return outcome_of(answer.status, answer.body)
+        return outcome_of(answer.status, answer.body, is_stream=answer.is_stream)
 
     async def _record(self, request: AsyncRequest, outcome: Outcome) -> None:
         attempt = request.attempts + 1
         extra = {"request_id": request.request_id, "attempt": attempt}
         if outcome.error is None:
-            await self.commits(self.queue.succeed, request, data=outcome.data)
+            await self.commits.lightly(self.queue.succeed, request, data=outcome.data)
             logger.info("done", extra=extra | {"status": "SUCCEEDED"})
             return
         extra |= {"code": outcome.error.code}
         delay_seconds = request.retry.delay_seconds(attempt) if outcome.may_be_retried else None
         if delay_seconds is None:
-            await self.commits(self.queue.fail, request, outcome.error)
+            await self.commits.lightly(self.queue.fail, request, outcome.error)
             logger.warning("failed", extra=extra | {"status": "FAILED"})
         else:
-            await self.commits(
+            await self.commits.lightly(
                 self.queue.retry, request, outcome.error, delay_seconds=delay_seconds
             )
             self.wake()

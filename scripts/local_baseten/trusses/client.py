@@ -1,17 +1,14 @@
 """Calls of the model's server, over connections that are kept."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-import aiohttp
-
+from .connections import Connections, LostError, RefusedError
 from .launcher import SECRET_HEADER
 
-# Shorter than the five seconds after which the server closes an idle connection: a request sent
-# on one that is just being closed would cost an attempt.
-_KEPT_SECONDS = 2.0
-_CONNECT_SECONDS = 5.0
+_READY_SECONDS = 5.0
 
 
 class ModelRefusedError(Exception):
@@ -35,9 +32,12 @@ class ModelCall:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
+    """`is_stream`: the model sent it piece by piece, as a generator's."""
+
     status: int
     body: bytes
     content_type: str | None
+    is_stream: bool = False
 
 
 class ModelCaller(Protocol):
@@ -60,41 +60,44 @@ class ModelClient:
     secret: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(32))
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={SECRET_HEADER: self.secret},
-        )
+        self._connections = Connections()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
+        self._connections.close()
 
     async def predict(self, call: ModelCall) -> Answer:
-        url = f"{call.url}/v1/models/model:predict"
-        headers = {"content-type": call.content_type, "x-baseten-request-id": call.request_id}
+        headers = {
+            SECRET_HEADER: self.secret,
+            "content-type": call.content_type,
+            "x-baseten-request-id": call.request_id,
+        }
         if self.is_chain:
             headers["x-baseten-chain-request-id"] = call.request_id
+        body = call.body if isinstance(call.body, bytes) else call.body.encode()
         try:
-            async with self._session.post(
-                url, data=call.body, headers=headers, allow_redirects=False
-            ) as answer:
-                return Answer(
-                    status=answer.status,
-                    body=await answer.read(),
-                    content_type=answer.headers.get("content-type"),
-                )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            answer = await self._connections.request(
+                "POST", f"{call.url}/v1/models/model:predict", headers=headers, body=body
+            )
+        except RefusedError as error:
             raise ModelRefusedError(str(error)) from error
-        except (aiohttp.ClientError, ConnectionError) as error:
+        except LostError as error:
             raise ModelLostError(str(error)) from error
+        return Answer(
+            status=answer.status,
+            body=answer.body,
+            content_type=answer.headers.get("content-type"),
+            is_stream="transfer-encoding" in answer.headers,
+        )
 
     async def is_ready(self, url: str) -> bool | None:
         """The model's own answer; None where it gives none, as one that is busy."""
+        path = f"{url}/v1/models/model"
         try:
-            timeout = aiohttp.ClientTimeout(total=_CONNECT_SECONDS)
-            async with self._session.get(f"{url}/v1/models/model", timeout=timeout) as answer:
-                return answer.ok
-        except (aiohttp.ClientError, ConnectionError, TimeoutError):
+            async with asyncio.timeout(_READY_SECONDS):
+                answer = await self._connections.request(
+                    "GET", path, headers={SECRET_HEADER: self.secret}
+                )
+        except (RefusedError, LostError, TimeoutError):
             return None
+        return answer.status < 400

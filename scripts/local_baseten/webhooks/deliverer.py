@@ -45,7 +45,7 @@ class WebhookDeliverer(ClaimLoop):
 
     async def claim(self, running: asyncio.TaskGroup) -> bool:
         await self._room.acquire()
-        delivery = await self.commits(self.deliveries.claim)
+        delivery = await self.commits.lightly(self.deliveries.claim)
         if delivery is None:
             self._room.release()
             return False
@@ -54,7 +54,7 @@ class WebhookDeliverer(ClaimLoop):
         return True
 
     async def seconds_until_due(self) -> float | None:
-        return await self.commits(self.deliveries.seconds_until_due)
+        return await self.commits.lightly(self.deliveries.seconds_until_due)
 
     async def _deliver(self, delivery: WebhookDelivery) -> None:
         body = _payload(delivery, now=self.clock())

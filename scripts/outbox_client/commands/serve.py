@@ -44,6 +44,9 @@ class StandInOptions:
     run_seconds: float = option(
         3_600, "What the model may take per request.", "--run-limit", min=1, **_SECONDS
     )
+    sync_seconds: float = option(
+        1_200, "What a synchronous call may take.", "--sync-limit", min=1, **_SECONDS
+    )
     known_seconds: float = option(
         3_600, "Until an ended request is forgotten.", "--known-for", min=1, **_SECONDS
     )
@@ -57,7 +60,7 @@ class StandInOptions:
         200, "async_predict calls taken a second.", "--submit-rate", min=1, metavar="N"
     )
     status_per_second: float = option(
-        20, "Status calls answered a second; cancels too.", "--status-rate", min=1, metavar="N"
+        20, "Calls of each other kind answered a second.", "--status-rate", min=1, metavar="N"
     )
     max_waiting: int = option(5_000, "Requests queued and running at once.", min=1, metavar="N")
     max_body_bytes: int = option(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from local_baseten.endpoints.application import names_of
+from local_baseten.endpoints.addresses import names_of
 from local_baseten.request_queue.request import RequestError, Status
 from local_baseten.settings import ServiceSettings
 
@@ -16,11 +16,13 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
 @pytest.fixture
 def call(bare):
-    """One call, on an application of its own."""
+    """One call, on an application of its own: a Chain's where the path is one of a Chain's."""
 
-    def call(method: str, path: str, *, key: str = "any", limits=None, **values):
+    def call(method: str, path: str, *, key="any", is_chain=None, limits=None, **values):
+        is_chain = "run_remote" in path if is_chain is None else is_chain
+
         async def scenario():
-            async with bare.client(key=key, **(limits or {})) as client:
+            async with bare.client(key=key, is_chain=is_chain, **(limits or {})) as client:
                 return await client.request(method, path, **values)
 
         return asyncio.run(scenario())
@@ -154,7 +156,7 @@ def test_an_unknown_request_is_404(call, method):
     answer = call(method, "/async_request/none")
 
     assert answer.status_code == 404
-    assert set(answer.json()) == {"error", "error_code", "detail"}
+    assert set(answer.json()) == {"error", "error_code"}
 
 
 def test_a_request_is_unknown_an_hour_after_its_end(call, submit, clock):
@@ -169,11 +171,11 @@ def test_a_request_is_unknown_an_hour_after_its_end(call, submit, clock):
 @pytest.mark.parametrize(
     ("field", "accepted", "refused"),
     [
-        ("priority", [0, 2], [-1, 3, "1", 1.5, True, None]),
-        ("max_time_in_queue_seconds", [10, 259_200], [9, 259_201, "60", None]),
-        ("inference_retry_config.max_attempts", [1, 10], [0, 11, "3"]),
-        ("inference_retry_config.initial_delay_ms", [0, 10_000], [-1, 10_001]),
-        ("inference_retry_config.max_delay_ms", [0, 60_000], [-1, 60_001]),
+        ("priority", [0, 2, 0.0, None], [-1, 3, "1", 1.5, True, 3.0, 1e300]),
+        ("max_time_in_queue_seconds", [10, 259_200, 10.0, None], [9, 259_201, "60", 10.5, 9.0]),
+        ("inference_retry_config.max_attempts", [1, 10, 3.0, None], [0, 11, "3", 0.0, True]),
+        ("inference_retry_config.initial_delay_ms", [0, 10_000, 1e4, None], [-1, 10_001, 0.5]),
+        ("inference_retry_config.max_delay_ms", [0, 60_000, 0.0, None], [-1, 60_001, "1"]),
         ("inference_retry_config", [None, {}], [[], "x", 1]),
         ("model_input", [{}, {"a": None}], [None, [], "text", 1]),
         (
@@ -275,7 +277,6 @@ def test_a_body_of_one_byte_more_is_413(call, bare):
     assert answer.json() == {
         "error": "payload size of 262145 bytes exceeds maximum size of 262144 bytes",
         "error_code": "payload_too_large",
-        "detail": None,
     }
     assert bare.submitted == []
 
@@ -307,31 +308,32 @@ def test_too_many_waiting_requests_are_429(call):
         ("submits_per_second", ("POST", "/async_run_remote")),
         ("status_per_second", ("GET", "/async_request/x")),
         ("status_per_second", ("DELETE", "/async_request/x")),
+        ("status_per_second", ("GET", "/production/async_queue_status")),
     ],
 )
 def test_calls_beyond_the_rate_are_429(bare, clock, limit, call_of):
     async def scenario():
-        async with bare.client(**{limit: 3}) as client:
+        async with bare.client(**{limit: 3}, is_chain="run_remote" in call_of[1]) as client:
 
             async def times(count):
                 return [(await client.request(*call_of, json={})).status_code for _ in range(count)]
 
-            first = await times(4)
-            clock.now += 0.5
+            first = await times(2)
+            clock.now += 0.75
             second = await times(2)
-            clock.now += 100
-            return first, second, await times(4), await client.request(*call_of, json={})
+            clock.now += 0.5  # the first two are a second ago, the third is not
+            third = await times(3)
+            clock.now -= 1_000  # set back, as a machine's clock may be
+            return first, second, third, await times(4), await client.request(*call_of, json={})
 
-    first, second, third, answer = asyncio.run(scenario())
+    first, second, third, fourth, answer = asyncio.run(scenario())
 
-    within = third[0]
-    assert within in {201, 400, 404}
-    assert (first, second, third) == ([within] * 3 + [429], [within, 429], [within] * 3 + [429])
-    assert answer.json() == {
-        "error": "more than 3 calls a second",
-        "error_code": "rate_limited",
-        "detail": None,
-    }
+    within = first[0]
+    assert within in {200, 201, 400, 404}
+    assert first + second == [within] * 3 + [429]
+    assert third == [within] * 2 + [429]
+    assert fourth == [within] * 3 + [429]
+    assert answer.json() == {"error": "more than 3 calls a second", "error_code": "rate_limited"}
     assert "retry-after" not in answer.headers
 
 
@@ -340,10 +342,121 @@ def test_the_limits_are_the_documented_ones():
 
     assert (limits.submits_per_second, limits.status_per_second) == (200, 20)
     assert (limits.max_waiting, limits.max_body_bytes) == (5_000, 262_144)
+    assert (limits.run_seconds, limits.sync_seconds) == (3_600, 1_200)
+
+
+def test_no_burst_brings_more_than_a_seconds_calls_into_any_second(bare, clock):
+    """Evenly at twice the rate, for two seconds: a bucket that was full would admit 20 more."""
+
+    async def scenario():
+        async with bare.client(status_per_second=20) as client:
+            for number in range(80):
+                answer = await client.get("/async_request/x")
+                if answer.status_code == 404:
+                    admitted.append(number / 40)
+                clock.now += 1 / 40
+
+    admitted: list[float] = []
+    asyncio.run(scenario())
+
+    most = max(sum(at <= other < at + 1 for other in admitted) for at in admitted)
+    assert (len(admitted), most) == (40, 20)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_models_host_has_no_path_of_a_chain_and_a_chains_none_of_a_model(call, form):
+    body = {"model_input": {}}
+    for name in ("async_predict", "predict"):
+        assert call("POST", f"/{form}{name}", is_chain=True, json=body).status_code == 404
+    for name in ("async_run_remote", "run_remote"):
+        assert call("POST", f"/{form}{name}", is_chain=False, json=body).status_code == 404
+    for is_chain in (True, False):
+        path = f"/{form}async_queue_status"
+        assert call("GET", path, is_chain=is_chain).status_code == 200
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "stand-in.evil.example", "stand-in:1", "", "[::1]"]
+    "path",
+    [
+        "/production/async_predict/",
+        "/production/async%5Fpredict",
+        "/production%2Fasync_predict",
+        "/%70roduction/async_predict",
+        "/production/async_predict%2F",
+        "/production/async_predict%20",
+        "/production//async_predict",
+        "/Production/async_predict",
+        "/environments//async_predict",
+        "/environments/a%2Fb/c/async_predict",
+    ],
+)
+def test_a_path_in_another_spelling_is_another_path(call, path):
+    answer = call("POST", path, json={"model_input": {}})
+
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "client_error")
+
+
+def test_an_environment_and_a_request_may_have_any_name(call):
+    path = "/environments/st%C3%A4ging%2Feu%20/async_queue_status"
+
+    assert call("GET", path).json()["deployment_id"] == "stäging/eu "
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "deployment"),
+    [
+        ("model-abcd1234-staging-eu.api.baseten.co", "/", "staging-eu"),
+        ("MODEL-abcd1234-production.api.baseten.co", "/", "production"),
+        ("model-abcd1234.api.baseten.co", "/production/", "production"),
+        ("model-abcd1234.api.baseten.co", "/deployment/wxyz/", "wxyz"),
+        ("model-abcd1234.api.baseten.co", "/environments/staging/", "staging"),
+    ],
+)
+def test_the_services_own_hosts_are_answered(call, bare, host, path, deployment):
+    headers = {"host": host}
+
+    answer = call("POST", f"{path}async_predict", headers=headers, json={"model_input": {}})
+
+    assert answer.status_code == 201
+    status = call("GET", f"/async_request/{answer.json()['request_id']}", headers=headers).json()
+    assert status["deployment_id"] == deployment
+    queue = call("GET", f"{path}async_queue_status", headers=headers).json()
+    assert queue["deployment_id"] == deployment
+    assert call("POST", f"{path}wake", headers=headers).status_code == 202
+    assert bare.woken == ["once"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_regional_host_has_bare_paths_alone_and_the_others_have_none(call, form):
+    def answer(host):
+        return call("GET", f"/{form}async_queue_status", headers={"host": host})
+
+    regional = answer("model-abcd1234-eu.api.baseten.co")
+    other = answer("model-abcd1234.api.baseten.co")
+
+    refused, answered = (regional, other) if form else (other, regional)
+    assert (refused.status_code, answered.status_code) == (404, 200)
+    assert "deployment" in refused.json()["error"]
+
+
+def test_a_chains_hosts_begin_otherwise(call):
+    def status(host, *, is_chain):
+        headers = {"host": host}
+        path = "/production/async_queue_status"
+        return call("GET", path, is_chain=is_chain, headers=headers).status_code
+
+    assert status("chain-abcd1234.api.baseten.co", is_chain=True) == 200
+    assert status("model-abcd1234.api.baseten.co", is_chain=True) == 400
+    assert status("chain-abcd1234.api.baseten.co", is_chain=False) == 400
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "stand-in.evil.example", "stand-in:1", "", "[::1]"),
+        *("model-a.api.baseten.co.evil.example", "x.model-a.api.baseten.co", "api.baseten.co"),
+        "model-a.api.baseten.co:8000",
+    ],
 )
 @pytest.mark.parametrize("path", ["/production/async_queue_status", "/openapi.json", "/none"])
 def test_a_call_that_names_another_host_is_refused(call, host, path):
@@ -442,4 +555,4 @@ def test_other_paths_and_methods_have_the_same_error_body(call, method, path, st
     answer = call(method, path)
 
     assert answer.status_code == status
-    assert set(answer.json()) == {"error", "error_code", "detail"}
+    assert set(answer.json()) == {"error", "error_code"}

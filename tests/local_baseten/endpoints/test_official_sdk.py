@@ -2,8 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from baseten.client import AsyncInferenceClient, InferenceClient, inferenceapi
@@ -13,11 +13,14 @@ from baseten.client.inferenceapi import (
     AsyncPredictRequest,
     InferenceRetryConfig,
     PredictInput,
+    ResponseError,
     ResponseErrorResponse,
 )
 
 from tests.local_baseten.caller import Caller
 from tests.waiting import until
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -64,8 +67,9 @@ def test_every_form_of_path_submits_and_tells_the_queue(sdk: InferenceClient, ca
     assert api.get_async_queue_status_deployment(deployment_id="abc").deployment_id == "abc"
 
 
-def calls_of(api) -> list[str]:
-    return [name for name in dir(api) if not name.startswith("_")]
+def calls_of(api, *, chains: bool) -> list[str]:
+    names = [name for name in dir(api) if not name.startswith("_")]
+    return [name for name in names if ("run_remote" in name) == chains]
 
 
 def argument(name: str, value: inspect.Parameter, caller: Caller, request_id: str) -> Any:
@@ -85,7 +89,7 @@ def arguments(method, caller: Caller, request_id: str) -> dict[str, Any]:
     return {name: argument(name, parameters[name], caller, request_id) for name in parameters}
 
 
-@pytest.mark.parametrize("name", calls_of(ApiClient))
+@pytest.mark.parametrize("name", calls_of(ApiClient, chains=False))
 def test_every_call_of_the_sync_client_is_answered(sdk: InferenceClient, caller: Caller, name):
     """Each accepts the one documented status of its own alone."""
     request_id = caller.submit()
@@ -95,7 +99,7 @@ def test_every_call_of_the_sync_client_is_answered(sdk: InferenceClient, caller:
     check(name, answer, sdk, caller)
 
 
-@pytest.mark.parametrize("name", calls_of(AsyncApiClient))
+@pytest.mark.parametrize("name", calls_of(AsyncApiClient, chains=False))
 def test_every_call_of_the_async_client_is_answered(
     obedient, sdk: InferenceClient, caller: Caller, name
 ):
@@ -115,17 +119,72 @@ def test_every_call_of_the_async_client_is_answered(
     check(name, asyncio.run(scenario()), sdk, caller)
 
 
+@pytest.mark.parametrize("name", calls_of(ApiClient, chains=True))
+def test_a_models_host_has_no_call_of_a_chain(sdk: InferenceClient, caller: Caller, name):
+    method = getattr(sdk.api, name)
+
+    with pytest.raises(ResponseError) as refused:
+        method(**arguments(method, caller, ""))
+
+    assert refused.value.status_code == 404
+
+
+async def on_host(bare, host: str, scenario: Callable[[AsyncApiClient], Awaitable[T]]) -> T:
+    """The SDK at one of the service's own hosts, which leads to a stand-in nobody works in."""
+    async with bare.client(is_chain=host.startswith("chain")) as http:
+        http.base_url = f"https://{host}.api.baseten.co"
+        client = AsyncInferenceClient(api_key="any", model_id="-", http_client_override=http)
+        return await scenario(client.api)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "predict_production",  # a model's
+        # Nobody works here: a Chain that answers is in tests/end_to_end.
+        *(name for name in calls_of(AsyncApiClient, chains=True) if name.startswith("async")),
+    ],
+)
+def test_a_chains_host_takes_a_chains_async_calls_alone(bare, caller: Caller, name):
+    async def scenario(api: AsyncApiClient) -> Any:
+        method = getattr(api, name)
+        return await method(**arguments(method, caller, ""))
+
+    host = "chain-abcd1234-eu" if name.endswith("regional") else "chain-abcd1234"
+    if name.startswith("predict"):
+        with pytest.raises(ResponseError) as refused:
+            asyncio.run(on_host(bare, host, scenario))
+        assert refused.value.status_code == 404
+    else:
+        answer = asyncio.run(on_host(bare, host, scenario))
+        assert bare.queue.find(answer.request_id.partition(":")[0]).is_chain
+
+
+def test_a_regional_environments_host_takes_the_regional_calls_alone(bare):
+    async def regional(api: AsyncApiClient) -> tuple[str, str]:
+        request = AsyncPredictRequest(model_input={})
+        submitted = await api.async_predict_regional(request=request)
+        queue = await api.get_async_queue_status_regional()
+        await api.wake_regional()
+        with pytest.raises(ResponseError) as refused:
+            await api.async_predict_production(request=request)
+        assert refused.value.status_code == 404
+        status = await api.get_async_request_status(request_id=submitted.request_id)
+        return queue.deployment_id, status.deployment_id
+
+    host = "model-abcd1234-staging-eu"
+    assert asyncio.run(on_host(bare, host, regional)) == ("staging-eu", "staging-eu")
+
+
 def check(name: str, answer: Any, sdk: InferenceClient, caller: Caller) -> None:
-    if name.startswith(("async_predict", "async_run_remote")):
-        status = caller.final_status(answer.request_id)
-        assert status["status"] == "SUCCEEDED"
-        assert ("chain_id" in status) == ("run_remote" in name)
+    if name.startswith("async_predict"):
+        assert caller.final_status(answer.request_id)["status"] == "SUCCEEDED"
     elif name.startswith("wake"):
         assert answer is None
     elif name.endswith("_raw"):
         assert answer.status_code == 200
         answer.close() if not answer.is_closed else None
-    elif name.startswith(("predict", "run_remote")):
+    elif name.startswith("predict"):
         assert answer.root["model_input"] == {"record": str(caller.record)}
     else:
         assert answer.model_dump()

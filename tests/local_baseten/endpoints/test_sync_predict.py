@@ -1,6 +1,7 @@
 """What a sync call is answered when the model is not there to answer."""
 
 import asyncio
+import itertools
 from dataclasses import dataclass
 
 import httpx
@@ -34,10 +35,11 @@ class Model:
         return self.answer
 
 
-def call(model: Model) -> httpx.Response:
+def call(model: Model, *, is_busy: bool = False) -> httpx.Response:
     async def scenario() -> httpx.Response:
         slots = Slots([Server()], per_server=1)
-        sync = SyncPredict(model=model, slots=slots, run_seconds=0.2)
+        taken = [slots.take_free() for _ in range(is_busy)]
+        sync = SyncPredict(model=model, slots=slots, limit_seconds=0.2)
         application = Starlette(
             routes=[Route("/predict", sync.answer, methods=["POST"])],
             exception_handlers=answers.HANDLERS,
@@ -45,6 +47,8 @@ def call(model: Model) -> httpx.Response:
         transport = httpx.ASGITransport(application)
         async with httpx.AsyncClient(transport=transport, base_url="http://any") as client:
             first = await client.post("/predict", json={})
+        for server in itertools.chain(*taken):
+            slots.release(server)
         # Whatever came of it, its slot is free again.
         assert len(slots.take_free()) == 1
         return first
@@ -59,8 +63,10 @@ def test_a_model_that_is_gone_is_503(error):
     assert (answer.status_code, answer.json()["error_code"]) == (503, "model_unavailable")
 
 
-def test_a_model_that_takes_longer_than_it_may_is_504():
-    answer = call(Model(None))
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_call_that_takes_longer_than_it_may_is_504(is_busy):
+    """Also where it was never the call's turn."""
+    answer = call(Model(None), is_busy=is_busy)
 
     assert (answer.status_code, answer.json()["error_code"]) == (504, "timeout")
 

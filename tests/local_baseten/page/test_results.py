@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from local_baseten.page.results import open_model_bucket
+from local_baseten.page.results import companion_variables, open_model_bucket
 from truss_outbox.contract.errors import ConfigurationError
 
 
@@ -27,3 +27,22 @@ def test_a_model_without_a_bucket_is_told_so(tmp_path):
 
     with pytest.raises(ConfigurationError):
         open_model_bucket(tmp_path / "config.yaml", {})
+
+
+def test_a_companion_is_told_the_bucket_and_where_in_it_a_result_is(tmp_path):
+    settings = {"root": "file:///results", "key_template": "{item}", "region": ""}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({"model_metadata": {"outbox": settings}}))
+
+    assert companion_variables(path, {"OUTBOX_REGION": "eu-west-1"}) == {
+        "OUTBOX_ROOT": "file:///results",
+        "OUTBOX_KEY_TEMPLATE": "{item}",
+        "OUTBOX_REGION": "eu-west-1",
+    }
+
+
+@pytest.mark.parametrize("text", ["model_name: m\n", "model_metadata: {outbox: 5}\n"])
+def test_where_no_bucket_is_named_none_is_told(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+
+    assert companion_variables(tmp_path / "config.yaml", {}) == {}

@@ -75,7 +75,7 @@ def test_every_accepted_request_ends_in_one_success(tmp_path: Path, rounds):
     with running_locally(
         TRUSSES / "echo", state_directory=tmp_path, api_key=API_KEY, concurrency_target=4
     ) as local:
-        until(lambda: is_done(local), "the end of all requests", seconds=180)
+        until(lambda: is_done(local), "the end of all requests", seconds=180, every=0.1)
 
     with contextlib.closing(Database.open(tmp_path / "queue.sqlite3")) as database:
         queue = RequestQueue(database)

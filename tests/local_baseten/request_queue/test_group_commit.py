@@ -97,3 +97,37 @@ def test_what_a_caller_gave_up_waiting_for_is_done_all_the_same(database, queue,
     asyncio.run(scenario())
 
     assert queue.find("a") is not None
+
+
+def test_what_need_not_wait_for_the_disk_does_not_until_something_does(database, queue, add):
+    def synchronous() -> int:
+        return database._connection.execute("PRAGMA synchronous").fetchone()[0]
+
+    def added(name: str) -> int:
+        add(name)
+        return synchronous()
+
+    async def scenario() -> list[int]:
+        async with GroupCommit(database) as commits:
+            light = await commits.lightly(synchronous)
+            await commits.lightly(add, "light")
+            heavy = await commits(synchronous)
+            after = [await commits.lightly(added, str(number)) for number in range(150)]
+            both = await asyncio.gather(commits.lightly(synchronous), commits(add, "heavy"))
+            return [light, heavy, min(after), max(after), both[0]]
+
+    normal, full = 1, 2
+    # A long row of light ones is put on disk now and then, and its log kept short.
+    assert asyncio.run(scenario()) == [normal, full, normal, full, full]
+    assert queue.find("light") is not None
+
+
+def test_many_light_changes_leave_no_long_log(tmp_path, database, queue, add):
+    async def scenario() -> None:
+        async with GroupCommit(database) as commits:
+            for number in range(400):
+                await commits.lightly(add, str(number), text="x" * 50_000)
+
+    asyncio.run(scenario())
+
+    assert (tmp_path / "queue.sqlite3-wal").stat().st_size < 16 << 20

@@ -23,6 +23,14 @@ def test_refused_input_has_its_own_code():
     assert outcome.error.message == "The model answered 422: pages: out of range"
 
 
+def test_a_model_that_streams_is_not_for_async_requests():
+    outcome = outcome_of(200, b"a piece", is_stream=True)
+
+    assert outcome.error.code == "ASYNC_REQUEST_NOT_SUPPORTED"
+    assert (outcome.may_be_retried, outcome.data) == (False, None)
+    assert outcome_of(500, b"", is_stream=True).error.code == "MODEL_PREDICT_ERROR"
+
+
 def test_an_answer_that_is_no_json_still_has_a_message():
     assert outcome_of(500, b"<html>").error.message == "The model answered 500: no details"
 

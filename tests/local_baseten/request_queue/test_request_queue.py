@@ -239,6 +239,40 @@ def test_the_file_gives_back_what_is_free(tmp_path, queue, clock, add):
     assert (path.parent / "queue.sqlite3-wal").stat().st_size <= 17 << 20
 
 
+def test_what_comes_due_all_at_once_is_applied_in_parts_and_told_right_at_once(
+    queue, clock, add, database
+):
+    with database.transaction():
+        for number in range(1_700):
+            add(f"expires {number}", max_time_in_queue_seconds=10)
+        add("stays", priority=2)
+    clock.now += 10
+
+    # None of these waits for the others to be put away.
+    assert queue.find("expires 1699").status == Status.EXPIRED
+    assert not queue.cancel("expires 1698")
+    claims = list(iter(queue.claim, None))
+    while not claims and queue.seconds_until_due() == 0:
+        claims = list(iter(queue.claim, None))
+
+    assert [request.request_id for request in claims] == ["stays"]
+    assert queue.counts()[Status.EXPIRED] == 1_700
+    clock.now += 3_600
+    assert queue.find("expires 1697") is None
+    assert queue.find("stays") is not None
+
+
+def test_what_was_undone_comes_due_again(queue, clock, add, database):
+    add("a", max_time_in_queue_seconds=10)
+    clock.now += 10
+    with contextlib.suppress(LookupError), database.transaction():
+        assert queue.find("a").status == Status.EXPIRED
+        raise LookupError
+
+    assert queue.claim() is None
+    assert queue.find("a").status == Status.EXPIRED
+
+
 def test_a_file_of_another_version_is_left_alone(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "old")) as old:
         old.execute("CREATE TABLE requests (request_id TEXT)")

@@ -51,6 +51,14 @@ def test_the_model_has_a_place_and_an_environment_of_its_own(caller: Caller, obe
         assert Path(path).is_relative_to(obedient.state_directory)
 
 
+def test_a_companion_is_told_all_it_needs(obedient: LocalBaseten):
+    assert obedient.environment == {
+        "OUTBOX_BASE_URL": obedient.base_url,
+        "BASETEN_API_KEY": obedient.api_key,
+        "OUTBOX_ROOT": "file:///results",
+    }
+
+
 def test_retries_repeat_the_id_and_keep_the_given_delays(caller: Caller):
     retry = {"max_attempts": 4, "initial_delay_ms": 200, "max_delay_ms": 300}
     request_id = caller.submit(

@@ -60,7 +60,7 @@ async function ask(path) {
   const answer = await fetch(path, { headers: { authorization: `Bearer ${key}` }, cache: "no-store" });
   if (answer.status === 401) {
     sessionStorage.removeItem(KEY);
-    wantKey("That key is not the one this service was given.");
+    wantKey("That key is not the one this stand-in printed.");
   }
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
