@@ -14,7 +14,7 @@ from .bucket.open_bucket import open_bucket, route_to
 from .following import absence
 from .journal.belonging import JobPlace, endpoint_identity, find_journal
 from .journal.journal import Journal
-from .service.api import Deployment, ModelApi
+from .service.api import Addressee, Deployment, ModelApi
 from .settings import ClientSettings
 from .sources.files import stored_items
 from .sources.items import Item
@@ -96,7 +96,11 @@ def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
         chain_id=settings.chain_id,
         base_url=settings.base_url,
         base_url_setting=settings.base_url_setting,
-        environment=settings.environment,
+        addressee=Addressee(
+            environment=settings.environment or "production",
+            deployment=settings.deployment,
+            is_regional=settings.is_regional,
+        ),
     )
 
 

@@ -24,7 +24,7 @@ _COMMANDS = {
     "doctor": ("doctor",),
     "fetch": ("fetch",),
     "follow": ("cancel", "index", "jobs", "report", "status", "wait"),
-    "send": ("resume", "retry", "run", "submit"),
+    "send": ("resume", "retry", "run", "submit", "wake"),
     "serve": ("serve",),
     "upkeep": ("policy", "presign", "sweep"),
     "webhook": ("webhook",),

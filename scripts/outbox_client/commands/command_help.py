@@ -12,6 +12,7 @@ GROUPS = {
         "resume": "Send what is left of a job that was stopped, killed or cut off.",
         "wait": "Wait until the end of every item of the job is known.",
         "fetch": "Bring the job's results here, verified.",
+        "wake": "Ask a deployment that has scaled to zero to start, before its requests come.",
     },
     "The state of a job": {
         "status": "Show counts, rate, time left, the queue, and failures by their codes.",
@@ -66,6 +67,7 @@ EXAMPLES = {
         "submit scan.pdf --job march --set 'artifacts=[\"text.txt\"]'",
     ),
     "resume": ("resume march",),
+    "wake": ("wake --model-id abc123", "wake --model-id abc123 --deployment w5d4x9q"),
     "wait": ("wait march", "wait march --timeout 600"),
     "fetch": ("fetch march --to results/",),
     "status": ("status march", "status march --json"),

@@ -99,9 +99,21 @@ class SubmitOptions:
         " Repeatable.",
         metavar="NAME=JSON",
     )
-    priority: int | None = option(None, "0 goes first.", min=0, max=2)
+    priority: int | None = option(
+        None, "0 goes first, 2 last; of more than 100 items at once it is 1.", min=0, max=2
+    )
     max_time_in_queue: int | None = option(
         None, "Seconds; then a request expires.", min=10, max=259_200
+    )
+    webhook: str | None = option(
+        None, "Where the service posts each result, beside the bucket.", metavar="URL"
+    )
+    max_attempts: int | None = option(None, "Inferences of a request, at most.", min=1, max=10)
+    initial_delay_ms: int | None = option(
+        None, "Between the first two of them.", min=0, max=10_000, metavar="MS"
+    )
+    max_delay_ms: int | None = option(
+        None, "The delay doubles up to this.", min=0, max=60_000, metavar="MS"
     )
     stage: bool = option(
         False, "Send every file by way of the bucket, so that any machine can send it again."
@@ -136,6 +148,10 @@ class SubmitOptions:
             inputs=inputs,
             priority=self.priority,
             max_time_in_queue_seconds=self.max_time_in_queue,
+            webhook_endpoint=self.webhook,
+            max_attempts=self.max_attempts,
+            initial_delay_ms=self.initial_delay_ms,
+            max_delay_ms=self.max_delay_ms,
             stage=self.stage,
         )
 
