@@ -34,6 +34,7 @@ GROUPS = {
         "doctor": "Look at key, model, bucket, clock and settings; one line each, with the remedy"
         " in it.",
         "policy": "Print the least that a side needs, as JSON in the form of the bucket's cloud.",
+        "delete": "Delete a job's results, or some of them, and all that belongs to them.",
         "sweep": "Find artifacts that no manifest names, unfinished uploads, and what trials left"
         " behind.",
     },
@@ -84,6 +85,7 @@ EXAMPLES = {
     "new": ("new my-truss --root s3://your-bucket/outbox",),
     "doctor": ("doctor", "doctor --send --model-id abc123", "doctor --send --json > doctor.json"),
     "policy": ("policy --for writer", "policy --for bucket"),
+    "delete": ("delete march", "delete march --delete", "delete march --older-than 30d --delete"),
     "sweep": ("sweep --older-than 24h", "sweep --older-than 24h --delete"),
     "serve": ("serve . --bucket .outbox/bucket",),
 }

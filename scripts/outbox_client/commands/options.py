@@ -136,7 +136,7 @@ class SubmitOptions:
 
     def batch(self) -> Batch:
         """Raises InvalidInputError, which names the option."""
-        pairs = (_pair("--set", text) for text in self.set)
+        pairs = (name_and_value("--set", text) for text in self.set)
         shared: dict[str, JsonValue] = {name: json_or_text(value) for name, value in pairs}
         if self.field in shared:
             raise InvalidInputError(f"--set {self.field}", "is the field that files are sent in")
@@ -144,7 +144,7 @@ class SubmitOptions:
         inputs, _ = located(shared, Path(), below=Path("/"))
         return Batch(
             job=self.job,
-            labels=dict(_pair("--label", text) for text in self.label),
+            labels=dict(name_and_value("--label", text) for text in self.label),
             inputs=inputs,
             priority=self.priority,
             max_time_in_queue_seconds=self.max_time_in_queue,
@@ -274,7 +274,8 @@ def _option(one: Field[Any], section: str | None) -> inspect.Parameter:
     )
 
 
-def _pair(option: str, text: str) -> tuple[str, str]:
+def name_and_value(option: str, text: str) -> tuple[str, str]:
+    """Raises InvalidInputError, which names the option."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise InvalidInputError(option, "must be written NAME=VALUE")

@@ -30,7 +30,7 @@ from .uploads import Uploads
 if TYPE_CHECKING:
     pass
 
-_HELD = "the bucket does not allow it: it is locked or retained, or the right to delete is missing"
+HELD = "the bucket does not allow it: it is locked or retained, or the right to delete is missing"
 
 
 def sweep_attempts(
@@ -210,7 +210,7 @@ class _Sweeper:
         if error is None:
             gone.add(key)
         else:
-            why = _HELD if isinstance(error, AccessDeniedError) else str(error)
+            why = HELD if isinstance(error, AccessDeniedError) else str(error)
             self._told.put(Undeleted(key=key, why=why.removeprefix(f"{key}: ")))
 
     def _tell(self, orphans: Iterable[StoredAttempt], gone: set[str]) -> None:
