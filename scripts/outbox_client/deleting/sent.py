@@ -60,6 +60,17 @@ class Part:
         return {**batch.get("labels", {}), **line.get("labels", {})}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Glance:
+    """What another job's part says of inputs. `is_untold`: it names more than it says; `goes_on`:
+    so will its sender, if it is the latest part."""
+
+    key: str
+    named: frozenset[bytes] = frozenset()
+    is_untold: bool = False
+    goes_on: bool = False
+
+
 class Sent:
     """What was sent of one job. All methods raise StoreError."""
 
@@ -150,7 +161,7 @@ class Sent:
         latest = dict[str, Part]()
         for part in self._parts():
             before = latest.get(_sender(part))
-            if before is None or _number(part) > _number(before):
+            if before is None or _number(part.found.key) > _number(before.found.key):
                 latest[_sender(part)] = part
         return {
             name for name, part in latest.items() if _goes_on(part.header, part.found, self._now)
@@ -215,32 +226,40 @@ class Sent:
             for found in self._bucket.objects(FOLDER)
             if not found.key.startswith(own) and part_of(found.key)
         )
-        for found, some, reason in self._bucket.in_threads(self._look, others):
-            if reason:
-                return set(), f"{found.key} {reason}"
-            used |= some & names
+        latest = dict[str, tuple[int, Glance]]()
+        for one in self._bucket.in_threads(self._look, others):
+            used |= one.named & names
+            if one.is_untold:
+                return set(), f"{one.key} does not tell all that its job's requests name"
+            sender, number = one.key.rpartition("-")[0], _number(one.key)
+            if sender not in latest or number > latest[sender][0]:
+                latest[sender] = number, one
+        for _, one in latest.values():
+            if one.goes_on:
+                return set(), f"{one.key} tells of a job that is being sent: delete again later"
         return used, ""
 
-    def _look(self, found: StoredObject) -> tuple[StoredObject, set[bytes], str]:
-        """What another job's part names, and why it may name more."""
+    def _look(self, found: StoredObject) -> Glance:
+        """At another job's part."""
         try:
             data = self._bucket.get(found.key)
         except NotFoundError:  # it was deleted too
-            return found, set(), ""
-        age = self._now - found.modified_at
+            return Glance(key=found.key)
         try:
             goes_on = _goes_on(json.loads(data.partition(b"\n")[0]), found, self._now)
         except (ValueError, AttributeError, TypeError):
-            goes_on = True
-        if goes_on:
-            return found, set(), "tells of a job that is being sent: delete again later"
-        if _UNTOLD in data and age < timedelta(days=INPUTS_DAYS):
-            return found, set(), "does not tell all that its job's requests name"
-        return found, _digests([data]), ""
+            goes_on = _is_recent(found, self._now)
+        is_needed = self._now - found.modified_at < timedelta(days=INPUTS_DAYS)
+        return Glance(
+            key=found.key,
+            named=_digests([data]),
+            is_untold=is_needed and _UNTOLD in data,
+            goes_on=goes_on,
+        )
 
 
-def _digests(texts: Iterable[bytes]) -> set[bytes]:
-    return {name for text in texts for name in _NAMED.findall(text)}
+def _digests(texts: Iterable[bytes]) -> frozenset[bytes]:
+    return frozenset(name for text in texts for name in _NAMED.findall(text))
 
 
 def _sender(part: Part) -> str:
@@ -249,12 +268,16 @@ def _sender(part: Part) -> str:
     return named[0]
 
 
-def _number(part: Part) -> int:
-    named = part_of(part.found.key)
+def _number(key: str) -> int:
+    named = part_of(key)
     assert named is not None
     return named[1]
 
 
+def _is_recent(found: StoredObject, now: datetime) -> bool:
+    return now - found.modified_at < timedelta(seconds=SILENT_SECONDS)
+
+
 def _goes_on(header: Mapping[str, Any], found: StoredObject, now: datetime) -> bool:
     is_open = not header.get("ended") and header.get("sent", 0) < header.get("planned", 1)
-    return is_open and now - found.modified_at < timedelta(seconds=SILENT_SECONDS)
+    return is_open and _is_recent(found, now)
