@@ -66,6 +66,9 @@ def policy(
         list[str] | None,
         typer.Option(help="Beside input_roots; the model reads there. Repeatable."),
     ] = None,
+    results_days: Annotated[
+        int | None, typer.Option(min=1, help="Lifecycle: results go after so many days.")
+    ] = None,
 ) -> None:
     """Print the least that a side needs, as JSON in the form of the bucket's cloud."""
     settings = read_settings(where)
@@ -76,6 +79,7 @@ def policy(
         tags=tags or settings.sets_tags,
         input_roots=tuple(dict.fromkeys((*map(Root.parse, settings.input_roots), *further))),
         region=settings.region,
+        results_days=results_days,
     )
     document = policy_for(
         purpose, root, workload=Workload(**asdict(trusted)), principal=principal, deployed=deployed
