@@ -14,7 +14,7 @@ from truss_outbox.contract.text import printable
 from .. import opening
 from ..bucket.foreign import ForeignObjects
 from ..deleting.delete import delete as delete_job
-from ..deleting.deletion import Deletion, Selection
+from ..deleting.deletion import Deletion, Scope
 from ..policies import Deployed, Purpose, Workload
 from ..policies import policy as policy_for
 from ..settings import (
@@ -134,10 +134,10 @@ class DeleteOptions:
     )
     delete: bool = option(False, "Else it only counts.")
 
-    def selection(self) -> Selection:
+    def selection(self) -> Scope:
         """Raises InvalidInputError, which names the option."""
         older_than = self.older_than
-        return Selection(
+        return Scope(
             items=frozenset(self.item),
             labels=dict(name_and_value("--label", text) for text in self.label),
             older_than=(older_than and parse_duration(older_than, option="--older-than")) or None,

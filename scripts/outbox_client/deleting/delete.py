@@ -19,8 +19,8 @@ from ..bucket.tombstones import read_tombstones
 from ..errors import DamagedIndexError
 from ..indexing.parts import IndexParts
 from ..indexing.purging import count_rows, purge
-from .deletion import WHOLE_JOB, Deletion, Remover, Selection, Tell, to_nobody
-from .results import Results
+from .deletion import WHOLE_JOB, Deletion, Remover, Scope, Tell, to_nobody
+from .results import DeletedResults
 from .sent import Sent
 
 
@@ -29,7 +29,7 @@ def delete(
     *,
     bucket: Bucket,
     naming: Naming,
-    selection: Selection = WHOLE_JOB,
+    selection: Scope = WHOLE_JOB,
     is_dry: bool = True,
     deletion: Deletion | None = None,
     tell: Tell = to_nobody,
@@ -46,7 +46,7 @@ def delete(
     deletion = deletion or Deletion(
         job=job, is_whole_job=selection.is_whole_job, is_deleted=not is_dry
     )
-    results = Results(bucket, naming, selection, deletion=deletion, now=now)
+    results = DeletedResults(bucket, naming, selection, deletion=deletion, now=now)
     sent = Sent(bucket, selection, deletion=deletion, now=now)
     results.decide(sent.keys_of_selected() if results.needs_keys else ())
     tell("results")

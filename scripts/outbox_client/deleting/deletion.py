@@ -16,7 +16,7 @@ from ..upkeep.sweep import HELD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
+class Scope:
     """Of which items a job's results go: those of these names, with all of these labels, that are
     older, by the bucket's clock. Without any of it the whole job goes."""
 
@@ -39,7 +39,7 @@ class Selection:
         )
 
 
-WHOLE_JOB = Selection()
+WHOLE_JOB = Scope()
 
 
 @dataclass(kw_only=True, slots=True)

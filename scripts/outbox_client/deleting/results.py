@@ -27,21 +27,21 @@ from ..bucket.tombstones import Tombstones, digest, read_tombstones, write_tombs
 from ..threads import Task
 from ..upkeep.found import Orphan, Undeleted
 from ..upkeep.sweep import LEAST_GRACE, sweep_attempts
-from .deletion import Deletion, Remover, Selection, in_batches
+from .deletion import Deletion, Remover, Scope, in_batches
 
 _AT_ONCE = 1_000
 _OF_A_SECOND = timedelta(seconds=1)
 """Listings date objects by whole seconds."""
 
 
-class Results:
+class DeletedResults:
     """The results of one job that are deleted. All methods raise StoreError."""
 
     def __init__(
         self,
         bucket: Bucket,
         naming: Naming,
-        selection: Selection,
+        selection: Scope,
         *,
         deletion: Deletion,
         now: datetime,

@@ -20,7 +20,7 @@ from ..bucket.listed import StoredObject
 from ..policies.role import INPUTS_DAYS
 from ..submissions.parts import FOLDER, SCHEMA, folder, part_of
 from ..submissions.senders import SILENT_SECONDS
-from .deletion import Deletion, Remover, Selection
+from .deletion import Deletion, Remover, Scope
 
 _ENDED = {"failed", "expired", "canceled"}
 _NAMED = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
@@ -29,7 +29,7 @@ _UNTOLD = b'"inputs":null'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ToldPart:
     """A part of what was sent, as it is stored. `lines` are without the header."""
 
     found: StoredObject
@@ -37,7 +37,7 @@ class Part:
     lines: list[bytes]
 
     @classmethod
-    def of(cls, found: StoredObject, data: bytes) -> "Part | None":
+    def of(cls, found: StoredObject, data: bytes) -> "ToldPart | None":
         """None for what is none that this version knows."""
         first, *lines = data.rstrip(b"\n").split(b"\n")
         try:
@@ -61,7 +61,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Glance:
+class OtherPart:
     """What another job's part says of inputs. `is_untold`: it names more than it says; `goes_on`:
     so will its sender, if it is the latest part."""
 
@@ -75,7 +75,7 @@ class Sent:
     """What was sent of one job. All methods raise StoreError."""
 
     def __init__(
-        self, bucket: Bucket, selection: Selection, *, deletion: Deletion, now: datetime
+        self, bucket: Bucket, selection: Scope, *, deletion: Deletion, now: datetime
     ) -> None:
         self._bucket = bucket
         self._job = deletion.job
@@ -122,7 +122,7 @@ class Sent:
         self._remove_inputs(named - kept, is_told=is_told)
         self._remove_parts(going, gone)
 
-    def _parts(self) -> Iterator[Part]:
+    def _parts(self) -> Iterator[ToldPart]:
         """As they were written: the plan of an item comes before its request."""
         listed = self._bucket.objects(folder(self._job))
         own = (found for found in listed if part_of(found.key))
@@ -131,16 +131,16 @@ class Sent:
             if part is not None:
                 yield part
 
-    def _read(self, found: StoredObject) -> Part | None:
+    def _read(self, found: StoredObject) -> ToldPart | None:
         try:
-            part = Part.of(found, self._bucket.get(found.key))
+            part = ToldPart.of(found, self._bucket.get(found.key))
         except NotFoundError:
             return None
         if part is None:
             self._bucket.foreign.add(found.key, f"it is no part of what was sent ({SCHEMA})")
         return part
 
-    def _is_over(self, part: Part, line: Mapping[str, Any]) -> bool:
+    def _is_over(self, part: ToldPart, line: Mapping[str, Any]) -> bool:
         older_than = self._selection.older_than
         if older_than is None or not self._selection.takes_item(line["item"]):
             return self._selection.takes_item(line["item"])
@@ -158,7 +158,7 @@ class Sent:
 
     def _sending(self) -> set[str]:
         """The senders that go on, as far as the latest part of each tells."""
-        latest = dict[str, Part]()
+        latest = dict[str, ToldPart]()
         for part in self._parts():
             before = latest.get(_sender(part))
             if before is None or _number(part.found.key) > _number(before.found.key):
@@ -167,17 +167,17 @@ class Sent:
             name for name, part in latest.items() if _goes_on(part.header, part.found, self._now)
         }
 
-    def _left(self, part: Part, gone: Mapping[str, datetime]) -> list[bytes]:
+    def _left(self, part: ToldPart, gone: Mapping[str, datetime]) -> list[bytes]:
         """What the part goes on to tell; of an item that was sent again since, a later one does."""
         if self._deletion.is_whole_job:
             return []
         pairs = zip(part.lines, part.parsed, strict=True)
         return [line for line, one in pairs if not self._is_gone(part, gone.get(one["item"]))]
 
-    def _is_gone(self, part: Part, at: datetime | None) -> bool:
+    def _is_gone(self, part: ToldPart, at: datetime | None) -> bool:
         return at is not None and part.found.modified_at <= at
 
-    def _is_emptied(self, part: Part, sending: set[str]) -> bool:
+    def _is_emptied(self, part: ToldPart, sending: set[str]) -> bool:
         return self._deletion.is_whole_job and _sender(part) not in sending
 
     def _remove_parts(self, going: Iterable[StoredObject], gone: Mapping[str, datetime]) -> None:
@@ -226,7 +226,7 @@ class Sent:
             for found in self._bucket.objects(FOLDER)
             if not found.key.startswith(own) and part_of(found.key)
         )
-        latest = dict[str, tuple[int, Glance]]()
+        latest = dict[str, tuple[int, OtherPart]]()
         for one in self._bucket.in_threads(self._look, others):
             used |= one.named & names
             if one.is_untold:
@@ -239,18 +239,18 @@ class Sent:
                 return set(), f"{one.key} tells of a job that is being sent: delete again later"
         return used, ""
 
-    def _look(self, found: StoredObject) -> Glance:
+    def _look(self, found: StoredObject) -> OtherPart:
         """At another job's part."""
         try:
             data = self._bucket.get(found.key)
         except NotFoundError:  # it was deleted too
-            return Glance(key=found.key)
+            return OtherPart(key=found.key)
         try:
             goes_on = _goes_on(json.loads(data.partition(b"\n")[0]), found, self._now)
         except (ValueError, AttributeError, TypeError):
             goes_on = _is_recent(found, self._now)
         is_needed = self._now - found.modified_at < timedelta(days=INPUTS_DAYS)
-        return Glance(
+        return OtherPart(
             key=found.key,
             named=_digests([data]),
             is_untold=is_needed and _UNTOLD in data,
@@ -262,7 +262,7 @@ def _digests(texts: Iterable[bytes]) -> frozenset[bytes]:
     return frozenset(name for text in texts for name in _NAMED.findall(text))
 
 
-def _sender(part: Part) -> str:
+def _sender(part: ToldPart) -> str:
     named = part_of(part.found.key)
     assert named is not None
     return named[0]

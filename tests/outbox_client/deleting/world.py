@@ -9,7 +9,7 @@ from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.bucket.records import artifacts_of, listed_manifests, read_manifest
 from outbox_client.deleting.delete import delete
-from outbox_client.deleting.deletion import Deletion, Selection
+from outbox_client.deleting.deletion import Deletion, Scope
 from outbox_client.indexing.results import results
 from tests.outbox_client.fake_service import FakeService
 from truss_outbox.contract import KeyTemplate
@@ -64,7 +64,7 @@ class World:
             job,
             bucket=bucket or self.bucket,
             naming=selection.pop("naming", self.naming),
-            selection=Selection(**selection),
+            selection=Scope(**selection),
             is_dry=is_dry,
             now=now,
         )

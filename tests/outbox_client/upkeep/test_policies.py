@@ -15,7 +15,7 @@ from outbox_client.bucket.naming import Naming
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.commands.app import app as outbox
 from outbox_client.deleting.delete import delete as delete_job
-from outbox_client.deleting.deletion import WHOLE_JOB, Selection
+from outbox_client.deleting.deletion import WHOLE_JOB, Scope
 from outbox_client.fetching.fetch import fetch
 from outbox_client.indexing.build import index
 from outbox_client.indexing.compaction import FAN_IN
@@ -246,7 +246,7 @@ def test_the_deleter_needs_every_action_of_its_policy(user, bucket, reading_as, 
         bucket.put(told, "\n".join(map(json.dumps, [header, *lines])).encode())
         bucket.put("jobs/j.json", b"{}")
         index("j", bucket=bucket, naming=NAMING)
-        for selection in (Selection(items=frozenset({"a"})), WHOLE_JOB):
+        for selection in (Scope(items=frozenset({"a"})), WHOLE_JOB):
             done = delete_job(
                 "j", bucket=reading_as(), naming=NAMING, selection=selection, is_dry=False
             )
