@@ -19,7 +19,7 @@ from ..bucket.tombstones import read_tombstones
 from ..errors import DamagedIndexError
 from ..indexing.parts import IndexParts
 from ..indexing.purging import count_rows, purge
-from .deletion import WHOLE_JOB, Deletion, Remover, Scope, Tell, to_nobody
+from .deletion import WHOLE_JOB, Deletion, Remover, Scope
 from .results import DeletedResults
 from .sent import Sent
 
@@ -32,7 +32,6 @@ def delete(
     selection: Scope = WHOLE_JOB,
     is_dry: bool = True,
     deletion: Deletion | None = None,
-    tell: Tell = to_nobody,
     now: datetime | None = None,
 ) -> Deletion:
     """What has gone; in a dry run, what would go. Where nothing is selected, the job does.
@@ -49,16 +48,11 @@ def delete(
     results = DeletedResults(bucket, naming, selection, deletion=deletion, now=now)
     sent = Sent(bucket, selection, deletion=deletion, now=now)
     results.decide(sent.keys_of_selected() if results.needs_keys else ())
-    tell("results")
     results.remove_left()
     results.remove_artifacts()
-    tell("artifacts")
     results.remove_failures()
-    tell("failures")
     _remove_rows(bucket, deletion)
-    tell("index")
     sent.remove()
-    tell("submissions")
     if deletion.is_whole_job or deletion.tombstones.keys:
         _remove_account(bucket, deletion, now)
     return deletion

@@ -1,6 +1,6 @@
 """What is to be deleted of a job, and what came of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -117,11 +117,3 @@ def in_batches(objects: Iterable[StoredObject], size: int) -> Iterator[list[Stor
             some = []
     if some:
         yield some
-
-
-Tell = Callable[[str], None]
-"""Told the name of each step that has ended."""
-
-
-def to_nobody(_: str) -> None:
-    pass

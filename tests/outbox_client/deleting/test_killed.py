@@ -26,12 +26,9 @@ from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.deleting.delete import delete
 from truss_outbox.contract import KeyTemplate
 
-def tell(step):
-    print(step, flush=True)
-
 bucket = open_bucket(sys.argv[1])
 naming = Naming(template=KeyTemplate.parse("job={job}/{item}"))
-print(delete("a", bucket=bucket, naming=naming, is_dry=False, tell=tell).results, flush=True)
+delete("a", bucket=bucket, naming=naming, is_dry=False)
 """
 
 
@@ -100,19 +97,20 @@ def test_a_deletion_of_ten_thousand_is_killed_three_times_and_finished(naming, t
     reader = Reader(root)
     reader.start()
     try:
-        # In the middle of manifests, of artifacts, of failure records.
         left = []
-        for moment in ((None, 0.4), ("results", 0.4), ("artifacts", 0.0)):
-            kill_at(moment, root)
+        for folder in ("manifests", "artifacts", "failures"):
+            kill_in_the_middle_of(folder, root)
             left.append(counted(bucket))
         subprocess.run(command(root), stdout=subprocess.DEVNULL, check=True, timeout=300)
     finally:
         reader.over.set()
         reader.join()
     manifests, artifacts, failures = ([one[place] for one in left] for place in range(3))
-    assert manifests[0] > 0 == manifests[1]
-    assert artifacts[0] == RESULTS > artifacts[1] > 0 == artifacts[2]
-    assert failures[1] > failures[2] or failures[2] > 0, failures
+    assert 0 < manifests[0] < RESULTS
+    assert artifacts[0] == RESULTS
+    assert 0 < artifacts[1] < RESULTS
+    assert manifests[1] == artifacts[2] == 0
+    assert failures[2] < failures[1] == RESULTS // 10
     assert sum(counted(bucket)) == 0
     assert snapshot(bucket, "ab") == others
     assert reader.halves == []
@@ -138,19 +136,14 @@ def command(root) -> list[str]:
     return [sys.executable, "-c", DELETE, root]
 
 
-def kill_at(moment, root) -> None:
-    """With SIGKILL, so long after the deletion has told of a step, or begun to delete manifests."""
-    step, seconds = moment
+def kill_in_the_middle_of(folder: str, root: str) -> None:
+    """With SIGKILL, once the deletion has begun with what is in the folder."""
     bucket = open_bucket(root)
-    with subprocess.Popen(command(root), stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        if step is None:
-            while not any(bucket.keys("deletions/job=a/")):
-                time.sleep(0.02)
-        else:
-            for line in process.stdout:
-                if line.strip() == step:
-                    break
-        time.sleep(seconds)
+    place = FOLDERS.index(folder)
+    before = counted(bucket)[place]
+    with subprocess.Popen(command(root), stdout=subprocess.DEVNULL) as process:
+        while sum(1 for _ in bucket.keys(f"{folder}/job=a/")) == before:
+            assert process.poll() is None
+            time.sleep(0.01)
         process.kill()
     assert process.returncode == -9, "it had ended before"
