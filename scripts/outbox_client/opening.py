@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from truss_outbox.contract.root import Root
 
@@ -12,13 +13,17 @@ from .bucket.foreign import ForeignObjects
 from .bucket.naming import Naming
 from .bucket.open_bucket import open_bucket, route_to
 from .following import absence
+from .indexing.known import forget_known
 from .journal.belonging import JobPlace, endpoint_identity, find_journal
 from .journal.journal import Journal
-from .service.api import Deployment, ModelApi
+from .service.api import Addressee, Deployment, ModelApi
 from .settings import ClientSettings
 from .sources.files import stored_items
 from .sources.items import Item
 from .submissions.senders import Senders, has_parts
+
+if TYPE_CHECKING:
+    from .deleting.deletion import Deletion
 
 
 def naming(settings: ClientSettings) -> Naming:
@@ -96,7 +101,11 @@ def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
         chain_id=settings.chain_id,
         base_url=settings.base_url,
         base_url_setting=settings.base_url_setting,
-        environment=settings.environment,
+        addressee=Addressee(
+            environment=settings.environment or "production",
+            deployment=settings.deployment,
+            is_regional=settings.is_regional,
+        ),
     )
 
 
@@ -142,6 +151,36 @@ def known_job(settings: ClientSettings, job: str, in_bucket: Bucket) -> Iterator
     with journal(settings, job, create=is_new) as opened:
         Senders(opened, in_bucket).look()
         yield opened
+
+
+def open_requests(settings: ClientSettings, job: str) -> int:
+    """How many requests of the job may be under way, as far as this machine's journal knows."""
+    if not _is_here(settings, job):
+        return 0
+    with journal(settings, job) as opened:
+        return sum(count for state, count in opened.counts().items() if state.is_open)
+
+
+def forget_deleted(settings: ClientSettings, deletion: "Deletion", in_bucket: Bucket) -> None:
+    """What this machine knows of what has been deleted. Raises JournalError."""
+    job, dead = deletion.job, deletion.tombstones
+    forget_known(settings.home, job=job, bucket=in_bucket)
+    path = find_journal(settings.home, _place(settings, job))
+    if path is None or deletion.is_being_sent:
+        return
+    if deletion.is_whole_job:
+        for one in path.parent.glob(f"{path.stem}.*"):
+            one.unlink(missing_ok=True)
+        return
+    with journal(settings, job) as opened:
+        opened.forget(
+            [
+                entry.item
+                for entry in opened.entries()
+                if entry.key and entry.state.is_final
+                if (at := dead.deleted_at(entry.key)) and entry.submitted_at <= at.timestamp()
+            ]
+        )
 
 
 def log_file(settings: ClientSettings, job: str) -> Path:

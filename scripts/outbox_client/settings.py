@@ -88,6 +88,10 @@ class ServiceOverrides:
     model_id: str | None = option(None, "The model on Baseten.")
     chain_id: str | None = option(None, "The Chain on Baseten, where it is no model.")
     environment: str | None = option(None, "Its environment: production, development or another.")
+    deployment: str | None = option(
+        None, "The id of a deployment, whatever its environment is.", metavar="ID"
+    )
+    regional: bool = option(False, "The environment is a regional one, with a host of its own.")
     base_url: str | None = option(None, "Of a stand-in for Baseten (`outbox serve`).")
     api_key_file: Path | None = option(
         None, "A file with the API key; else BASETEN_API_KEY is taken."
@@ -107,7 +111,8 @@ class ClientSettings:
     """Of the checkout's config.yaml; None where there is none to read."""
     model_version: str | None
     model_id: str | None
-    environment: str
+    environment: str | None
+    """None where a deployment is named, and nobody said which environment it serves."""
     base_url: str | None
     api_key: str | None = field(repr=False)
     home: Path
@@ -115,6 +120,10 @@ class ClientSettings:
     """Calls to the bucket at a time, at most."""
     chain_id: str | None = None
     """Instead of `model_id`."""
+    deployment: str | None = None
+    """The id of the deployment that requests go to, instead of the environment."""
+    is_regional: bool = False
+    """Whether the environment has a host of its own."""
     input_roots: tuple[str, ...] = ()
     """The deployed model's: further roots below which files that it reads may be."""
     kms_key: str | None = None
@@ -169,6 +178,7 @@ def read_settings(
     own = {name: value for name, value in options.items() if name in _SECTION_NAMES}
     section = outbox_setting_values(config, environ, _SECTION_NAMES) | own
     model_id, chain_id = _model_or_chain(options, environ)
+    deployment, environment, is_regional = _addressee(options, environ)
     return ClientSettings(
         root=str(Root.parse(str(section["root"]))) if "root" in section else None,
         endpoint_url=_text(section.get("endpoint_url")),
@@ -183,7 +193,9 @@ def read_settings(
         model_version=_text(section.get("version")),
         model_id=model_id,
         chain_id=chain_id,
-        environment=options.get("environment") or environ.get("OUTBOX_ENVIRONMENT") or "production",
+        deployment=deployment,
+        environment=environment,
+        is_regional=is_regional,
         base_url=options.get("base_url") or environ.get("OUTBOX_BASE_URL"),
         base_url_setting="--base-url" if "base_url" in options else "OUTBOX_BASE_URL",
         api_key=read_api_key(options.get("api_key_file"), environ),
@@ -224,6 +236,34 @@ def _model_or_chain(
         if value and not _ID.match(value):
             raise ConfigurationError(setting, "may only hold letters, digits and hyphens")
     return named
+
+
+def _addressee(
+    options: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[str | None, str | None, bool]:
+    """The deployment, the environment, and whether that is a regional one.
+
+    An option for either goes before the environment variable for the other.
+    """
+    deployment = options.get("deployment")
+    is_named = "environment" in options or "regional" in options
+    if not deployment and not is_named:
+        deployment = environ.get("OUTBOX_DEPLOYMENT")
+    environment = options.get("environment") or environ.get("OUTBOX_ENVIRONMENT")
+    is_regional = bool(options.get("regional") or environ.get("OUTBOX_REGIONAL"))
+    if deployment:
+        if "regional" in options:
+            raise ConfigurationError("deployment", "and --regional exclude each other")
+        if not _ID.match(deployment):
+            raise ConfigurationError("deployment", "may only hold letters, digits and hyphens")
+        return deployment, environment, False
+    environment = environment or "production"
+    # It becomes part of the host that the API key is sent to.
+    if is_regional and not _ID.match(environment):
+        raise ConfigurationError(
+            "environment", "of a regional one, may only hold letters, digits and hyphens"
+        )
+    return None, environment, is_regional
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:

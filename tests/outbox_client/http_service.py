@@ -34,8 +34,11 @@ class _Handler(BaseHTTPRequestHandler):
     faults: Faults
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if not self._goes_on():
+            return
+        if self.path.endswith("/wake"):
+            self._answer(202, {})
             return
         if self.path.endswith("/predict"):
             self._answer(404, {"error": "no synchronous calls here"})

@@ -64,8 +64,12 @@ def only_manifests(bucket: Bucket, listed: Iterable[StoredObject]) -> Iterator[S
 
 def listed_failures(bucket: Bucket, prefix: str) -> Iterator[str]:
     """The paths of what may be failure records below `failures/<prefix>`. Raises StoreError."""
-    found = bucket.objects(_FAILURES + prefix)
-    return (one.key for one in only_records(bucket, found, _is_failure))
+    return (one.key for one in stored_failures(bucket, prefix))
+
+
+def stored_failures(bucket: Bucket, prefix: str) -> Iterator[StoredObject]:
+    """As `listed_failures`, with what the listing says of each."""
+    return only_records(bucket, bucket.objects(_FAILURES + prefix), _is_failure)
 
 
 def manifests_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[StoredObject]:
@@ -95,9 +99,10 @@ def failures_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[st
     return (one.key for one in found)
 
 
-def listed_artifacts(bucket: Bucket) -> Iterator[StoredObject]:
-    """What attempts have stored. Raises StoreError."""
-    return only_records(bucket, bucket.objects(_ARTIFACTS), lambda found: bool(owners(found.key)))
+def listed_artifacts(bucket: Bucket, prefix: str = "") -> Iterator[StoredObject]:
+    """What attempts have stored under keys that begin with `prefix`. Raises StoreError."""
+    found = bucket.objects(_ARTIFACTS + prefix)
+    return only_records(bucket, found, lambda found: bool(owners(found.key)))
 
 
 def listed_probes(bucket: Bucket) -> Iterator[StoredObject]:

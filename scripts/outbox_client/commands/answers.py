@@ -151,7 +151,18 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
         {"item": one.item.name, "key": one.key, "size": one.item.size, "from": one.item.place}
         for one in plan
     ]
-    return {"job": plan.batch.job, "items": items, "bytes": plan.size_bytes}
+    how = {"priority": plan.batch.priority}
+    return {"job": plan.batch.job, "items": items, "bytes": plan.size_bytes, **how}
+
+
+def plan_note(plan: "Plan") -> str:
+    """What nobody asked for; empty where there is nothing of the kind."""
+    if not plan.is_batch_work:
+        return ""
+    return (
+        f"{plan.count:,} items go with priority {plan.batch.priority}, as batch work should;"
+        " --priority sets another"
+    )
 
 
 def plan_lines(plan: "Plan") -> Iterator[str]:

@@ -24,9 +24,9 @@ _COMMANDS = {
     "doctor": ("doctor",),
     "fetch": ("fetch",),
     "follow": ("cancel", "index", "jobs", "report", "status", "wait"),
-    "send": ("resume", "retry", "run", "submit"),
+    "send": ("resume", "retry", "run", "submit", "wake"),
     "serve": ("serve",),
-    "upkeep": ("policy", "presign", "sweep"),
+    "upkeep": ("delete", "policy", "presign", "sweep"),
     "webhook": ("webhook",),
 }
 HOMES = {name: home for home, names in _COMMANDS.items() for name in names}

@@ -12,6 +12,7 @@ GROUPS = {
         "resume": "Send what is left of a job that was stopped, killed or cut off.",
         "wait": "Wait until the end of every item of the job is known.",
         "fetch": "Bring the job's results here, verified.",
+        "wake": "Ask a deployment that has scaled to zero to start, before its requests come.",
     },
     "The state of a job": {
         "status": "Show counts, rate, time left, the queue, and failures by their codes.",
@@ -33,6 +34,7 @@ GROUPS = {
         "doctor": "Look at key, model, bucket, clock and settings; one line each, with the remedy"
         " in it.",
         "policy": "Print the least that a side needs, as JSON in the form of the bucket's cloud.",
+        "delete": "Delete a job's results, or some of them, and all that belongs to them.",
         "sweep": "Find artifacts that no manifest names, unfinished uploads, and what trials left"
         " behind.",
     },
@@ -66,6 +68,7 @@ EXAMPLES = {
         "submit scan.pdf --job march --set 'artifacts=[\"text.txt\"]'",
     ),
     "resume": ("resume march",),
+    "wake": ("wake --model-id abc123", "wake --model-id abc123 --deployment w5d4x9q"),
     "wait": ("wait march", "wait march --timeout 600"),
     "fetch": ("fetch march --to results/",),
     "status": ("status march", "status march --json"),
@@ -82,6 +85,7 @@ EXAMPLES = {
     "new": ("new my-truss --root s3://your-bucket/outbox",),
     "doctor": ("doctor", "doctor --send --model-id abc123", "doctor --send --json > doctor.json"),
     "policy": ("policy --for writer", "policy --for bucket"),
+    "delete": ("delete march", "delete march --delete", "delete march --older-than 30d --delete"),
     "sweep": ("sweep --older-than 24h", "sweep --older-than 24h --delete"),
     "serve": ("serve . --bucket .outbox/bucket", "serve my-truss --reload --secrets secrets.yaml"),
 }

@@ -99,9 +99,21 @@ class SubmitOptions:
         " Repeatable.",
         metavar="NAME=JSON",
     )
-    priority: int | None = option(None, "0 goes first.", min=0, max=2)
+    priority: int | None = option(
+        None, "0 goes first, 2 last; of more than 100 items at once it is 1.", min=0, max=2
+    )
     max_time_in_queue: int | None = option(
         None, "Seconds; then a request expires.", min=10, max=259_200
+    )
+    webhook: str | None = option(
+        None, "Where the service posts each result, beside the bucket.", metavar="URL"
+    )
+    max_attempts: int | None = option(None, "Inferences of a request, at most.", min=1, max=10)
+    initial_delay_ms: int | None = option(
+        None, "Between the first two of them.", min=0, max=10_000, metavar="MS"
+    )
+    max_delay_ms: int | None = option(
+        None, "The delay doubles up to this.", min=0, max=60_000, metavar="MS"
     )
     stage: bool = option(
         False, "Send every file by way of the bucket, so that any machine can send it again."
@@ -124,7 +136,7 @@ class SubmitOptions:
 
     def batch(self) -> Batch:
         """Raises InvalidInputError, which names the option."""
-        pairs = (_pair("--set", text) for text in self.set)
+        pairs = (name_and_value("--set", text) for text in self.set)
         shared: dict[str, JsonValue] = {name: json_or_text(value) for name, value in pairs}
         if self.field in shared:
             raise InvalidInputError(f"--set {self.field}", "is the field that files are sent in")
@@ -132,10 +144,14 @@ class SubmitOptions:
         inputs, _ = located(shared, Path(), below=Path("/"))
         return Batch(
             job=self.job,
-            labels=dict(_pair("--label", text) for text in self.label),
+            labels=dict(name_and_value("--label", text) for text in self.label),
             inputs=inputs,
             priority=self.priority,
             max_time_in_queue_seconds=self.max_time_in_queue,
+            webhook_endpoint=self.webhook,
+            max_attempts=self.max_attempts,
+            initial_delay_ms=self.initial_delay_ms,
+            max_delay_ms=self.max_delay_ms,
             stage=self.stage,
         )
 
@@ -258,7 +274,8 @@ def _option(one: Field[Any], section: str | None) -> inspect.Parameter:
     )
 
 
-def _pair(option: str, text: str) -> tuple[str, str]:
+def name_and_value(option: str, text: str) -> tuple[str, str]:
+    """Raises InvalidInputError, which names the option."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise InvalidInputError(option, "must be written NAME=VALUE")

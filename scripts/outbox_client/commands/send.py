@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -49,6 +49,10 @@ Detach = Annotated[
 ]
 
 
+def _left_out(note: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda what: note(f"left out: {what}")
+
+
 @contextmanager
 def _stopped_by_interrupt() -> Iterator[threading.Event]:
     """The event is set by the first SIGINT; the second is Python's KeyboardInterrupt again."""
@@ -85,8 +89,10 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
     """Submit, wait and fetch, all at the same time."""
     settings, batch = read_settings(bucket, service), submission.batch()
     told = told_once(as_json=as_json)
-    skip = partial(told_note, as_json=as_json)
-    reading = submission.reading(settings, sys.stdin, skip=skip, foreign=foreign, on_wait=told)
+    note = partial(told_note, as_json=as_json)
+    reading = submission.reading(
+        settings, sys.stdin, skip=_left_out(note), foreign=foreign, on_wait=told
+    )
     items = find_items(sources, reading)
     with (
         planned(
@@ -95,6 +101,8 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
         opening.deployment(settings, foreign, on_wait=told) as deployment,
         opening.journal(settings, batch.job, create=True) as journal,
     ):
+        if plan.is_batch_work:
+            note(answers.plan_note(plan))
         journal.plan(plan)
         with shown_progress(as_json=as_json) as progress, _stopped_by_interrupt() as stop:
             done = run_job(
@@ -129,12 +137,16 @@ def submit(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
     """Send documents. Sending a job again is harmless: each result is made once."""
     settings, batch = read_settings(bucket, service), submission.batch()
     told = told_once(as_json=as_json)
-    skip = partial(told_note, as_json=as_json)
-    reading = submission.reading(settings, sys.stdin, skip=skip, foreign=foreign, on_wait=told)
+    note = partial(told_note, as_json=as_json)
+    reading = submission.reading(
+        settings, sys.stdin, skip=_left_out(note), foreign=foreign, on_wait=told
+    )
     items = find_items(sources, reading)
     with planned(
         items, batch, naming=opening.naming(settings), progress=told_plan(as_json=as_json)
     ) as plan:
+        if plan.is_batch_work:
+            note(answers.plan_note(plan))
         if dry_run:
             if as_json:
                 answers.answer(as_json, answers.plan_document(plan), (), foreign=foreign)
@@ -198,6 +210,19 @@ def retry(
     ):
         plan_again(journal, items or ())
         _send(journal, deployment, limits, as_json=as_json, nothing=_NOTHING_TO_RETRY)
+
+
+@command(app, "wake")
+def wake(service: ServiceOverrides, as_json: Json = False) -> None:
+    """Ask a deployment that has scaled to zero to start, before its requests come."""
+    settings = read_settings(service)
+    with opening.service(settings) as api:
+        api.wake()
+    addressee = settings.deployment or settings.environment
+    document = {"woken": True, "deployment": settings.deployment}
+    document |= {"environment": settings.environment}
+    lines = [f"asked {addressee} to start; the first requests wait until it has"]
+    answers.answer(as_json, document, lines)
 
 
 _NOTHING_LEFT = "nothing is left to send"

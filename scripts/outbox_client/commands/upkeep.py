@@ -13,6 +13,8 @@ from truss_outbox.contract.text import printable
 
 from .. import opening
 from ..bucket.foreign import ForeignObjects
+from ..deleting.delete import delete as delete_job
+from ..deleting.deletion import Deletion, Scope
 from ..policies import Deployed, Purpose, Workload
 from ..policies import policy as policy_for
 from ..settings import (
@@ -28,7 +30,7 @@ from ..upkeep.presign import presign as links_of
 from ..upkeep.sweep import sweep as swept
 from ..upkeep.uploads import open_uploads
 from . import answers, exit_codes
-from .options import Items, JobName, Json, command, parse_duration
+from .options import Items, JobName, Json, command, name_and_value, parse_duration
 from .progress.display import told_once
 
 app = typer.Typer()
@@ -64,6 +66,9 @@ def policy(
         list[str] | None,
         typer.Option(help="Beside input_roots; the model reads there. Repeatable."),
     ] = None,
+    results_days: Annotated[
+        int | None, typer.Option(min=1, help="Lifecycle: results go after so many days.")
+    ] = None,
 ) -> None:
     """Print the least that a side needs, as JSON in the form of the bucket's cloud."""
     settings = read_settings(where)
@@ -74,6 +79,7 @@ def policy(
         tags=tags or settings.sets_tags,
         input_roots=tuple(dict.fromkeys((*map(Root.parse, settings.input_roots), *further))),
         region=settings.region,
+        results_days=results_days,
     )
     document = policy_for(
         purpose, root, workload=Workload(**asdict(trusted)), principal=principal, deployed=deployed
@@ -114,6 +120,68 @@ def sweep(
         if as_json or lines:
             answers.answer(as_json, document, lines, foreign=foreign)
     if any(isinstance(one, Undeleted) for one in found):
+        raise typer.Exit(exit_codes.SOME_FAILED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeleteOptions:
+    """What of a job goes; all of it where nothing is said."""
+
+    item: list[str] = option([], "Only this item. Repeatable.", metavar="NAME")
+    label: list[str] = option([], "Only items with this label. Repeatable.", metavar="NAME=VALUE")
+    older_than: str | None = option(
+        None, "Only what was stored before so long: 12h, 30d.", metavar="TIME"
+    )
+    delete: bool = option(False, "Else it only counts.")
+
+    def selection(self) -> Scope:
+        """Raises InvalidInputError, which names the option."""
+        older_than = self.older_than
+        return Scope(
+            items=frozenset(self.item),
+            labels=dict(name_and_value("--label", text) for text in self.label),
+            older_than=(older_than and parse_duration(older_than, option="--older-than")) or None,
+        )
+
+
+@command(app, "delete")
+def delete(
+    where: ResultOverrides,
+    job: JobName,
+    foreign: ForeignObjects,
+    what: DeleteOptions,
+    as_json: Json = False,
+) -> None:
+    """Delete a job's results, or some of them, and all that belongs to them."""
+    settings, selection = read_settings(where), what.selection()
+    bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
+    deletion = Deletion(job=job, is_whole_job=selection.is_whole_job, is_deleted=what.delete)
+    if under_way := opening.open_requests(settings, job):
+        deletion.notes.append(
+            f"{under_way:,} request(s) may be under way, and what they store from now on stays:"
+            f" `outbox cancel {job}` first, or delete again"
+        )
+    is_whole = False
+    try:
+        naming = opening.result_naming(settings)
+        delete_job(
+            job,
+            bucket=bucket,
+            naming=naming,
+            selection=selection,
+            is_dry=not what.delete,
+            deletion=deletion,
+        )
+        if what.delete and not deletion.undeleted:
+            opening.forget_deleted(settings, deletion, bucket)
+        is_whole = True
+    finally:
+        # Also where an error ends it: what was deleted is always told.
+        if is_whole or not deletion.is_nothing:
+            lines = deletion_lines(deletion, is_complete=is_whole)
+            document = deletion_document(deletion) | {"complete": is_whole}
+            answers.answer(as_json, document, lines, foreign=foreign)
+    if deletion.undeleted:
         raise typer.Exit(exit_codes.SOME_FAILED)
 
 
@@ -180,6 +248,39 @@ def sweep_document(found: Sequence[Swept], *, deleted: bool) -> dict[str, Any]:
         "uploads": [{"key": u.key, "initiated_at": u.initiated_at.isoformat()} for u in uploads],
         "kept": [asdict(one) for one in found if isinstance(one, Kept)],
         "undeleted": [asdict(one) for one in found if isinstance(one, Undeleted)],
+    }
+
+
+_COUNTED = ("results", "artifacts", "failures", "index_rows", "submissions", "inputs", "accounts")
+
+
+def deletion_lines(deletion: Deletion, *, is_complete: bool) -> Iterator[str]:
+    """A line for each kind of objects there is, and what is left."""
+    for name in _COUNTED:
+        if count := getattr(deletion, name):
+            size = getattr(deletion, f"{name}_bytes", 0)
+            what = f"{name.replace('_', ' ')}: {count:,}"
+            yield f"{what} ({size:,} bytes)" if size else what
+    for one in deletion.undeleted:
+        yield f"not deleted: {printable(one.key)}: {printable(one.why)}"
+    for note in deletion.notes:
+        yield printable(note)
+    if not is_complete:
+        yield "not all has gone: the same command goes on"
+    elif deletion.is_nothing:
+        yield f"nothing of job {printable(deletion.job)} to delete"
+    elif not deletion.is_deleted:
+        yield "--delete makes them go; nothing brings them back"
+
+
+def deletion_document(deletion: Deletion) -> dict[str, Any]:
+    sizes = ("artifacts_bytes", "inputs_bytes")
+    return {
+        "job": deletion.job,
+        "deleted": deletion.is_deleted,
+        **{name: getattr(deletion, name) for name in (*_COUNTED, *sizes)},
+        "undeleted": [asdict(one) for one in deletion.undeleted],
+        "notes": deletion.notes,
     }
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import InvalidInputError, ManifestError
-from truss_outbox.contract.keys import SHORTENED, escape
+from truss_outbox.contract.keys import SHORTENED, escape, hash2
 
 from ..errors import UnsafePathError
 
@@ -89,6 +89,7 @@ def value_of(manifest: Manifest, field: str) -> str:
     own: dict[str, str | None] = {
         "model": manifest.model.name,
         "environment": manifest.model.environment,
+        "hash2": hash2(manifest.job, manifest.item),
         **{name: getattr(manifest, name) for name in ("job", "item", "request_id")},
     }
     value = own[field] if field in own else manifest.labels.get(field.removeprefix("labels."))

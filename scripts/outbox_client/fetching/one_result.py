@@ -109,10 +109,15 @@ class Fetcher:
         except TargetError:
             raise
         except OutboxError as error:
-            place, code = f"{self.to}/{below}", error.code
-            return Fetched(
-                item=item, key=key, place=place, code=code, problem=str(error), error=error
+            wrong = Fetched(
+                item=item,
+                key=key,
+                place=f"{self.to}/{below}",
+                code=error.code,
+                problem=str(error),
+                error=error,
             )
+            return (yield from self._unless_gone(wrong, found))
         return Fetched(
             item=item,
             key=key,
@@ -186,6 +191,14 @@ class Fetcher:
                 raise
             self.bucket.foreign.add(path, error)
             return None
+
+    def _unless_gone(self, wrong: Fetched, found: StoredObject) -> Task[Fetched | None]:
+        """None for a result that was deleted meanwhile: manifests go before artifacts, and no file
+        of it has its name yet."""
+        if self.is_listed and isinstance(wrong.error, NotFoundError):
+            is_there: bool = yield partial(self.bucket.exists, found.key)
+            return wrong if is_there else None
+        return wrong
 
     def _artifacts(self, manifest: Manifest) -> Task[dict[str, Artifact]]:
         """By name. Raises CorruptArtifactError, ManifestError, StoreError, LocalFileError."""

@@ -168,7 +168,8 @@ def index(
         indexer.finish()
         return indexer.report
 
-    return with_known(build, known_path(home, job=job, bucket=bucket))
+    path = known_path(home, job=job, bucket=bucket, deleted=parts.deleted())
+    return with_known(build, path)
 
 
 class _Indexer:
@@ -217,14 +218,17 @@ class _Indexer:
             rows = self._without_known(rows)
 
     def _without_known(self, rows: "Table") -> "Table":
-        """Another run may have added a row since its manifest was listed."""
+        """Another run may have added a row since its manifest was listed, or have deleted it."""
         import pyarrow as pa  # noqa: PLC0415  # 0.3 seconds that other commands need not pay
 
-        kept = list[bool]()
-        for batch in rows.select(["key"]).to_batches(max_chunksize=_ROWS_AT_ONCE):
-            paths = [manifest_key(key) for key in batch.column("key").to_pylist()]
-            unknown = self._known.unknown(paths)
-            kept.extend(path in unknown for path in paths)
+        kept, deleted = list[bool](), self._parts.deleted()
+        for batch in rows.select(["key", "attempt"]).to_batches(max_chunksize=_ROWS_AT_ONCE):
+            keys, attempts = (batch.column(name).to_pylist() for name in ("key", "attempt"))
+            unknown = self._known.unknown(list(map(manifest_key, keys)))
+            kept.extend(
+                manifest_key(key) in unknown and not deleted.has(key, attempt)
+                for key, attempt in zip(keys, attempts, strict=True)
+            )
         return rows.filter(pa.array(kept, pa.bool_()))
 
     def _note(self, part: Part, rows: "Table", part_id: str) -> None:

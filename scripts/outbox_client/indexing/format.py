@@ -1,7 +1,8 @@
 """A part of the index: its columns, and manifests as its rows."""
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -137,12 +138,22 @@ class Piece:
     """What was created as the `number`-th part: it is one still, or a piece of a merged one.
 
     An index that was made anew has other ids under the same numbers. Cursors name a piece, so that
-    merging leaves them as they are.
+    merging leaves them as they are. They count the `rows` that it was created with; which of them
+    are `gone`, because their results were deleted, it tells by their numbers, from 1 on.
     """
 
     number: int
     part_id: str
     rows: int
+    gone: frozenset[int] = frozenset()
+
+    @property
+    def left(self) -> int:
+        return self.rows - len(self.gone)
+
+    def rows_left(self, *, after: int = 0) -> Iterator[int]:
+        """The numbers of the rows that it has, after the first so many."""
+        return (number for number in range(after + 1, self.rows + 1) if number not in self.gone)
 
 
 def encoded(rows: "Table", *, job: str, part_id: str) -> bytes:
@@ -159,8 +170,8 @@ def encoded(rows: "Table", *, job: str, part_id: str) -> bytes:
 
 
 def merged_schema(pieces: Sequence[Piece], *, job: str) -> "Schema":
-    """Of a part that takes the place of several."""
-    named = [[piece.number, piece.part_id, piece.rows] for piece in pieces]
+    """Of a part that takes the place of several, or of one with rows that have gone since."""
+    named = [[one.number, one.part_id, one.rows, *_ranges(one.gone)] for one in pieces]
     metadata = {_PIECES: json.dumps(named, separators=(",", ":")).encode(), _JOB: job.encode()}
     return schema().with_metadata(metadata)
 
@@ -176,11 +187,24 @@ def pieces(file: "FileMetaData", *, number: int) -> tuple[Piece, ...]:
         return (Piece(number=number, part_id=part_id, rows=file.num_rows),)
     try:
         return tuple(
-            Piece(number=number, part_id=part_id, rows=rows)
-            for number, part_id, rows in json.loads(metadata[_PIECES])
+            Piece(
+                number=number,
+                part_id=part_id,
+                rows=rows,
+                gone=frozenset(n for first, last in gone for n in range(first, last + 1)),
+            )
+            for number, part_id, rows, *gone in json.loads(metadata[_PIECES])
         )
     except (ValueError, TypeError) as error:
         raise KeyError(_PIECES) from error
+
+
+def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """The first and the last of each run of neighbours."""
+    pairs = enumerate(sorted(numbers))
+    for _, run in itertools.groupby(pairs, key=lambda pair: pair[1] - pair[0]):
+        neighbours = [number for _, number in run]
+        yield neighbours[0], neighbours[-1]
 
 
 def job(metadata: Mapping[bytes, bytes] | None) -> str | None:

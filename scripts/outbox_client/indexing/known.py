@@ -8,6 +8,7 @@ the parts are read once more.
 import contextlib
 import hashlib
 import itertools
+import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Self, TypeVar
 from truss_outbox.contract.keys import escape
 
 from ..bucket.bucket import Bucket
+from ..bucket.tombstones import NONE, Tombstones
 from .format import Piece
 
 _TABLES = """
@@ -25,19 +27,37 @@ CREATE TABLE IF NOT EXISTS pieces (number INTEGER PRIMARY KEY, part_id TEXT);
 """
 _VERSION = 1
 _BUSY_SECONDS = 10
+_AFTER_DELETION = re.compile(r"(.+-[0-9a-f]{16})-[0-9a-f]{8}")
 _CACHE_KIB = 16 << 10
 
 Span = tuple[str | None, str | None]
 """The paths after the first, up to and including the second, by their bytes; None is no bound."""
 
 
-def known_path(home: Path | None, *, job: str, bucket: Bucket) -> Path | None:
-    """Where the keys of a job's index are kept; None where no `home` is given."""
+def known_path(home: Path | None, *, job: str, bucket: Bucket, deleted: Tombstones) -> Path | None:
+    """Where the keys of a job's index are kept; None where no `home` is given.
+
+    After a deletion it is another file: in the earlier one there are keys that the index has not.
+    """
     if home is None:
         return None
     # Not to mix up buckets of one name saves time: what is in it is checked by the parts' ids.
     digest = hashlib.sha256("\n".join((job, bucket.root, bucket.address)).encode()).hexdigest()
-    return home / "index" / f"{escape(job)[:100]}-{digest[:16]}.sqlite3"
+    edition = f"-{deleted.id}" if deleted.id else ""
+    return home / "index" / f"{escape(job)[:100]}-{digest[:16]}{edition}.sqlite3"
+
+
+def forget_known(home: Path, *, job: str, bucket: Bucket) -> None:
+    """Remove what is kept of the job's index, of before and after every deletion."""
+    path = known_path(home, job=job, bucket=bucket, deleted=NONE)
+    assert path is not None
+    _remove(path.parent.glob(f"{path.stem}*"))
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 class KnownManifests:
@@ -154,17 +174,21 @@ def with_known(use: Callable[[KnownManifests], T], path: Path | None) -> T:
         except sqlite3.OperationalError:  # it is locked, its disk is full
             pass
         except sqlite3.DatabaseError:
-            for suffix in ("", "-wal", "-shm"):
-                with contextlib.suppress(OSError):
-                    path.with_name(f"{path.name}{suffix}").unlink()
+            _remove(path.with_name(f"{path.name}{suffix}") for suffix in ("", "-wal", "-shm"))
     with tempfile.TemporaryDirectory(prefix="outbox-index-") as folder:
         return _used(use, Path(folder) / "known.sqlite3")
 
 
 def _used(use: Callable[[KnownManifests], T], path: Path) -> T:
+    is_new = not path.exists()
     try:
         known = KnownManifests.opened(path)
     except OSError as error:  # not of the bucket, whose errors may be such
         raise sqlite3.OperationalError from error
     with contextlib.closing(known):
-        return use(known)
+        found = use(known)
+    if is_new and (name := _AFTER_DELETION.fullmatch(path.stem)):
+        # Of before the deletion: they name what has gone.
+        earlier = path.parent.glob(f"{name[1]}*")
+        _remove(one for one in earlier if not one.name.startswith(path.stem))
+    return found

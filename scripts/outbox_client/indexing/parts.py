@@ -4,7 +4,8 @@ A part is created under the number after the last one. So the writer of part n h
 before it, and two runs at the same time cannot both add a result. Neighbours are merged into one
 larger part (`compaction`), which is created before they are deleted: `part-<first>-<last>.parquet`
 takes the place of the parts from `first` to `last`, and what is found under one of these numbers
-beside it does not count.
+beside it does not count. So it is with rows of deleted results (`purging`): what has the place of
+the part, or of several, without them is the next edition, `part-<first>-<last>-<edition>.parquet`.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ from truss_outbox.contract.keys import short_segment
 
 from ..bucket.bucket import Bucket
 from ..bucket.records import only_records
+from ..bucket.tombstones import NONE, Tombstones, readable_tombstones
 from ..errors import DamagedIndexError
 from ..local_files import local_files
 from . import format as index_format
@@ -70,7 +72,7 @@ class ObjectFile(io.RawIOBase):
         return length
 
 
-_NAME = re.compile(r"part-(\d{8})(?:-(\d{8}))?\.parquet\Z")
+_NAME = re.compile(r"part-(\d{8})(?:-(\d{8})(?:-(\d{4,}))?)?\.parquet\Z")
 _ROWS_AT_ONCE = 1_000
 _WHOLE_BYTES = 1 << 20
 _AFTER_ALL = "\U0010ffff"
@@ -80,12 +82,16 @@ _LISTINGS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """Has the place of the parts from the `first` to the `last`: one, or several merged."""
+    """Has the place of the parts from the `first` to the `last`: one, or several merged.
+
+    The `edition` says how often rows of deleted results were left out of it.
+    """
 
     first: int
     last: int
     key: str
     size: int
+    edition: int = 0
 
     @property
     def is_small(self) -> bool:
@@ -138,10 +144,20 @@ class PartFile:
         """The job's whole name, where the part says it."""
         return index_format.job(self._file.metadata.metadata)
 
-    def result_keys(self) -> Iterator[list[str]]:
-        """Of the part's results; only this column is read."""
+    def result_keys(self, deleted: Tombstones = NONE) -> Iterator[list[str]]:
+        """Of the part's results that are not deleted; no more columns are read than that takes."""
+        for some in self.results() if deleted.attempts else self._keys():
+            yield [key for key, attempt in some if not deleted.has(key, attempt)]
+
+    def results(self) -> Iterator[list[tuple[str, str]]]:
+        """The keys and attempts of the part's rows, in order."""
+        for batch in self._file.iter_batches(_ROWS_AT_ONCE, columns=["key", "attempt"]):
+            columns = (batch.column(name).to_pylist() for name in ("key", "attempt"))
+            yield list(zip(*columns, strict=True))
+
+    def _keys(self) -> Iterator[list[tuple[str, str]]]:
         for batch in self._file.iter_batches(_ROWS_AT_ONCE, columns=["key"]):
-            yield batch.column("key").to_pylist()
+            yield [(key, "") for key in batch.column("key").to_pylist()]
 
     def rows(
         self, *, skip: int = 0, columns: Sequence[str] | None = None
@@ -181,14 +197,22 @@ class PartFile:
 class IndexParts:
     """The parts of one job's index. All methods raise StoreError and DamagedIndexError."""
 
-    def __init__(self, bucket: Bucket, *, folder: str) -> None:
+    def __init__(self, bucket: Bucket, *, folder: str, job: str | None = None) -> None:
+        self._job = job
+        self._deleted = NONE
         self.prefix = f"index/job={folder}/"
         self._trial = f"{self.prefix}_trial"  # readers of folders pass such names over
         self.bucket = bucket
 
     @classmethod
     def of(cls, bucket: Bucket, job: str) -> Self:
-        return cls(bucket, folder=short_segment(job))
+        return cls(bucket, folder=short_segment(job), job=job)
+
+    def deleted(self) -> Tombstones:
+        """What was deleted of the job until now: no row of it counts. One listing."""
+        if self._job is not None:
+            self._deleted = readable_tombstones(self.bucket, self._job, known=self._deleted)
+        return self._deleted
 
     def read(self) -> Contents:
         for _ in range(_LISTINGS - 1):
@@ -204,10 +228,10 @@ class IndexParts:
         with contextlib.suppress(AlreadyExistsError):
             self.bucket.create_new(self._key(number), data)
 
-    def create_merged(self, first: int, last: int, data: bytes) -> None:
+    def create_merged(self, first: int, last: int, data: bytes, *, edition: int = 0) -> None:
         """Nothing where it is there: whoever made it, has put the same rows into it."""
         with contextlib.suppress(AlreadyExistsError):
-            self.bucket.create_new(self._key(first, last), data)
+            self.bucket.create_new(self._key(first, last, edition), data)
 
     def may_delete(self) -> bool:
         """Whether the bucket lets go what is created here: it is tried out."""
@@ -267,12 +291,18 @@ class IndexParts:
             lambda found: found.key == self._trial or self._numbers(found.key) is not None,
         )
         parts = [
-            Part(first=numbers[0], last=numbers[1], key=found.key, size=found.size)
+            Part(
+                first=numbers[0],
+                last=numbers[1],
+                edition=numbers[2],
+                key=found.key,
+                size=found.size,
+            )
             for found in own
             if (numbers := self._numbers(found.key))
         ]
-        # Of those that begin at one number, the largest first.
-        parts.sort(key=lambda part: (part.first, -part.last))
+        # Of those that begin at one number, the largest first, and its latest edition.
+        parts.sort(key=lambda part: (part.first, -part.last, -part.edition))
         contents = Contents(parts=[], covered=[])
         for part in parts:
             if part.last < contents.next:
@@ -283,13 +313,14 @@ class IndexParts:
                 raise DamagedIndexError(self._key(contents.next), "the part is missing")
         return contents
 
-    def _key(self, first: int, last: int | None = None) -> str:
+    def _key(self, first: int, last: int | None = None, edition: int = 0) -> str:
         merged = "" if last is None else f"-{last:08d}"
+        merged += f"-{edition:04d}" if edition else ""
         return f"{self.prefix}part-{first:08d}{merged}.parquet"
 
-    def _numbers(self, key: str) -> tuple[int, int] | None:
+    def _numbers(self, key: str) -> tuple[int, int, int] | None:
         name = _NAME.match(key.removeprefix(self.prefix))
         if name is None:
             return None
         first, last = int(name[1]), int(name[2] or name[1])
-        return (first, last) if first <= last else None
+        return (first, last, int(name[3] or 0)) if first <= last else None

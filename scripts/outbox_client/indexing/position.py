@@ -1,6 +1,5 @@
 """One job's results in the order of its index, from a cursor on."""
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ class Position:
 
 Row = tuple[Position, dict[str, Any]]
 Columns = Sequence[str] | None
-"""None is all."""
+"""None is all; key and attempt are among them."""
 
 
 def rows_after(index: IndexParts, start: Position, *, columns: Columns = None) -> Iterator[Row]:
@@ -70,6 +69,7 @@ def _rows(
     for part in parts:
         if part.last < start.number:
             continue
+        deleted = index.deleted()
         with index.opened(part) as file:
             pieces = file.pieces()
             skip = _passed(pieces, start) if part.first <= start.number else 0
@@ -78,21 +78,22 @@ def _rows(
                 done = start.row if piece.number == start.number else 0
                 if piece.number < start.number:
                     continue
-                for row, record in enumerate(itertools.islice(rows, piece.rows - done), done + 1):
+                for row, record in zip(piece.rows_left(after=done), rows, strict=False):
                     here = Position(number=piece.number, part_id=piece.part_id, row=row)
-                    yield here, record
+                    if not deleted.has(record["key"], record["attempt"]):
+                        yield here, record
 
 
 def _passed(pieces: Sequence[Piece], start: Position) -> int:
     """The rows before the start."""
     if not start.part_id:
         return 0
-    before = sum(piece.rows for piece in pieces if piece.number < start.number)
+    before = sum(piece.left for piece in pieces if piece.number < start.number)
     for piece in pieces:
         if (piece.number, piece.part_id) == (start.number, start.part_id) and (
             start.row <= piece.rows
         ):
-            return before + start.row
+            return before + piece.left - sum(1 for _ in piece.rows_left(after=start.row))
     raise _of_another_index()
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from truss_outbox.contract.errors import NotFoundError
 
+from ..bucket.tombstones import Tombstones
 from ..threads import in_threads
 from .format import Piece
 from .known import KnownManifests
@@ -30,21 +31,21 @@ def catch_up(index: IndexParts, known: KnownManifests) -> tuple[Contents, int]:
 
 
 def _catch_up(index: IndexParts, known: KnownManifests) -> tuple[Contents, int]:
-    kept = known.pieces()
+    kept, deleted = known.pieces(), index.deleted()
     contents, rows = index.read(), 0  # after that: what another process knows by now is there, too
     workers = min(_AT_ONCE, index.bucket.workers)
-    glances = in_threads(partial(_glance, index, kept), contents.parts, workers=workers)
+    glances = in_threads(partial(_glance, index, kept, deleted), contents.parts, workers=workers)
     if any(number >= contents.next for number in kept):
         return _anew(index, known)
     for part, pieces, keys in glances:
-        rows += sum(piece.rows for piece in pieces)
+        rows += sum(piece.left for piece in pieces)
         if any(kept.get(piece.number, piece.part_id) != piece.part_id for piece in pieces):
             return _anew(index, known)
         if keys is not None:
             known.add(pieces, [keys])
         elif not _has(kept, pieces):
             with index.opened(part) as file:
-                known.add(pieces, file.result_keys())
+                known.add(pieces, file.result_keys(deleted))
     return contents, rows
 
 
@@ -57,13 +58,13 @@ def _anew(index: IndexParts, known: KnownManifests) -> tuple[Contents, int]:
 Glance = tuple[Part, tuple[Piece, ...], list[str] | None]
 
 
-def _glance(index: IndexParts, kept: Mapping[int, str], part: Part) -> Glance:
+def _glance(index: IndexParts, kept: Mapping[int, str], deleted: Tombstones, part: Part) -> Glance:
     """What the part was made of, and of a small one that is not known its keys."""
     with index.opened(part) as file:
         pieces = file.pieces()
         if not part.is_small or _has(kept, pieces):
             return part, pieces, None
-        return part, pieces, [key for some in file.result_keys() for key in some]
+        return part, pieces, [key for some in file.result_keys(deleted) for key in some]
 
 
 def _has(kept: Mapping[int, str], pieces: tuple[Piece, ...]) -> bool:

@@ -149,6 +149,13 @@ class Journal:
             connection.execute(queries.SET_LATEST_FINDING, latest)
             return settled
 
+    def forget(self, items: Iterable[str]) -> None:
+        """Nothing of these items is known any more."""
+        some = [{"item": item} for item in items]
+        with self._transaction() as connection:
+            for query in queries.FORGET:
+                connection.executemany(query, some)
+
     def reopen_unknown(self) -> None:
         """Items whose end could not be found out are open again."""
         self._write(queries.REOPEN_UNKNOWN, [{}])

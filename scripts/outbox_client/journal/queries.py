@@ -130,6 +130,11 @@ PLAN_SOURCE = """
 INSERT OR REPLACE INTO sources (item, inputs, labels) VALUES (:item, :inputs, :labels)
 """
 
+FORGET = tuple(
+    f"DELETE FROM {table} WHERE item = :item"  # noqa: S608  # names of our own
+    for table in ("entries", "sources", "unpublished", "elsewhere", "origins")
+)
+
 MARK_EXISTING = "UPDATE entries SET existed = 1 WHERE key = :key AND state = 'planned'"
 
 BEGIN_SUBMIT = """

@@ -44,7 +44,7 @@ def policy(
             account = _required(principal, "the AWS account's id")
             return aws.trust_policy(workload, deployed, account=account)
         case Purpose.LIFECYCLE:
-            return aws.lifecycle(root)
+            return aws.lifecycle(root, results_days=deployed.results_days)
         case role:
             _check_kms_key(deployed.kms_key)
             return aws.role_policy(RIGHTS[role], root, deployed)
@@ -76,7 +76,7 @@ def _on_gcs(
         case Purpose.TRUST:
             return gcs.identity_provider(workload)
         case Purpose.LIFECYCLE:
-            return gcs.lifecycle(root)
+            return gcs.lifecycle(root, results_days=deployed.results_days)
         case role:
             who = _required(member, "serviceAccount:… or principalSet:…, who gets the role")
             return gcs.role_bindings(role, root, deployed, member=who)

@@ -15,6 +15,7 @@ from .role import (
     UNFINISHED_UPLOAD_DAYS,
     Rights,
     below,
+    days_of_results,
 )
 from .workload import AUDIENCE, ISSUER, Workload
 
@@ -90,7 +91,7 @@ def trust_policy(workload: Workload, deployed: Deployed, *, account: str) -> dic
     }
 
 
-def lifecycle(root: Root) -> dict[str, Any]:
+def lifecycle(root: Root, *, results_days: int | None = None) -> dict[str, Any]:
     """For `aws s3api put-bucket-lifecycle-configuration`, which replaces the rules there are."""
     unfinished = {"DaysAfterInitiation": UNFINISHED_UPLOAD_DAYS}
     tier = {"Days": TIER_DAYS, "StorageClass": "INTELLIGENT_TIERING"}
@@ -100,6 +101,11 @@ def lifecycle(root: Root) -> dict[str, Any]:
         "outbox-unfinished": (root.object_name(""), {"AbortIncompleteMultipartUpload": unfinished}),
         "outbox-artifacts": (root.object_name("artifacts/"), {"Transitions": [tier]}),
     }
+    for folder, days in days_of_results(results_days):
+        prefix = root.object_name(f"{folder}/")
+        # What goes before it would change its class is left in it.
+        _, others = rules.get(f"outbox-{folder}", ("", {})) if days > TIER_DAYS else ("", {})
+        rules[f"outbox-{folder}"] = prefix, {**others, "Expiration": {"Days": days}}
     return {
         "Rules": [
             {"ID": name, "Status": "Enabled", "Filter": {"Prefix": prefix}, **rule}

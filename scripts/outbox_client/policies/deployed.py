@@ -26,6 +26,8 @@ class Deployed:
     input_roots: tuple[Root, ...] = ()
     """Of the root's own cloud."""
     region: str | None = None
+    results_days: int | None = None
+    """After so many days results go, by the bucket's own rules; None: never."""
 
     @property
     def partition(self) -> str:

@@ -14,6 +14,7 @@ from .role import (
     UNFINISHED_UPLOAD_DAYS,
     Purpose,
     below,
+    days_of_results,
 )
 from .workload import AUDIENCE, ISSUER, Workload
 
@@ -79,7 +80,7 @@ def identity_provider(workload: Workload) -> dict[str, Any]:
     }
 
 
-def lifecycle(root: Root) -> dict[str, Any]:
+def lifecycle(root: Root, *, results_days: int | None = None) -> dict[str, Any]:
     """For `gcloud storage buckets update --lifecycle-file`, which replaces the rules there are."""
     delete, abort = {"type": "Delete"}, {"type": "AbortIncompleteMultipartUpload"}
     nearline = {"type": "SetStorageClass", "storageClass": "NEARLINE"}
@@ -88,6 +89,10 @@ def lifecycle(root: Root) -> dict[str, Any]:
         (delete, PROBE_DAYS, root.object_name("probes/")),
         (abort, UNFINISHED_UPLOAD_DAYS, root.object_name("")),
         (nearline, TIER_DAYS, root.object_name("artifacts/")),
+        *(
+            (delete, days, root.object_name(f"{folder}/"))
+            for folder, days in days_of_results(results_days)
+        ),
     ]
     return {
         "lifecycle": {

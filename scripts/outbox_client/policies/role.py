@@ -1,5 +1,6 @@
 """Who touches a bucket, and what each of them does in which folder of the layout."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,7 +9,8 @@ from truss_outbox.contract.root import Root
 
 
 class Purpose(StrEnum):
-    """Whose rights: the model's, of who fetches, who submits and fetches, who cleans up.
+    """Whose rights: the model's, of who fetches, who submits and fetches, who cleans up, who
+    deletes results.
 
     Or the right to read a further root's files; the bucket's own rules, who may become the writer,
     when objects go.
@@ -18,6 +20,7 @@ class Purpose(StrEnum):
     READER = "reader"
     CLIENT = "client"
     SWEEPER = "sweeper"
+    DELETER = "deleter"
     INPUTS = "inputs"
     BUCKET = "bucket"
     TRUST = "trust"
@@ -55,15 +58,18 @@ RIGHTS = {
         reads_input_roots=True,
     ),
     Purpose.READER: Rights(
-        reads=("manifests", "artifacts", "failures", "index", "jobs", "submissions"),
-        lists=("manifests", "failures", "index", "submissions"),
+        reads=("manifests", "artifacts", "failures", "index", "jobs", "submissions", "deletions"),
+        lists=("manifests", "failures", "index", "submissions", "deletions"),
     ),
     # It deletes an input whose file changed while it was read: its name would be wrong. And parts
     # of an index that have been merged, and what `outbox doctor --send` has had stored.
     Purpose.CLIENT: Rights(
         creates=("inputs", "index", "submissions"),
         rewrites=("jobs",),
-        reads=("manifests", "artifacts", "failures", "inputs", "index", "jobs", "submissions"),
+        reads=(
+            *("manifests", "artifacts", "failures", "inputs", "index", "jobs", "submissions"),
+            "deletions",
+        ),
         deletes=(
             "inputs",
             "index",
@@ -79,6 +85,13 @@ RIGHTS = {
         uploads_in_parts=("artifacts", "inputs", "jobs"),
         finds_unfinished_uploads=True,
     ),
+    # It takes lines out of what was told of a job, and rows out of its index.
+    Purpose.DELETER: Rights(
+        creates=("deletions", "index"),
+        rewrites=("submissions",),
+        reads=("manifests", "index", "jobs", "submissions", "deletions"),
+        deletes=("manifests", "artifacts", "failures", "index", "jobs", "submissions", "inputs"),
+    ),
     Purpose.INPUTS: Rights(reads=(EVERYTHING,), lists=(EVERYTHING,)),
 }
 
@@ -92,6 +105,21 @@ INPUTS_DAYS = 30
 """Longer than any request waits (72 hours) and runs, by far: equal inputs share an object, and a
 job sent again finds the one that its first submission stored."""
 
+ARTIFACTS_LATER_DAYS = 7
+"""Than manifests: clouds delete by their rules at leisure and in no order, and a result whose
+manifest is there must be whole."""
+
 UNFINISHED_UPLOAD_DAYS = 2
 PROBE_DAYS = 2
 TIER_DAYS = 30
+
+
+def days_of_results(days: int | None) -> Iterator[tuple[str, int]]:
+    """After how many days what a folder holds goes, where results do after so many.
+
+    The index stays: one of its parts that goes makes it a damaged one.
+    """
+    if days is not None:
+        for folder in ("manifests", "failures", "submissions", "jobs"):
+            yield folder, days
+        yield "artifacts", days + ARTIFACTS_LATER_DAYS

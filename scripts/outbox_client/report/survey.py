@@ -26,6 +26,7 @@ from ..bucket.bucket import Bucket
 from ..bucket.foreign import Foreign
 from ..bucket.naming import Naming
 from ..bucket.records import artifacts_of, listed_failures, read_failure, reading_listed
+from ..bucket.tombstones import readable_tombstones
 from ..errors import DamagedIndexError, UnknownJobError
 from ..indexing import format as index_format
 from ..indexing.known import KnownManifests, known_path, with_known
@@ -154,7 +155,8 @@ def survey(
     StoreError.
     """
     read = partial(_survey, job, bucket, naming, progress)
-    return with_known(read, known_path(home, job=job, bucket=bucket))
+    deleted = readable_tombstones(bucket, job)
+    return with_known(read, known_path(home, job=job, bucket=bucket, deleted=deleted))
 
 
 def _survey(

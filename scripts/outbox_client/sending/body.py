@@ -77,8 +77,9 @@ def make_body(
     if _size(inputs) > _MAX_INPUT_BYTES:
         metadata["model_input"] = stage_bytes(canonical_json(inputs), bucket)
         inputs = {}
-    names = ("priority", "max_time_in_queue_seconds")
+    names = ("priority", "max_time_in_queue_seconds", "webhook_endpoint")
     how = {name: value for name in names if (value := getattr(batch, name)) is not None}
+    how |= {"inference_retry_config": batch.retries} if batch.retries else {}
     content = {"model_input": {**inputs, metadata_field: metadata}, **how}
     return Body(content=content, digest=digest, file_bytes=file_bytes, staged=staged)
 

@@ -49,7 +49,8 @@ def detach(job: str, options: Sequence[object], *, planned: int, log: Path) -> D
 def _arguments(group: Any) -> list[str]:
     """As the command line has them; those that were not given are left out."""
     return [
-        f"{one.metadata.get('option', '--' + one.name.replace('_', '-'))}={value}"
+        name if value is True else f"{name}={value}"
         for one in fields(group)
-        if (value := getattr(group, one.name)) is not None
+        if (value := getattr(group, one.name)) not in {None, False}
+        for name in [one.metadata.get("option", f"--{one.name.replace('_', '-')}")]
     ]

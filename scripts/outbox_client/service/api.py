@@ -25,6 +25,16 @@ class QueueStatus:
     in_progress: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addressee:
+    """Which deployment of a model or Chain is called: the one that serves the environment, or the
+    one with that id. A regional environment has a host of its own."""
+
+    environment: str = "production"
+    deployment: str | None = None
+    is_regional: bool = False
+
+
 class AsyncApi(Protocol):
     """The async API of one model or Chain. Safe in several threads; all raise ServiceError."""
 
@@ -46,10 +56,13 @@ class AsyncApi(Protocol):
 
 
 class ModelApi(AsyncApi, Protocol):
-    """A model's async API, and its synchronous endpoint."""
+    """A model's async API, its synchronous endpoint, and waking it."""
 
     def predict(self, model_input: Mapping[str, Any]) -> Mapping[str, Any]:
         """The model's answer, a JSON object. Asks once; raises what `submit` raises."""
+
+    def wake(self) -> None:
+        """Ask the deployment to start, where it has scaled to zero; returns before it has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

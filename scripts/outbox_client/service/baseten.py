@@ -36,7 +36,7 @@ from ..errors import (
     UnknownRequestError,
 )
 from ..threads import pause
-from .api import QueueStatus, RequestStatus, bare_id
+from .api import Addressee, QueueStatus, RequestStatus, bare_id
 from .http_client import http_client
 from .limits import Pace
 
@@ -59,13 +59,13 @@ class BasetenApi:
         client: InferenceClient,
         *,
         place: Place,
-        environment: str,
+        addressee: Addressee,
         is_chain: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api = client.api
         self._place = place
-        self._environment = environment
+        self._form, self._named = _form(addressee)
         self._is_chain = is_chain
         self._secret = client.options.api_key
         self._calls = Pace(_CALLS_PER_SECOND, clock)
@@ -82,6 +82,15 @@ class BasetenApi:
         with self._translated():
             answer = self._call("predict", request=PredictInput(dict(model_input)))
             return dict(answer.root)
+
+    def wake(self) -> None:
+        def wake() -> None:
+            with self._translated():
+                self._call("wake")
+
+        patiently(
+            wake, timeout_seconds=LONGEST_WAIT_SECONDS, on=ServiceUnavailableError, pause=pause
+        )
 
     def status(self, request_id: str) -> RequestStatus:
         with self._calls.turn(), self._translated(request_id):
@@ -113,12 +122,8 @@ class BasetenApi:
         )
 
     def _call(self, name: str, **arguments: Any) -> Any:
-        """The SDK has each call once for every kind of environment."""
-        match self._environment:
-            case "production" | "development" as environment:
-                return getattr(self._api, f"{name}_{environment}")(**arguments)
-            case other:
-                return getattr(self._api, name)(env_name=other, **arguments)
+        """The SDK has each call once for every kind of addressee."""
+        return getattr(self._api, f"{name}{self._form}")(**self._named, **arguments)
 
     @contextlib.contextmanager
     def _translated(self, request_id: str | None = None) -> Iterator[None]:
@@ -148,6 +153,17 @@ class BasetenApi:
         return " ".join(text.replace(self._secret, "…").split())[:300]
 
 
+def _form(addressee: Addressee) -> tuple[str, dict[str, str]]:
+    """How the names of the SDK's calls end, and the argument that names the addressee."""
+    if addressee.deployment is not None:
+        return "_deployment", {"deployment_id": addressee.deployment}
+    if addressee.is_regional:
+        return "_regional", {}
+    if addressee.environment in {"production", "development"}:
+        return f"_{addressee.environment}", {}
+    return "", {"env_name": addressee.environment}
+
+
 @contextlib.contextmanager
 def connected(
     *,
@@ -156,9 +172,9 @@ def connected(
     chain_id: str | None = None,
     base_url: str | None,
     base_url_setting: str = "--base-url",
-    environment: str,
+    addressee: Addressee,
 ) -> Iterator[BasetenApi]:
-    """The API of the model or Chain; `base_url` goes before their ids.
+    """The API of the model or Chain; `base_url` goes before their ids, and regional hosts.
 
     Raises ConfigurationError.
     """
@@ -170,7 +186,11 @@ def connected(
             "no model is named; pass --model-id or set OUTBOX_MODEL_ID (--chain-id and"
             " OUTBOX_CHAIN_ID name a Chain, --base-url and OUTBOX_BASE_URL a stand-in)",
         )
-    url = base_url or InferenceClient.default_base_url(model_id=model_id, chain_id=chain_id)
+    url = base_url or InferenceClient.default_base_url(
+        model_id=model_id,
+        chain_id=chain_id,
+        environment=addressee.environment if addressee.is_regional else None,
+    )
     setting = base_url_setting if base_url else None
     if setting:
         check_url(setting, url)
@@ -191,14 +211,10 @@ def connected(
     ) as http:
         client = InferenceClient(
             api_key=api_key,
-            base_url_override=base_url,
-            model_id=None if base_url else model_id,
-            chain_id=None if base_url else chain_id,
+            base_url_override=url,
             http_client_override=http,
         )
-        yield BasetenApi(
-            client, place=place, environment=environment, is_chain=chain_id is not None
-        )
+        yield BasetenApi(client, place=place, addressee=addressee, is_chain=chain_id is not None)
 
 
 def _refuse_page(response: httpx.Response) -> None:

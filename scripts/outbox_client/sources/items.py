@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import JsonValue, ValidationError
 
@@ -113,6 +114,12 @@ def _digest(path: Path) -> str:
 
 _PRIORITIES = range(3)
 _QUEUE_SECONDS = range(10, 259_201)
+_RETRIES = {
+    "max_attempts": range(1, 11),
+    "initial_delay_ms": range(10_001),
+    "max_delay_ms": range(60_001),
+}
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +135,10 @@ class Batch:
     inputs: Mapping[str, JsonValue] = field(default_factory=dict)
     priority: int | None = None
     max_time_in_queue_seconds: int | None = None
+    webhook_endpoint: str | None = None
+    max_attempts: int | None = None
+    initial_delay_ms: int | None = None
+    max_delay_ms: int | None = None
     stage: bool = False
 
     def __post_init__(self) -> None:
@@ -136,6 +147,17 @@ class Batch:
         seconds = self.max_time_in_queue_seconds
         if seconds is not None and seconds not in _QUEUE_SECONDS:
             raise InvalidInputError("max_time_in_queue_seconds", "must be from 10 to 259200")
+        for name, value in self.retries.items():
+            if value not in _RETRIES[name]:
+                least, most = _RETRIES[name][0], _RETRIES[name][-1]
+                raise InvalidInputError(name, f"must be from {least} to {most}")
+        if self.webhook_endpoint is not None:
+            _check_webhook(self.webhook_endpoint)
+
+    @property
+    def retries(self) -> dict[str, int]:
+        """The service's `inference_retry_config`, as far as it is said."""
+        return {name: value for name in _RETRIES if (value := getattr(self, name)) is not None}
 
     def metadata(self, item: Item) -> RequestMetadata:
         """Raises InvalidInputError where a text is not valid Unicode."""
@@ -157,3 +179,16 @@ class Batch:
     @functools.lru_cache(maxsize=64)  # a million items have few batches
     def from_json(cls, text: str) -> Self:
         return cls(**json.loads(text))
+
+
+def _check_webhook(url: str) -> None:
+    """Raises InvalidInputError, without the URL: it may hold a secret."""
+    try:
+        parts = urlsplit(url)
+        is_url = parts.hostname and parts.scheme in {"https", "http"} and (parts.port or 1) > 0
+    except ValueError:
+        is_url = False
+    if not is_url or not url.isascii() or not url.isprintable() or " " in url:
+        raise InvalidInputError("webhook", "must be an https URL, in ASCII and without spaces")
+    if parts.scheme == "http" and parts.hostname not in _LOCAL_HOSTS:
+        raise InvalidInputError("webhook", "must be https; http is for localhost only")

@@ -23,6 +23,8 @@ from ..errors import SentFromElsewhereError
 from ..journal.entries import State
 from ..sources.items import Batch
 
+FOLDER = "submissions/"
+
 SCHEMA = "outbox.submissions/v1"
 
 MOST_LINES = 1_000
@@ -110,7 +112,7 @@ class SubmissionPart:
 
 
 def folder(job: str) -> str:
-    return f"submissions/job={short_segment(job)}/"
+    return f"{FOLDER}job={short_segment(job)}/"
 
 
 def part_key(job: str, sender: str, number: int) -> str:

@@ -243,10 +243,9 @@ def check_deployed(
     results = [one for one in seen if not one.key.startswith(f"manifests/{CANARY_FOLDER}/")]
     for found in results[:_LOOKED_AT]:
         manifest = read_listed(bucket, found)
-        if manifest is not None and manifest.model.environment in {
-            None,
-            naming.environment,
-        }:  # a stand-in's has none
+        # A stand-in's model has none, and of a deployment nobody may have said which it serves.
+        environments = {manifest and manifest.model.environment, naming.environment} - {None}
+        if manifest is not None and len(environments) < 2:
             yield _compared(manifest, naming, model_version)
             return
     said = f"no result of environment {naming.environment} yet: what is deployed"

@@ -30,11 +30,13 @@ from .uploads import Uploads
 if TYPE_CHECKING:
     pass
 
-_HELD = "the bucket does not allow it: it is locked or retained, or the right to delete is missing"
+HELD = "the bucket does not allow it: it is locked or retained, or the right to delete is missing"
 
 
-def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterator[Swept]:
-    """Attempts below `artifacts/` that no manifest names, all of them older than `before`.
+def sweep_attempts(
+    bucket: Bucket, *, before: datetime, delete: bool, prefix: str = ""
+) -> Iterator[Swept]:
+    """Attempts below `artifacts/<prefix>` that no manifest names, all older than `before`.
 
     An attempt under way has no manifest yet: `before` must lie further back than any execution
     may take. Two listings, and one GET for each old attempt that is not settled by them; memory
@@ -44,9 +46,10 @@ def sweep_attempts(bucket: Bucket, *, before: datetime, delete: bool) -> Iterato
     """
     sweeper = _Sweeper(bucket, delete=delete)
     # Neighbours in the listing, so that few attempts at a time are enough to hold.
-    groups = itertools.groupby(listed_artifacts(bucket), key=lambda found: _place(found.key))
+    listed = listed_artifacts(bucket, prefix)
+    groups = itertools.groupby(listed, key=lambda found: _place(found.key))
     attempts = (StoredAttempt(prefix, list(objects)) for prefix, objects in groups)
-    with contextlib.closing(_Commits(bucket)) as commits:
+    with contextlib.closing(_Commits(bucket, prefix)) as commits:
         orphans = sweeper.orphans(commits.open(attempts, before))
         if delete:
             # A manifest may have come since: it saves its attempt.
@@ -108,8 +111,9 @@ def _are_near(one: StoredAttempt, other: StoredAttempt) -> bool:
 class _Commits:
     """When which manifest was written, by one listing, in a temporary file of SQLite's."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, prefix: str) -> None:
         self._bucket = bucket
+        self._prefix = prefix
         self._connection: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -151,7 +155,7 @@ class _Commits:
         connection = sqlite3.connect("", isolation_level=None)
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("CREATE TABLE manifests (path TEXT PRIMARY KEY, seconds) WITHOUT ROWID")
-        for page in self._bucket.pages(MANIFESTS, after=None):
+        for page in self._bucket.pages(MANIFESTS + self._prefix, after=None):
             connection.execute("BEGIN")
             connection.executemany(
                 "INSERT OR REPLACE INTO manifests VALUES (?, ?)",
@@ -206,7 +210,7 @@ class _Sweeper:
         if error is None:
             gone.add(key)
         else:
-            why = _HELD if isinstance(error, AccessDeniedError) else str(error)
+            why = HELD if isinstance(error, AccessDeniedError) else str(error)
             self._told.put(Undeleted(key=key, why=why.removeprefix(f"{key}: ")))
 
     def _tell(self, orphans: Iterable[StoredAttempt], gone: set[str]) -> None:

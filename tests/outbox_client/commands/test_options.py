@@ -16,6 +16,8 @@ SETTINGS = {
     "model_id": "model_id",
     "chain_id": "chain_id",
     "environment": "environment",
+    "deployment": "deployment",
+    "regional": "is_regional",
     "base_url": "base_url",
     "api_key_file": "api_key",
 }
@@ -23,6 +25,7 @@ SETTINGS = {
 
 LINES = {
     "cancel": ["JOB"],
+    "delete": ["JOB"],
     "doctor": [],
     "fetch": ["JOB", "--to", "out"],
     "index": ["JOB"],
@@ -37,6 +40,7 @@ LINES = {
     "submit": ["documents", "--job", "JOB"],
     "sweep": [],
     "wait": ["JOB"],
+    "wake": [],
 }
 
 

@@ -47,6 +47,20 @@ def test_items_of_subfolders_arrive_in_folders_of_the_same_names(results, out):
         assert (out / item / "manifest.json").is_file()
 
 
+def test_of_a_key_with_hash2_the_folder_has_it_too(tmp_path):
+    template = KeyTemplate.parse("job={job}/{hash2}/{item}")
+    fields = KeyFields(
+        metadata=RequestMetadata(job="J", item="sub folder/a.png"), request_id="R", model="M"
+    )
+    key = template.render(fields)
+    manifest = a_manifest("J", "sub folder/a.png", key=key)
+    places = Places(to=tmp_path, prefix="job=J/", template=template, is_result=lambda _: False)
+    below = key.removeprefix("job=J/")
+    digits = below[:2]
+    assert places.folder(manifest, below=below) == f"{digits}/sub folder/a.png"
+    assert places.folder_of_key(below) == f"{digits}/sub folder/a.png"
+
+
 @pytest.mark.parametrize(
     ("item", "folder"),
     [

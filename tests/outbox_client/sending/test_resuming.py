@@ -87,11 +87,10 @@ def items():
 
 @pytest.fixture
 def api(base_url):
+    from outbox_client.service.api import Addressee
     from outbox_client.service.baseten import connected
 
-    with connected(
-        api_key=API_KEY, model_id=None, base_url=base_url, environment="production"
-    ) as api:
+    with connected(api_key=API_KEY, model_id=None, base_url=base_url, addressee=Addressee()) as api:
         yield api
 
 

@@ -9,6 +9,7 @@ from outbox_client.errors import (
     UnauthorizedError,
     UnknownRequestError,
 )
+from outbox_client.service.api import Addressee
 from outbox_client.service.baseten import connected
 from tests.gcs_door import Answer, Door, serving
 from tests.outbox_client.http_service import API_KEY
@@ -26,7 +27,7 @@ def connect(base_url):
             model_id=None,
             chain_id=chain_id,
             base_url=base_url,
-            environment=environment,
+            addressee=Addressee(environment=environment),
         )
 
     return connect
@@ -82,7 +83,7 @@ def test_the_service_says_how_long_to_wait():
         door.before = lambda _: Answer(status=429, body={}, headers={"Retry-After": "17"})
         with (
             connected(
-                api_key=API_KEY, model_id=None, base_url=door.url, environment="production"
+                api_key=API_KEY, model_id=None, base_url=door.url, addressee=Addressee()
             ) as api,
             pytest.raises(ServiceUnavailableError) as caught,
         ):
@@ -108,7 +109,7 @@ def test_a_status_is_asked_for_once(connect, faults):
 def test_no_service_is_unavailable():
     with (
         connected(
-            api_key=API_KEY, model_id=None, base_url="http://127.0.0.1:9", environment="production"
+            api_key=API_KEY, model_id=None, base_url="http://127.0.0.1:9", addressee=Addressee()
         ) as api,
         pytest.raises(ServiceUnavailableError, match="--base-url"),
     ):
@@ -196,6 +197,6 @@ def test_an_id_is_asked_for_without_what_follows_a_colon(connect, service, fault
 def test_what_is_missing_is_named(arguments, named):
     with (
         pytest.raises(ConfigurationError, match=named),
-        connected(model_id=None, environment="production", **arguments),
+        connected(model_id=None, addressee=Addressee(), **arguments),
     ):
         pass

@@ -3,6 +3,7 @@
 import pytest
 
 from outbox_client import Batch, Deployment, Item, SendingLimits, State, submit
+from outbox_client.service.api import Addressee
 from outbox_client.service.baseten import connected
 from outbox_client.service.limits import Pace
 from tests.outbox_client.counting_service import counting_service
@@ -16,7 +17,7 @@ def send(bucket, naming, journal):
         with (
             counting_service(**service) as counting,
             connected(
-                api_key="k", model_id=None, base_url=counting.base_url, environment="production"
+                api_key="k", model_id=None, base_url=counting.base_url, addressee=Addressee()
             ) as api,
         ):
             items = (Item(name=str(n), inputs={"text": "x" * 200}) for n in range(count))

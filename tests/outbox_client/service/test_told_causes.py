@@ -12,6 +12,7 @@ from outbox_client.errors import (
     ServiceUnavailableError,
     UnauthorizedError,
 )
+from outbox_client.service.api import Addressee
 from outbox_client.service.baseten import BasetenApi, connected
 from tests.web_pages import web_pages
 from truss_outbox.contract.errors import ConfigurationError, OutboxError
@@ -19,7 +20,7 @@ from truss_outbox.stores.network import Place
 
 NOWHERE = "http://127.0.0.1:9"
 ARGUMENTS = {"body": {"model_input": {}}, "request_id": "some-id", "model_input": {}}
-CALLS = ("submit", "predict", "status", "cancel", "queue_status")
+CALLS = ("submit", "predict", "status", "cancel", "queue_status", "wake")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def pages():
 
 
 def connect(url: str | None = None, **more: str):
-    names = {"model_id": "abc", "api_key": "very-secret", "environment": "production"}
+    names = {"model_id": "abc", "api_key": "very-secret", "addressee": Addressee()}
     return connected(base_url=url, **names | more)
 
 
@@ -166,7 +167,8 @@ def failing(error: BaseException) -> BasetenApi:
 
     http = httpx.Client(base_url=NOWHERE, transport=httpx.MockTransport(fail))
     client = InferenceClient(api_key="k", base_url_override=NOWHERE, http_client_override=http)
-    return BasetenApi(client, place=Place(of="the service", url=NOWHERE), environment="production")
+    place = Place(of="the service", url=NOWHERE)
+    return BasetenApi(client, place=place, addressee=Addressee())
 
 
 @pytest.mark.parametrize("error", [Panic("secret"), RuntimeError("secret"), OSError("secret")])

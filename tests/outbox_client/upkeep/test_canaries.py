@@ -363,11 +363,18 @@ def test_a_missing_failure_record_is_named(try_out, model, place):
         ("1", "staging", "it serves the environment staging"),
     ],
 )
-def test_what_the_model_tells_is_compared(try_out, model, version, environment, text):
+def test_what_the_model_tells_is_compared(try_out, model, naming, version, environment, text):
     model.outbox.environment = lambda: environment
-    said = try_out(version=version)
+    said = try_out(version=version, naming=replace(naming, environment="production"))
     assert wrong(said) == {"model told"}
     assert text in said["model told"][1]
+
+
+def test_a_deployment_may_serve_an_environment_that_nobody_has_said(try_out, model):
+    model.outbox.environment = lambda: "staging"
+    said = try_out()  # a naming without an environment, as --deployment makes it
+    assert "environment staging" in said["model told"][1]
+    assert not wrong(said)
 
 
 def test_a_client_may_delete_its_canaries_and_a_reader_is_told_that_they_stay(

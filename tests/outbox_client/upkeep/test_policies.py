@@ -7,16 +7,20 @@ import subprocess
 import sys
 import uuid
 
+import boto3
 import pytest
 from typer.testing import CliRunner
 
 from outbox_client.bucket.naming import Naming
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.commands.app import app as outbox
+from outbox_client.deleting.delete import delete as delete_job
+from outbox_client.deleting.deletion import WHOLE_JOB, Scope
 from outbox_client.fetching.fetch import fetch
 from outbox_client.indexing.build import index
 from outbox_client.indexing.compaction import FAN_IN
 from outbox_client.policies import Deployed, Purpose, Workload, policy
+from outbox_client.policies.role import ARTIFACTS_LATER_DAYS
 from outbox_client.upkeep.found import Undeleted
 from outbox_client.upkeep.sweep import sweep_attempts
 from outbox_client.upkeep.uploads import open_uploads
@@ -230,6 +234,50 @@ def test_the_sweeper_needs_every_action_of_its_policy(user, bucket, reading_as, 
             assert action != "s3:DeleteObject"
 
 
+def test_the_deleter_needs_every_action_of_its_policy(user, bucket, reading_as, service, root):
+    told = "submissions/job=j/000000000000-000000.jsonl"
+    header = {"schema": "outbox.submissions/v1", "job": "j", "ended": True, "batches": []}
+    lines = [{"item": one, "key": f"job=j/{one}", "state": "failed"} for one in ("a", "b")]
+
+    def use():
+        """Some of the job, and then all of it."""
+        for item in ("a", "b"):
+            service.submit(body("j", item=item))
+        bucket.put(told, "\n".join(map(json.dumps, [header, *lines])).encode())
+        bucket.put("jobs/j.json", b"{}")
+        index("j", bucket=bucket, naming=NAMING)
+        for selection in (Scope(items=frozenset({"a"})), WHOLE_JOB):
+            done = delete_job(
+                "j", bucket=reading_as(), naming=NAMING, selection=selection, is_dry=False
+            )
+            if done.undeleted:
+                raise AccessDeniedError(done.undeleted[0].key, done.undeleted[0].why)
+
+    whole = printed(Purpose.DELETER, root)
+    user.may(whole)
+    use()
+    for folder in ("manifests/", "artifacts/", "failures/", "index/", "submissions/", "jobs/"):
+        assert list(bucket.keys(folder)) == []
+    assert actions(whole) == ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]
+    for action in actions(whole):
+        user.may(without(whole, action))
+        with pytest.raises(AccessDeniedError):
+            use()
+
+
+def test_a_policy_of_before_there_were_deletions_reads_and_makes_the_index(
+    user, reading_as, service, root
+):
+    service.submit(body("j"))
+    for purpose, known in ((Purpose.CLIENT, 0), (Purpose.READER, 1)):
+        earlier = json.dumps(printed(purpose, root)).replace("/deletions/", "/of-later/")
+        user.may(json.loads(earlier))
+        if purpose is Purpose.READER:
+            with pytest.raises(AccessDeniedError):
+                list(reading_as().keys("deletions/"))
+        assert index("j", bucket=reading_as(), naming=NAMING).known == known
+
+
 def test_the_sweeper_must_be_allowed_to_list_uploads(
     user, reading_as, root, sweep_time, bucket_environment
 ):
@@ -270,8 +318,6 @@ def test_the_bucket_policy_asks_for_create_only_manifests():
 
 
 def test_lifecycle_rules_are_taken_by_a_server(moto_options):
-    import boto3
-
     s3 = boto3.client(
         "s3",
         endpoint_url=moto_options.endpoint_url,
@@ -288,6 +334,40 @@ def test_lifecycle_rules_are_taken_by_a_server(moto_options):
         *("p/inputs/", "p/probes/", "p/", "p/artifacts/")
     }
     assert all("Expiration" not in rule for rule in kept if "artifacts" in rule["ID"])
+
+
+@pytest.mark.parametrize("days", [20, 90])
+def test_results_go_by_the_clouds_rules_and_their_manifests_a_week_before(moto_options, days):
+    deployed = Deployed(results_days=days)
+    rules = printed(Purpose.LIFECYCLE, "s3://outbox/p", deployed=deployed)["Rules"]
+    ends = {rule["Filter"]["Prefix"]: rule.get("Expiration", {}).get("Days") for rule in rules}
+    gone = {f"p/{name}/": days for name in ("manifests", "failures", "submissions", "jobs")}
+    assert ends == gone | {
+        "p/artifacts/": days + ARTIFACTS_LATER_DAYS,
+        "p/inputs/": 30,
+        "p/probes/": 2,
+        "p/": None,
+    }
+    (artifacts,) = (rule for rule in rules if rule["Filter"]["Prefix"] == "p/artifacts/")
+    assert ("Transitions" in artifacts) is (days == 90)
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=moto_options.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="moto",
+        aws_secret_access_key="moto",
+    )
+    s3.put_bucket_lifecycle_configuration(Bucket="outbox", LifecycleConfiguration={"Rules": rules})
+    s3.delete_bucket_lifecycle(Bucket="outbox")
+    s3.close()
+
+    rules = printed(Purpose.LIFECYCLE, "gs://b/p", deployed=deployed)["lifecycle"]["rule"]
+    ends = {
+        rule["condition"]["matchesPrefix"][0]: rule["condition"]["age"]
+        for rule in rules
+        if rule["action"]["type"] == "Delete"
+    }
+    assert ends == gone | {"p/artifacts/": days + 7, "p/inputs/": 30, "p/probes/": 2}
 
 
 def test_trust_is_for_one_organisation_at_least():

@@ -60,6 +60,25 @@ def test_a_template_may_use_every_field():
     assert key == "M/staging/J/I/R/7"
 
 
+def test_hash2_spreads_a_jobs_neighbours_and_is_the_same_on_every_retry():
+    template = KeyTemplate.parse("job={job}/{hash2}/{item}")
+    assert template.job_prefix("J") == "job=J/"
+    keys = [template.render(fields(item=f"scan-{n:04}.pdf")) for n in range(2_000)]
+    folders = [key.split("/")[1] for key in keys]
+    assert len(set(folders)) == 256
+    assert max(map(folders.count, set(folders))) < 30
+    assert template.render(fields(item="scan-0000.pdf", request_id="another")) == keys[0]
+    assert template.values(keys[7])["item"] == "scan-0007.pdf"
+    # Of a request without an item it is that of its id.
+    by_id = template.render(fields(item=None, request_id="abc"))
+    assert by_id == template.render(fields(item="abc"))
+
+
+def test_hash2_alone_would_be_one_key_for_many():
+    with pytest.raises(ConfigurationError, match="one key for all"):
+        KeyTemplate.parse("x/{hash2}")
+
+
 @pytest.mark.parametrize("value", AWKWARD)
 def test_an_awkward_value_stays_one_segment_that_is_no_path(value):
     key = render(DEFAULT_TEMPLATE, item=value)

@@ -47,7 +47,7 @@ _KEY_SEGMENT = re.compile(r"(?!\.)([A-Za-z0-9._=,+@~-]|%[0-9A-F]{2})+\Z")
 _ATTEMPT = re.compile(r"[0-9a-f]{8}\Z")
 _PROBE = re.compile(r"(?:^|[/=-])[0-9a-f]{8}(?![0-9a-f])")
 _LABEL = re.compile(r"labels\.[A-Za-z0-9_-]+\Z")
-_FIELDS = frozenset({"job", "item", "request_id", "model", "environment"})
+_FIELDS = frozenset({"job", "item", "request_id", "model", "environment", "hash2"})
 
 
 def escape(value: str) -> str:
@@ -132,6 +132,11 @@ def canary_key(item: str) -> str:
     return f"{CANARY_FOLDER}/{escape(item)[:MAX_SEGMENT_BYTES]}"
 
 
+def hash2(job: str, item: str) -> str:
+    """Two hex digits: 256 folders for one job's neighbours, which are a partition's else."""
+    return hashlib.sha256(f"{job}/{item}".encode()).hexdigest()[:2]
+
+
 def input_key(sha256: str) -> str:
     return f"inputs/{sha256}"
 
@@ -156,9 +161,11 @@ class KeyFields:
 
     def _values(self) -> Mapping[str, str | None]:
         metadata = self.metadata
+        item = self.request_id if metadata.item is None else metadata.item
         return {
             "job": metadata.job,
-            "item": self.request_id if metadata.item is None else metadata.item,
+            "item": item,
+            "hash2": hash2(metadata.job, item),
             "request_id": self.request_id,
             "model": self.model,
             "environment": self.environment,
@@ -286,7 +293,7 @@ def _check_fields(parts: tuple[tuple[str, str], ...]) -> None:
             raise ConfigurationError(
                 "key_template", f"unknown field {{{field}}}; there are {known} and labels.NAME"
             )
-    if not fields:
+    if not set(fields) - {"hash2"}:
         raise ConfigurationError("key_template", "needs a field such as {item}: one key for all")
 
 

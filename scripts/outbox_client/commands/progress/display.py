@@ -62,7 +62,7 @@ def shown_progress(*, as_json: bool) -> Iterator[Progress]:
 
 def told_note(note: str, *, as_json: bool) -> None:
     """A line, or a JSON object, before there is any progress."""
-    event = ProgressEvent(phase="read", done=0, total=0, note=f"left out: {note}")
+    event = ProgressEvent(phase="read", done=0, total=0, note=note)
     Lines(ProgressTotals(time.monotonic), sys.stderr, AS_JSON if as_json else AS_TEXT).show(event)
 
 
