@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .journal.entries import Entry as Entry
     from .journal.entries import State as State
     from .journal.journal import Journal as Journal
+    from .queues.events import Event as Event
+    from .queues.events import events as events
     from .sending.sender import Receipt as Receipt
     from .sending.submit import Submission as Submission
     from .sending.submit import resume as resume
@@ -60,6 +62,7 @@ _NAMES = {
     "journal.entries": ("Entry", "State"),
     "journal.journal": ("Journal",),
     "opening": ("opening",),
+    "queues.events": ("Event", "events"),
     "sending.sender": ("Receipt",),
     "sending.submit": ("Submission", "resume", "submit"),
     "service.api": ("Deployment",),

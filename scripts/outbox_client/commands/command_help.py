@@ -23,6 +23,7 @@ GROUPS = {
     },
     "Results for other programs": {
         "index": "Add the job's new results to Parquet files in the bucket, one row each.",
+        "follow": "Tell of each result and failure once, as a queue hears of it from the bucket.",
         "presign": "Print links to the artifacts of results; a link needs no credentials.",
     },
     "The library in a Truss": {
@@ -73,7 +74,11 @@ EXAMPLES = {
     "jobs": ("jobs",),
     "cancel": ("cancel march", "cancel march scan-1.pdf"),
     "retry": ("retry march",),
-    "index": ("index march",),
+    "index": ("index march", "index --queue 'sqs://outbox-events?region=eu-central-1'"),
+    "follow": (
+        "follow --queue sqs://outbox-events",
+        "follow --queue pubsub://my-project/outbox-events --idle 60 --json",
+    ),
     "presign": ("presign march scan-1.pdf --expires 1h",),
     "add": (
         "add my-truss --root s3://your-bucket/outbox",

@@ -64,6 +64,13 @@ def policy(
         list[str] | None,
         typer.Option(help="Beside input_roots; the model reads there. Repeatable."),
     ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="For the bucket's events: sqs://account/name?region=… or pubsub://project/name.",
+        ),
+    ] = None,
 ) -> None:
     """Print the least that a side needs, as JSON in the form of the bucket's cloud."""
     settings = read_settings(where)
@@ -76,7 +83,12 @@ def policy(
         region=settings.region,
     )
     document = policy_for(
-        purpose, root, workload=Workload(**asdict(trusted)), principal=principal, deployed=deployed
+        purpose,
+        root,
+        workload=Workload(**asdict(trusted)),
+        principal=principal,
+        deployed=deployed,
+        queue=queue,
     )
     answers.say(answers.json_text(document))
     if root.scheme == "gs" and purpose in {Purpose.WRITER, Purpose.CLIENT}:
