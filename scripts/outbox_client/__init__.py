@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import opening as opening
     from .bucket.naming import Naming as Naming
+    from .engines.indexing import Engine as Engine
+    from .engines.indexing import index_by as index_by
+    from .engines.indexing import index_range as index_range
+    from .engines.ranges import KeyRange as KeyRange
+    from .engines.ranges import ranges as ranges
+    from .engines.reading import read_rows as read_rows
+    from .engines.reading import read_table as read_table
+    from .engines.reading import verify as verify
     from .fetching.fetch import fetch as fetch
     from .fetching.layout import Selection as Selection
     from .fetching.one_result import Fetched as Fetched
@@ -49,6 +57,9 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "bucket.naming": ("Naming",),
+    "engines.indexing": ("Engine", "index_by", "index_range"),
+    "engines.ranges": ("KeyRange", "ranges"),
+    "engines.reading": ("read_rows", "read_table", "verify"),
     "fetching.fetch": ("fetch",),
     "fetching.report": ("FetchReport",),
     "fetching.layout": ("Selection",),

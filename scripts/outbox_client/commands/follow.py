@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,18 +18,24 @@ from .. import opening
 from ..bucket.bucket import Bucket
 from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
+from ..engines.indexing import RANGES_PER_WORKER, index_by
+from ..engines.open_engine import EngineName, open_engine
+from ..engines.ranges import ranges
 from ..errors import UnknownJobError
 from ..following.cancel import cancel as cancel_job
 from ..following.status import StatusReader
 from ..following.tracker import wait as wait_for
+from ..indexing.build import IndexReport
 from ..indexing.build import index as index_job
 from ..indexing.told import index_told
 from ..journal.journal import list_jobs
 from ..queues.events import followed
 from ..settings import (
     BucketOverrides,
+    ClientSettings,
     ResultOverrides,
     ServiceOverrides,
+    option,
     read_settings,
     state_directory,
 )
@@ -128,9 +134,43 @@ def jobs(as_json: Json = False) -> None:
     answers.answer(as_json, answers.jobs_document(found, damaged), answers.jobs_lines(found))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineOptions:
+    """By whom many results are read."""
+
+    engine: EngineName | None = option(None, "Let an engine's workers do it.")
+    address: str | None = option(
+        None, "Of its cluster; without one, it is started on this machine.", metavar="URL"
+    )
+    ranges: int | None = option(
+        None, "In how many parts; else four for each worker.", min=1, max=100_000
+    )
+    inventory: str | None = option(
+        None,
+        "An inventory report's manifest.json, to find the parts by instead of a listing.",
+        metavar="URL",
+    )
+
+    def index(
+        self, name: EngineName, job: str, settings: ClientSettings, bucket: Bucket
+    ) -> IndexReport:
+        with open_engine(name, self.address) as engine:
+            some = ranges(
+                settings.require_root(),
+                job,
+                self.ranges or RANGES_PER_WORKER * engine.workers,
+                inventory=self.inventory,
+                key_template=settings.template.text,
+                workers=settings.workers,
+                **settings.connection,
+            )
+            return index_by(engine, job, some, bucket=bucket)
+
+
 @command(app, "index")
 def index(
     where: ResultOverrides,
+    engine: EngineOptions,
     foreign: ForeignObjects,
     job: OptionalJob = None,
     queue: QueueUrl = None,
@@ -138,7 +178,8 @@ def index(
 ) -> None:
     """Add the job's new results to Parquet files in the bucket, one row each.
 
-    With --queue, those that the queue tells of, of any job: nothing is listed.
+    With --queue, those that the queue tells of, of any job: nothing is listed. With --engine, by
+    many workers.
     """
     settings = read_settings(where)
     bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
@@ -148,7 +189,10 @@ def index(
     if job is None or queue is not None:
         raise InvalidInputError("JOB", "or --queue: name one of them, not both")
     naming = opening.result_naming(settings)
-    report = index_job(job, bucket=bucket, naming=naming, home=settings.home)
+    if engine.engine is None:
+        report = index_job(job, bucket=bucket, naming=naming, home=settings.home)
+    else:
+        report = engine.index(engine.engine, job, settings, bucket)
     lines, failed = answers.index_lines(report), bool(report.problems)
     found = report.added or report.known or report.problems
     reason = "" if found else opening.why_no_result(settings, job)

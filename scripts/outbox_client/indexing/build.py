@@ -177,11 +177,10 @@ def index_found(
     bucket: Bucket,
     home: Path | None = None,
     part_rows: int = PART_ROWS,
-    merges: bool = True,
 ) -> IndexReport:
     """As `index`, with the rows that `found` gives, also twice, of manifests that are not known.
 
-    Those that the index has by now are left out. Without `merges` its parts are left as they are.
+    Those that the index has by now are left out.
     """
     parts = IndexParts.of(bucket, job)
 
@@ -190,7 +189,7 @@ def index_found(
         indexer.catch_up()
         for one in found(known):
             indexer.take(one)
-        indexer.finish(merges=merges)
+        indexer.finish()
         return indexer.report
 
     return with_known(build, known_path(home, job=job, bucket=bucket))
@@ -219,10 +218,9 @@ class _Indexer:
             if self._buffer.full:
                 self._flush()
 
-    def finish(self, *, merges: bool) -> None:
+    def finish(self) -> None:
         self._flush()
-        if merges:
-            compact(self._parts, self._contents, job=self._job)
+        compact(self._parts, self._contents, job=self._job)
 
     def _flush(self) -> None:
         """Write what is in the buffer and in no part yet, however many parts others add first."""

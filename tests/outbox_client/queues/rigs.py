@@ -7,7 +7,7 @@ import socket
 import subprocess
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,12 @@ class SqsRig:
     address: str
 
     def tell(self, bucket: str, *names: str) -> None:
-        for name in names:
-            self.send(json.dumps(s3_notice(bucket, name)))
+        for start in range(0, len(names), 10):
+            entries = [
+                {"Id": str(number), "MessageBody": json.dumps(s3_notice(bucket, name))}
+                for number, name in enumerate(names[start : start + 10])
+            ]
+            self.client.send_message_batch(QueueUrl=self.url, Entries=entries)
 
     def send(self, body: str) -> None:
         self.client.send_message(QueueUrl=self.url, MessageBody=body)
@@ -54,16 +58,22 @@ class PubSubRig:
     address: str
 
     def tell(self, bucket: str, *names: str) -> None:
-        for name in names:
-            attributes = {"bucketId": bucket, "objectId": name, "eventType": "OBJECT_FINALIZE"}
-            self._publish(json.dumps({"name": name}), attributes)
+        for start in range(0, len(names), 500):
+            some = names[start : start + 500]
+            self._publish(
+                (
+                    json.dumps({"name": name}),
+                    {"bucketId": bucket, "objectId": name, "eventType": "OBJECT_FINALIZE"},
+                )
+                for name in some
+            )
 
     def send(self, body: str) -> None:
-        self._publish(body, {})
+        self._publish([(body, {})])
 
-    def _publish(self, body: str, attributes: dict[str, str]) -> None:
-        message = {"data": body.encode(), "attributes": attributes}
-        self.publisher.publish(request={"topic": self.topic, "messages": [message]})
+    def _publish(self, told: Iterable[tuple[str, dict[str, str]]]) -> None:
+        messages = [{"data": body.encode(), "attributes": which} for body, which in told]
+        self.publisher.publish(request={"topic": self.topic, "messages": messages})
 
     def missing(self) -> str:
         return f"pubsub://{PROJECT}/no-such-subscription"
@@ -73,12 +83,10 @@ class PubSubRig:
 def sqs_rig(endpoint_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqsRig]:
     from botocore.session import Session
 
-    for name, value in {
-        "AWS_ENDPOINT_URL_SQS": endpoint_url,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "moto",
-        "AWS_SECRET_ACCESS_KEY": "moto",
-    }.items():
+    # Moto takes any keys: those of the bucket, where the test has one.
+    keys = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "moto") | dict(os.environ)
+    region = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL_SQS": endpoint_url}
+    for name, value in (keys | region).items():
         monkeypatch.setenv(name, value)
     name = f"outbox-{uuid.uuid4().hex[:8]}"
     with contextlib.closing(Session().create_client("sqs")) as client:
