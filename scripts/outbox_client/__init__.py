@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import opening as opening
     from .bucket.naming import Naming as Naming
-    from .engines.indexing import Engine as Engine
+    from .engines.indexing import WorkerEngine as WorkerEngine
     from .engines.indexing import index_by as index_by
     from .engines.indexing import index_range as index_range
     from .engines.ranges import KeyRange as KeyRange
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .journal.entries import Entry as Entry
     from .journal.entries import State as State
     from .journal.journal import Journal as Journal
-    from .queues.events import Event as Event
+    from .queues.events import ResultEvent as ResultEvent
     from .queues.events import events as events
     from .sending.sender import Receipt as Receipt
     from .sending.submit import Submission as Submission
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "bucket.naming": ("Naming",),
-    "engines.indexing": ("Engine", "index_by", "index_range"),
+    "engines.indexing": ("WorkerEngine", "index_by", "index_range"),
     "engines.ranges": ("KeyRange", "ranges"),
     "engines.reading": ("read_rows", "read_table", "verify"),
     "fetching.fetch": ("fetch",),
@@ -73,7 +73,7 @@ _NAMES = {
     "journal.entries": ("Entry", "State"),
     "journal.journal": ("Journal",),
     "opening": ("opening",),
-    "queues.events": ("Event", "events"),
+    "queues.events": ("ResultEvent", "events"),
     "sending.sender": ("Receipt",),
     "sending.submit": ("Submission", "resume", "submit"),
     "service.api": ("Deployment",),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..following.cancel import Cancellation
     from ..following.status import JobStatus
     from ..indexing.build import IndexReport
-    from ..queues.events import Event
+    from ..queues.events import ResultEvent
     from ..sending.detached import Detached
     from ..sending.plan import Plan
     from ..sending.submit import Submission
@@ -231,14 +231,14 @@ def index_lines(report: "IndexReport") -> list[str]:
     ]
 
 
-def event_document(event: "Event") -> dict[str, Any]:
+def event_document(event: "ResultEvent") -> dict[str, Any]:
     """The record itself, by what it is of."""
     record = event.manifest or event.failure
     told = {} if record is None else record.model_dump(mode="json", by_alias=True)
     return {"event": "failure" if event.manifest is None else "result", "id": event.id, **told}
 
 
-def event_line(event: "Event") -> str:
+def event_line(event: "ResultEvent") -> str:
     if event.failure is not None:
         why = f"{event.failure.code}: {printable(event.failure.message)}"
         return f"failure\t{printable(event.key)}\t{why}"

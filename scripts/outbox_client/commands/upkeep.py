@@ -49,7 +49,12 @@ class WorkloadOptions:
 @command(app, "policy")
 def policy(
     where: RegionOverrides,
-    purpose: Annotated[Purpose, typer.Option("--for", help="Whose rights, or which rules.")],
+    purpose: Annotated[
+        Purpose,
+        typer.Option(
+            "--for", metavar="WHOM", help=f"Whose rights, or which rules: {', '.join(Purpose)}."
+        ),
+    ],
     trusted: WorkloadOptions,
     principal: Annotated[
         str | None, typer.Option(help="Who gets a GCS role; for trust, the AWS account's id.")

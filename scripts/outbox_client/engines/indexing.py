@@ -24,7 +24,7 @@ RANGES_PER_WORKER = 4
 """Some are slower than others, and one that is killed is begun anew."""
 
 
-class Engine(Protocol):
+class WorkerEngine(Protocol):
     """Runs a function of many workers' machines, on each of which this package is installed."""
 
     workers: int
@@ -71,7 +71,9 @@ def _found(one: KeyRange, bucket: Bucket, known: KnownManifests) -> Iterator[Row
     return bucket.in_steps(map(partial(read_row, bucket, one.job), only_manifests(bucket, new())))
 
 
-def index_by(engine: Engine, job: str, some: Iterable[KeyRange], *, bucket: Bucket) -> IndexReport:
+def index_by(
+    engine: WorkerEngine, job: str, some: Iterable[KeyRange], *, bucket: Bucket
+) -> IndexReport:
     """As `index`, by the engine's workers. `some` are the job's ranges.
 
     Killed and run again, or run by two at once, it costs what was under way. Raises StoreError, and

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from truss_outbox.contract.errors import ConfigurationError
 
-from .indexing import Engine
+from .indexing import WorkerEngine
 
 
 class EngineName(StrEnum):
@@ -17,7 +17,7 @@ class EngineName(StrEnum):
 
 def open_engine(
     name: EngineName, address: str | None = None, *, workers: int | None = None
-) -> AbstractContextManager[Engine]:
+) -> AbstractContextManager[WorkerEngine]:
     """The one at `address`, or one on this machine with so many `workers`.
 
     Raises ConfigurationError, and with it what is not installed.

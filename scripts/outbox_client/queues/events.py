@@ -24,7 +24,7 @@ _POLL_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class ResultEvent:
     """A committed result, with its `manifest`, or an execution that failed, with its `failure`."""
 
     key: str
@@ -45,7 +45,7 @@ def events(
     idle_seconds: float | None = None,
     home: Path | None = None,
     **connection: Unpack[Connection],
-) -> Iterator[Event]:
+) -> Iterator[ResultEvent]:
     """What is committed below `root` from now on, and before as far as the queue kept it.
 
     `queue` is `sqs://name`, `sqs://account/name?region=…` or `pubsub://project/subscription`. An
@@ -66,7 +66,7 @@ def events(
 
 def followed(
     queue: str, bucket: Bucket, *, home: Path, idle_seconds: float | None = None
-) -> Iterator[Event]:
+) -> Iterator[ResultEvent]:
     """As `events`. What is not Outbox's is foreign to the bucket."""
     with (
         HandledEvents.of(home, QueueAddress.parse(queue), bucket.root) as handled,
@@ -99,21 +99,21 @@ def _received(
             return
 
 
-def _events_of(bucket: Bucket, told: list[Told]) -> list[Event]:
+def _events_of(bucket: Bucket, told: list[Told]) -> list[ResultEvent]:
     """Read at the same time; what cannot be read is foreign to the bucket."""
     paths = dict.fromkeys(path for one in told for path in one.paths)
     read = bucket.in_threads(partial(_event, bucket), paths)
     return [event for event in read if event is not None]
 
 
-def _event(bucket: Bucket, path: str) -> Event | None:
+def _event(bucket: Bucket, path: str) -> ResultEvent | None:
     if is_manifest_path(path):
         read = read_told(bucket, path)
         if read is None:
             return None
         manifest, _ = read
-        return Event(key=manifest.key, attempt=manifest.attempt, manifest=manifest)
+        return ResultEvent(key=manifest.key, attempt=manifest.attempt, manifest=manifest)
     failure = read_failure(bucket, path)
     if failure is None:
         return None
-    return Event(key=failure.key, attempt=failure.attempt, failure=failure)
+    return ResultEvent(key=failure.key, attempt=failure.attempt, failure=failure)

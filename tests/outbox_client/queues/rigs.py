@@ -35,6 +35,8 @@ class SqsRig:
     client: Any
     url: str
     address: str
+    many = 500
+    """Results of a large test: what moto does takes longer, the more messages it has."""
 
     def tell(self, bucket: str, *names: str) -> None:
         for start in range(0, len(names), 10):
@@ -56,6 +58,7 @@ class PubSubRig:
     publisher: Any
     topic: str
     address: str
+    many = 5_000
 
     def tell(self, bucket: str, *names: str) -> None:
         for start in range(0, len(names), 500):

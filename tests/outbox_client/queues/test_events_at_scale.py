@@ -23,7 +23,7 @@ from tests.waiting import until
 from truss_outbox.contract.keys import manifest_key
 from truss_outbox.contract.root import Root
 
-RESULTS, KILLS = 5_000, 10
+KILLS = 10
 
 CONSUMERS = {
     # The cursor is kept with the work.
@@ -48,11 +48,10 @@ for event in events(queue, root, endpoint_url=endpoint):
 }
 START = """
 import sqlite3, sys
-from outbox_client import events, results
-from outbox_client.queues import pubsub, sqs
+from outbox_client.queues import protocol
 
-for module in (pubsub, sqs):
-    module.HOLD_SECONDS = 10  # what a killed one holds comes back sooner
+protocol.HOLD_SECONDS = 10  # what a killed one holds comes back sooner
+from outbox_client import events, results
 root, job, queue, endpoint, work = sys.argv[1:]
 kept = sqlite3.connect(work, timeout=30)
 kept.executescript(
@@ -85,13 +84,14 @@ def handling(seaweedfs, bucket_environment, root, job, rig, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", CONSUMERS)
 def test_a_consumer_that_is_killed_ten_times_handles_each_result_once(
     bucket, root, job, rig, handling, kind
 ):
     start, handled = handling
-    items = [f"{number:05}" for number in range(RESULTS)]
+    count = rig.many
+    items = [f"{number:05}" for number in range(count)]
     place, choice = Root.parse(root), random.Random(17)
     manifests = [a_manifest(job, item) for item in items]
     data = {manifest_key(one.key): one.to_bytes() for one in manifests}
@@ -106,15 +106,15 @@ def test_a_consumer_that_is_killed_ten_times_handles_each_result_once(
     telling.start()
     for round_ in range(KILLS):
         consumer = start(kind)
-        goal = min(RESULTS * (round_ + 1) // (KILLS + 2), RESULTS)
-        until(lambda goal=goal: len(handled()) >= goal, f"{goal} results", seconds=120, every=0.02)
+        goal = min(count * (round_ + 1) // (KILLS + 2), count)
+        until(lambda goal=goal: len(handled()) >= goal, f"{goal} results", seconds=300, every=0.02)
         time.sleep(choice.random() / 10)  # at any moment of its work
         consumer.kill()
         consumer.wait()
     telling.join()
     last = start(kind)
     try:
-        until(lambda: len(handled()) >= RESULTS, "all results", seconds=200)
+        until(lambda: len(handled()) >= count, "all results", seconds=400)
         time.sleep(12)  # what is told twice comes again meanwhile, and is not handled again
     finally:
         last.kill()

@@ -1,5 +1,7 @@
 """Indexes and results take what is new from a queue, and list nothing."""
 
+import contextlib
+import io
 import json
 
 import pytest
@@ -11,6 +13,7 @@ from outbox_client.indexing.build import index
 from outbox_client.indexing.results import results
 from outbox_client.indexing.told import index_told
 from outbox_client.policies import Deployed, Purpose, policy
+from tests.documentation.pages import block, command_lines
 from tests.outbox_client.committed import a_manifest, commit
 from tests.outbox_client.indexing.test_indexing import items
 from tests.outbox_client.queues.test_events import committed
@@ -111,6 +114,27 @@ def test_index_takes_its_keys_from_a_queue(sqs, telling, job, tmp_path):
         refused = index(*words)
         assert refused.exit_code == 2
         assert "name one of them" in refused.output
+
+
+def test_the_pages_commands_and_program_run_as_they_are(sqs, telling, job, tmp_path, monkeypatch):
+    def documented(words):
+        if "follow" in words:
+            words = [*words, "--idle", "0"]
+        words = [sqs.address if word == "sqs://outbox-events" else word for word in words]
+        return run(*words, root=telling.root, tmp_path=tmp_path)
+
+    commit(telling, a_manifest(job, "a"))
+    said = [documented(words) for words in command_lines(block("sh", "outbox follow --queue"))]
+    assert [one.exit_code for one in said] == [0, 0, 0, 0]
+    assert said[2].stdout == f"result\tjob={job}/a\n"
+    commit(telling, a_manifest(job, "b"))
+    monkeypatch.setenv("OUTBOX_QUEUE", sqs.address)
+    monkeypatch.setenv("OUTBOX_ROOT", telling.root)
+    monkeypatch.setenv("OUTBOX_ENDPOINT_URL", telling.address)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(block("python", "import events"), {})
+    assert printed.getvalue().startswith(f"job={job}/b/0a1b2c3d {{'pages': 3")
 
 
 GERMAN = "?region=eu-central-1"
