@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import opening as opening
     from .bucket.naming import Naming as Naming
+    from .engines.indexing import WorkerEngine as WorkerEngine
+    from .engines.indexing import index_by as index_by
+    from .engines.indexing import index_range as index_range
+    from .engines.ranges import KeyRange as KeyRange
+    from .engines.ranges import ranges as ranges
+    from .engines.reading import read_rows as read_rows
+    from .engines.reading import read_table as read_table
+    from .engines.reading import verify as verify
     from .fetching.fetch import fetch as fetch
     from .fetching.layout import Selection as Selection
     from .fetching.one_result import Fetched as Fetched
@@ -28,6 +36,8 @@ if TYPE_CHECKING:
     from .journal.entries import Entry as Entry
     from .journal.entries import State as State
     from .journal.journal import Journal as Journal
+    from .queues.events import ResultEvent as ResultEvent
+    from .queues.events import events as events
     from .sending.sender import Receipt as Receipt
     from .sending.submit import Submission as Submission
     from .sending.submit import resume as resume
@@ -47,6 +57,9 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "bucket.naming": ("Naming",),
+    "engines.indexing": ("WorkerEngine", "index_by", "index_range"),
+    "engines.ranges": ("KeyRange", "ranges"),
+    "engines.reading": ("read_rows", "read_table", "verify"),
     "fetching.fetch": ("fetch",),
     "fetching.report": ("FetchReport",),
     "fetching.layout": ("Selection",),
@@ -60,6 +73,7 @@ _NAMES = {
     "journal.entries": ("Entry", "State"),
     "journal.journal": ("Journal",),
     "opening": ("opening",),
+    "queues.events": ("ResultEvent", "events"),
     "sending.sender": ("Receipt",),
     "sending.submit": ("Submission", "resume", "submit"),
     "service.api": ("Deployment",),

@@ -39,6 +39,7 @@ NOT_RUN = {
     ): "it is ended only by you; test_streaming.py does it",
     ("sh", "webhook listen"): "it runs until it is ended; test_receiver.py starts the same",
     ("sh", "OUTBOX_MODEL_ID=…"): "it needs a model on Baseten",
+    ("sh", "index archive --engine"): "it needs clusters; test_engines.py runs the same",
     ("sh", "gcloud storage"): "it needs a project on Google Cloud",
     ("sh", "truss chains push"): "it needs an account on Baseten; test_chain.py runs the Chain",
     ("sql", "CREATE EXTERNAL TABLE outbox.results"): "it needs BigQuery",

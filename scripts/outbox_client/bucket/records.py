@@ -132,16 +132,25 @@ def _why_foreign(found: StoredObject) -> str:
     return "is empty: nothing of Outbox's" if not found.size else "has no key that Outbox makes"
 
 
+def is_manifest_path(path: str) -> bool:
+    """Whether a manifest may lie there."""
+    key = key_of_manifest(path)
+    return path == manifest_key(key) and is_key(key)
+
+
+def is_failure_path(path: str) -> bool:
+    """Whether a failure record may lie there."""
+    key = key_of_failure(path)
+    attempt = path.rpartition("/")[2].removesuffix(".json")
+    return path == failure_key(key, attempt) and is_attempt(attempt) and is_key(key)
+
+
 def _is_manifest(found: StoredObject) -> bool:
-    key = key_of_manifest(found.key)
-    return found.size > 0 and found.key == manifest_key(key) and is_key(key)
+    return found.size > 0 and is_manifest_path(found.key)
 
 
 def _is_failure(found: StoredObject) -> bool:
-    key = key_of_failure(found.key)
-    attempt = found.key.rpartition("/")[2].removesuffix(".json")
-    is_failure = found.key == failure_key(key, attempt) and is_attempt(attempt)
-    return found.size > 0 and is_failure and is_key(key)
+    return found.size > 0 and is_failure_path(found.key)
 
 
 @functools.lru_cache(maxsize=1024)  # a sweep asks of each object several times
@@ -190,6 +199,20 @@ def reading_listed(bucket: Bucket, found: StoredObject) -> Task[Manifest | None]
         raise
     except OutboxError as error:
         bucket.foreign.add(found.key, error)
+        return None
+
+
+def read_told(bucket: Bucket, path: str) -> tuple[Manifest, bytes] | None:
+    """A manifest that a queue told of, and its bytes; None where it is gone meanwhile.
+
+    None also for what cannot be read: it is foreign to the bucket. Raises StoreError.
+    """
+    try:
+        return read_manifest(bucket, path)
+    except NotFoundError:
+        return None
+    except ManifestError as error:
+        bucket.foreign.add(path, error)
         return None
 
 

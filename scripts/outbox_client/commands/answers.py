@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..following.cancel import Cancellation
     from ..following.status import JobStatus
     from ..indexing.build import IndexReport
+    from ..queues.events import ResultEvent
     from ..sending.detached import Detached
     from ..sending.plan import Plan
     from ..sending.submit import Submission
@@ -239,6 +240,20 @@ def index_lines(report: "IndexReport") -> list[str]:
         *(f"{printable(one.key)}: {printable(one.problem)}" for one in report.problems),
         f"job {printable(report.job)}: {added}, {report.known} were there{wrong}",
     ]
+
+
+def event_document(event: "ResultEvent") -> dict[str, Any]:
+    """The record itself, by what it is of."""
+    record = event.manifest or event.failure
+    told = {} if record is None else record.model_dump(mode="json", by_alias=True)
+    return {"event": "failure" if event.manifest is None else "result", "id": event.id, **told}
+
+
+def event_line(event: "ResultEvent") -> str:
+    if event.failure is not None:
+        why = f"{event.failure.code}: {printable(event.failure.message)}"
+        return f"failure\t{printable(event.key)}\t{why}"
+    return f"result\t{printable(event.key)}"
 
 
 def account_answer(account: Account, *, now: float) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _COMMANDS = {
     "adopt": ("add", "new"),
     "doctor": ("doctor",),
     "fetch": ("fetch",),
-    "follow": ("cancel", "index", "jobs", "report", "status", "wait"),
+    "follow": ("cancel", "follow", "index", "jobs", "report", "status", "wait"),
     "send": ("resume", "retry", "run", "submit", "wake"),
     "serve": ("serve",),
     "upkeep": ("delete", "policy", "presign", "sweep"),

@@ -24,6 +24,7 @@ GROUPS = {
     },
     "Results for other programs": {
         "index": "Add the job's new results to Parquet files in the bucket, one row each.",
+        "follow": "Tell of each result and failure once, as a queue hears of it from the bucket.",
         "presign": "Print links to the artifacts of results; a link needs no credentials.",
     },
     "The library in a Truss": {
@@ -70,13 +71,21 @@ EXAMPLES = {
     "resume": ("resume march",),
     "wake": ("wake --model-id abc123", "wake --model-id abc123 --deployment w5d4x9q"),
     "wait": ("wait march", "wait march --timeout 600"),
-    "fetch": ("fetch march --to results/",),
+    "fetch": ("fetch march --to results/", "fetch march --to results/ --keys-from keys.txt"),
     "status": ("status march", "status march --json"),
     "report": ("report march", "report march --to march.html"),
     "jobs": ("jobs",),
     "cancel": ("cancel march", "cancel march scan-1.pdf"),
     "retry": ("retry march",),
-    "index": ("index march",),
+    "index": (
+        "index march",
+        "index --queue 'sqs://outbox-events?region=eu-central-1'",
+        "index march --engine ray --address ray://head:10001",
+    ),
+    "follow": (
+        "follow --queue sqs://outbox-events",
+        "follow --queue pubsub://my-project/outbox-events --idle 60 --json",
+    ),
     "presign": ("presign march scan-1.pdf --expires 1h",),
     "add": (
         "add my-truss --root s3://your-bucket/outbox",

@@ -1,9 +1,19 @@
 """A job's results on this machine: fetch, apart from what it does not need to start."""
 
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
 import typer
 
+from truss_outbox.contract.errors import InvalidInputError
+
 from .. import opening
+from ..bucket.bucket import Bucket
 from ..bucket.foreign import ForeignObjects
+from ..fetching.fetch import Listed
 from ..fetching.fetch import fetch as fetch_results
 from ..settings import ResultOverrides, read_settings
 from . import answers
@@ -11,6 +21,14 @@ from .options import FetchOptions, JobName, Json, Target, command
 from .progress.display import shown_progress, told_once
 
 app = typer.Typer()
+
+KeysFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Only the results of these keys, one a line; - is stdin. Lists nothing.",
+    ),
+]
 
 
 @command(app, "fetch")
@@ -20,24 +38,52 @@ def fetch(
     to: Target,
     fetching: FetchOptions,
     foreign: ForeignObjects,
+    keys_from: KeysFrom = None,
     as_json: Json = False,
 ) -> None:
     """Bring the job's results here, verified. Needs the bucket alone; brings only what is new."""
     settings, selection = read_settings(where), fetching.selection()
+    bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     with (
+        _listed(keys_from, bucket) as listed,
         shown_progress(as_json=as_json) as progress,
         opening.known_digests(settings, job) as digest_of,
     ):
         report = fetch_results(
             job,
             to,
-            bucket=opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json)),
+            bucket=bucket,
             naming=opening.result_naming(settings),
             selection=selection,
             digest_of=digest_of,
             progress=progress,
+            listed=listed,
         )
     document, lines = answers.fetch_document(report), answers.fetch_lines(report, to=str(to))
     reason = "" if report.results else opening.why_no_result(settings, job)
     failed = bool(report.problems or reason)
     answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
+
+
+@contextlib.contextmanager
+def _listed(keys_from: str | None, bucket: Bucket) -> Iterator[Listed | None]:
+    """None where the bucket is to be listed. Raises InvalidInputError."""
+    if keys_from is None:
+        yield None
+        return
+    with _opened(keys_from) as file:
+        yield Listed.of_keys(bucket, filter(None, map(_key, file)))
+
+
+def _opened(keys_from: str) -> BinaryIO:
+    try:
+        return sys.stdin.buffer if keys_from == "-" else Path(keys_from).open("rb")
+    except OSError as error:
+        raise InvalidInputError("--keys-from", f"cannot be read: {error.strerror}") from error
+
+
+def _key(line: bytes) -> str:
+    try:
+        return line.decode().strip()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError("--keys-from", "is not UTF-8: it has a key a line") from error

@@ -1,36 +1,48 @@
 """A job that was sent: wait, status, cancel, jobs; and of its results index and report."""
 
+import json
 import os
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.keys import short_segment
 from truss_outbox.contract.text import printable
 
 from .. import opening
+from ..bucket.bucket import Bucket
 from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
+from ..engines.indexing import RANGES_PER_WORKER, index_by
+from ..engines.open_engine import EngineName, open_engine
+from ..engines.ranges import ranges
 from ..errors import UnknownJobError
 from ..following.cancel import cancel as cancel_job
 from ..following.status import StatusReader
 from ..following.tracker import wait as wait_for
+from ..indexing.build import IndexReport
 from ..indexing.build import index as index_job
+from ..indexing.told import index_told
 from ..journal.journal import list_jobs
+from ..queues.events import followed
 from ..settings import (
     BucketOverrides,
+    ClientSettings,
     ResultOverrides,
     ServiceOverrides,
+    option,
     read_settings,
     state_directory,
 )
 from ..submissions.publishing import publish_rest
 from ..text import counted
 from . import answers
-from .options import Items, JobName, Json, Timeout, command
+from .options import QUEUE_HELP, Items, JobName, Json, OptionalJob, QueueUrl, Timeout, command
 from .progress.display import redrawn, shown_progress, told_once
 
 app = typer.Typer()
@@ -122,20 +134,110 @@ def jobs(as_json: Json = False) -> None:
     answers.answer(as_json, answers.jobs_document(found, damaged), answers.jobs_lines(found))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineOptions:
+    """By whom many results are read."""
+
+    engine: EngineName | None = option(None, "Let an engine's workers do it.")
+    address: str | None = option(
+        None, "Of its cluster; without one, it is started on this machine.", metavar="URL"
+    )
+    ranges: int | None = option(
+        None, "In how many parts; else four for each worker.", min=1, max=100_000
+    )
+    inventory: str | None = option(
+        None,
+        "An inventory report's manifest.json, to find the parts by instead of a listing.",
+        metavar="URL",
+    )
+
+    def index(
+        self, name: EngineName, job: str, settings: ClientSettings, bucket: Bucket
+    ) -> IndexReport:
+        with open_engine(name, self.address) as engine:
+            some = ranges(
+                settings.require_root(),
+                job,
+                self.ranges or RANGES_PER_WORKER * engine.workers,
+                inventory=self.inventory,
+                key_template=settings.template.text,
+                workers=settings.workers,
+                **settings.connection,
+            )
+            return index_by(engine, job, some, bucket=bucket)
+
+
 @command(app, "index")
 def index(
-    where: ResultOverrides, job: JobName, foreign: ForeignObjects, as_json: Json = False
+    where: ResultOverrides,
+    engine: EngineOptions,
+    foreign: ForeignObjects,
+    job: OptionalJob = None,
+    queue: QueueUrl = None,
+    as_json: Json = False,
 ) -> None:
-    """Add the job's new results to Parquet files in the bucket, one row each."""
+    """Add the job's new results to Parquet files in the bucket, one row each.
+
+    With --queue, those that the queue tells of, of any job: nothing is listed. With --engine, by
+    many workers.
+    """
     settings = read_settings(where)
     bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
+    if queue is not None and job is None:
+        _index_told(queue, bucket, settings.home, as_json=as_json, foreign=foreign)
+        return
+    if job is None or queue is not None:
+        raise InvalidInputError("JOB", "or --queue: name one of them, not both")
     naming = opening.result_naming(settings)
-    report = index_job(job, bucket=bucket, naming=naming, home=settings.home)
+    if engine.engine is None:
+        report = index_job(job, bucket=bucket, naming=naming, home=settings.home)
+    else:
+        report = engine.index(engine.engine, job, settings, bucket)
     lines, failed = answers.index_lines(report), bool(report.problems)
     found = report.added or report.known or report.problems
     reason = "" if found else opening.why_no_result(settings, job)
     document = asdict(report)
     answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
+
+
+def _index_told(
+    queue: str, bucket: Bucket, home: Path, *, as_json: bool, foreign: ForeignObjects
+) -> None:
+    reports = list(index_told(queue, bucket=bucket, home=home))
+    document = {"queue": queue, "jobs": [asdict(one) for one in reports]}
+    lines = [line for one in reports for line in answers.index_lines(one)]
+    failed = any(one.problems for one in reports)
+    reason = "" if reports else "the queue tells of no result now"
+    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
+
+
+Idle = Annotated[
+    float | None, typer.Option(min=0, help="End after so many seconds without a message.")
+]
+
+
+@command(app, "follow")
+def follow(
+    where: BucketOverrides,
+    queue: Annotated[str, typer.Option("--queue", metavar="URL", help=QUEUE_HELP)],
+    foreign: ForeignObjects,
+    idle: Idle = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON document a line, for each event.")
+    ] = False,
+) -> None:
+    """Tell of each result and failure once, as a queue hears of it from the bucket.
+
+    Until it is interrupted, or for as long as --idle says. An event whose line was written is
+    acknowledged.
+    """
+    settings = read_settings(where)
+    bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
+    for event in followed(queue, bucket, home=settings.home, idle_seconds=idle):
+        answers.say(
+            json.dumps(answers.event_document(event)) if as_json else answers.event_line(event)
+        )
+        sys.stdout.flush()
 
 
 ReportPage = Annotated[

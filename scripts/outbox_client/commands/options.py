@@ -46,10 +46,10 @@ def known_jobs(incomplete: str) -> list[str]:
     return sorted(job for job in jobs if job.startswith(incomplete) and job.isprintable())
 
 
-def _unicode(job: str) -> str:
+def _unicode(job: str | None) -> str | None:
     """Raises InvalidInputError for bytes of the command line that are not UTF-8."""
     try:
-        job.encode()
+        (job or "").encode()
     except UnicodeEncodeError as error:
         raise InvalidInputError("JOB", "is not UTF-8, as names of jobs are") from error
     return job
@@ -64,6 +64,17 @@ JobName = Annotated[
 Items = Annotated[
     list[str] | None, typer.Argument(metavar="[ITEM]...", help="All of them by default.")
 ]
+OptionalJob = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[JOB]", help="The job's name.", autocompletion=known_jobs, callback=_unicode
+    ),
+]
+QUEUE_HELP = (
+    "Of the bucket's events: sqs://name, sqs://account/name?region=… or"
+    " pubsub://project/subscription."
+)
+QueueUrl = Annotated[str | None, typer.Option("--queue", metavar="URL", help=QUEUE_HELP)]
 Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait for results.")]
 Target = Annotated[Path, typer.Option("--to", help="The directory the results go into.")]
 Json = Annotated[

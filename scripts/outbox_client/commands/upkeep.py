@@ -51,7 +51,12 @@ class WorkloadOptions:
 @command(app, "policy")
 def policy(
     where: RegionOverrides,
-    purpose: Annotated[Purpose, typer.Option("--for", help="Whose rights, or which rules.")],
+    purpose: Annotated[
+        Purpose,
+        typer.Option(
+            "--for", metavar="WHOM", help=f"Whose rights, or which rules: {', '.join(Purpose)}."
+        ),
+    ],
     trusted: WorkloadOptions,
     principal: Annotated[
         str | None, typer.Option(help="Who gets a GCS role; for trust, the AWS account's id.")
@@ -69,6 +74,13 @@ def policy(
     results_days: Annotated[
         int | None, typer.Option(min=1, help="Lifecycle: results go after so many days.")
     ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="For the bucket's events: sqs://account/name?region=… or pubsub://project/name.",
+        ),
+    ] = None,
 ) -> None:
     """Print the least that a side needs, as JSON in the form of the bucket's cloud."""
     settings = read_settings(where)
@@ -82,7 +94,12 @@ def policy(
         results_days=results_days,
     )
     document = policy_for(
-        purpose, root, workload=Workload(**asdict(trusted)), principal=principal, deployed=deployed
+        purpose,
+        root,
+        workload=Workload(**asdict(trusted)),
+        principal=principal,
+        deployed=deployed,
+        queue=queue,
     )
     answers.say(answers.json_text(document))
     if root.scheme == "gs" and purpose in {Purpose.WRITER, Purpose.CLIENT}:

@@ -1,7 +1,7 @@
 """Bringing a job's results here: verified, complete, never half a file under its name."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -51,6 +51,31 @@ class Listed:
             total=len(known),
             is_result=lambda key: manifest_key(key) in known,
         )
+
+    @classmethod
+    def of_keys(cls, bucket: Bucket, keys: Iterable[str]) -> Self:
+        """Some of the job's, each once; how many is not known before the last."""
+        return cls(
+            found=(
+                StoredObject(key=manifest_key(key), size=0, modified_at=_NO_TIME)
+                for key in _each_once(keys)
+            ),
+            total=0,
+            is_result=_is_result(bucket),
+        )
+
+
+def _each_once(keys: Iterable[str]) -> Iterator[str]:
+    met = set[int]()  # hashes: one in 2**60 is taken for another
+    for key in keys:
+        if hash(key) not in met:
+            met.add(hash(key))
+            yield key
+
+
+def _is_result(bucket: Bucket) -> Callable[[str], bool]:
+    """Asked of the folders in items' names, which are few."""
+    return lru_cache(_KNOWN_FOLDERS)(lambda key: bucket.exists(manifest_key(key)))
 
 
 def fetch(
@@ -110,8 +135,7 @@ def _listed(bucket: Bucket, prefix: str) -> Listed:
     return Listed(
         found=listed_manifests(bucket, prefix),
         total=0,
-        # Asked of the folders in items' names, which are few.
-        is_result=lru_cache(_KNOWN_FOLDERS)(lambda key: bucket.exists(manifest_key(key))),
+        is_result=_is_result(bucket),
     )
 
 

@@ -1,12 +1,13 @@
 """Adding a job's results to Parquet files: each once, also when several do it at a time."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import ManifestError
 from truss_outbox.contract.keys import manifest_key
 
@@ -53,10 +54,14 @@ def read_row(bucket: Bucket, job: str, found: StoredObject) -> Task[Row | Unfit 
     manifest = yield from reading_listed(bucket, found)
     if manifest is None or manifest.job != job:
         return None
+    return row_of(manifest, size=found.size)
+
+
+def row_of(manifest: Manifest, *, size: int) -> Row | Unfit:
     try:
-        return Row(values=index_format.row(manifest), size=found.size)
+        return Row(values=index_format.row(manifest), size=size)
     except ManifestError as error:
-        return Unfit.of(found.key, error)
+        return Unfit.of(manifest_key(manifest.key), error)
 
 
 PART_BYTES = 32 << 20
@@ -157,13 +162,32 @@ def index(
     kept below `home`, if one is given, and need not be read again. Raises StoreError,
     DamagedIndexError among them.
     """
+
+    def found(known: KnownManifests) -> Iterator[Row | Unfit | None]:
+        listed = new_manifests(bucket, naming.prefix(job), known)
+        return bucket.in_steps(map(partial(read_row, bucket, job), listed))
+
+    return index_found(job, found, bucket=bucket, home=home, part_rows=part_rows)
+
+
+def index_found(
+    job: str,
+    found: Callable[[KnownManifests], Iterable[Row | Unfit | None]],
+    *,
+    bucket: Bucket,
+    home: Path | None = None,
+    part_rows: int = PART_ROWS,
+) -> IndexReport:
+    """As `index`, with the rows that `found` gives, also twice, of manifests that are not known.
+
+    Those that the index has by now are left out.
+    """
     parts = IndexParts.of(bucket, job)
 
     def build(known: KnownManifests) -> IndexReport:
         indexer = _Indexer(parts, known, job=job, part_rows=part_rows)
         indexer.catch_up()
-        listed = new_manifests(bucket, naming.prefix(job), known)
-        for one in bucket.in_steps(map(partial(read_row, bucket, job), listed)):
+        for one in found(known):
             indexer.take(one)
         indexer.finish()
         return indexer.report

@@ -19,7 +19,7 @@ _HELD_OF_A_SPAN = 1_000
 def new_manifests(bucket: Bucket, prefix: str, known: KnownManifests) -> Iterator[StoredObject]:
     """What may be a manifest below `manifests/<prefix>` and is not known, each once.
 
-    This is where a queue of the bucket's events would be asked instead. A listing costs a call for
+    A listing costs a call for
     a thousand manifests; many are made at the same time where the bucket lists in order. Raises
     StoreError, and sqlite3.Error.
     """

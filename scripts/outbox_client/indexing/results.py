@@ -22,6 +22,7 @@ from .build import index
 from .jobs import jobs_there
 from .parts import IndexParts
 from .position import Position, rows_after
+from .told import index_told
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def results(
     *,
     since: str | None = None,
     refresh: bool = True,
+    queue: str | None = None,
     key_template: str = DEFAULT_TEMPLATE,
     home: Path | None = None,
     **connection: Unpack[Connection],
@@ -61,7 +63,9 @@ def results(
     where keys begin with a folder for each job, as they do by default.
 
     With `refresh` the index is brought up to date first, which needs the right to create below
-    `index/`; without it, results come that somebody else has indexed. What this machine knows of
+    `index/`; without it, results come that somebody else has indexed. It takes what is new from a
+    `queue` of the bucket's events, where one is named as in `events`, and lists nothing: then a
+    result comes once the queue has told of it. What this machine knows of
     the index is kept below `home`, by default where the commands keep it. What is in the bucket and
     not Outbox's is passed over, and named in the log. Raises InvalidInputError for a cursor of
     another index, StoreError, and ConfigurationError.
@@ -70,14 +74,13 @@ def results(
     positions = _parsed(since, is_of_one_job=job is not None)
     bucket = open_bucket(root, **connection)
     naming = Naming(template=KeyTemplate.parse(key_template))
+    place = home or state_directory(os.environ)
+    if queue is not None:
+        for _ in index_told(queue, bucket=bucket, home=place):
+            pass
     jobs = jobs_there(bucket, naming.template) if job is None else {short_segment(job): job}
-    if refresh:
-        refreshed = partial(
-            index,
-            bucket=bucket,
-            naming=naming,
-            home=home or state_directory(os.environ),
-        )
+    if refresh and queue is None:
+        refreshed = partial(index, bucket=bucket, naming=naming, home=place)
         for _ in in_threads(refreshed, jobs.values(), workers=min(_JOBS_AT_ONCE, len(jobs) or 1)):
             pass
     for one in bucket.foreign:

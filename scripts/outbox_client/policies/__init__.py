@@ -6,7 +6,8 @@ from typing import Any
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
 
-from . import aws, gcs
+from ..queues.address import QueueAddress
+from . import aws, events, gcs
 from .deployed import PLAIN, Deployed
 from .role import RIGHTS, Purpose
 from .workload import ANY_WORKLOAD, Workload
@@ -25,16 +26,20 @@ def policy(
     workload: Workload = ANY_WORKLOAD,
     principal: str | None = None,
     deployed: Deployed = PLAIN,
+    queue: str | None = None,
 ) -> dict[str, Any]:
     """The document in the form the root's cloud takes it.
 
     `principal`: on GCS, the member who gets the role; on AWS, the account id in which the trust's
-    identity provider lives. Raises ConfigurationError, which names the option.
+    identity provider lives. `queue`: where the bucket's events go, as `queues.address` writes it.
+    Raises ConfigurationError, which names the option.
     """
     for setting, place in (("root", root), *(("input_root", one) for one in deployed.input_roots)):
         _check_place(setting, place)
     if any(place.scheme != root.scheme for place in deployed.input_roots):
         raise ConfigurationError("input_root", f"must be {root.scheme}://…, as the root is")
+    if purpose in _OF_EVENTS:
+        return _of_events(purpose, root, deployed, queue=queue, member=principal)
     if root.scheme == "gs":
         return _on_gcs(purpose, root, workload, deployed, member=principal)
     match purpose:
@@ -80,6 +85,42 @@ def _on_gcs(
         case role:
             who = _required(member, "serviceAccount:… or principalSet:…, who gets the role")
             return gcs.role_bindings(role, root, deployed, member=who)
+
+
+_OF_EVENTS = {Purpose.EVENTS, Purpose.EVENT_RULE, Purpose.QUEUE, Purpose.FOLLOWER}
+
+
+def _of_events(
+    purpose: Purpose, root: Root, deployed: Deployed, *, queue: str | None, member: str | None
+) -> dict[str, Any]:
+    address = events.queue_of(root, queue)
+    if address.kind == "pubsub":
+        return _of_pubsub(purpose, root, address, member=member)
+    match purpose:
+        case Purpose.EVENTS:
+            return events.on_aws(root, address, deployed)
+        case Purpose.EVENT_RULE:
+            return events.event_rule(root, address, deployed)
+        case Purpose.QUEUE:
+            return events.queue_policy(root, address, deployed)
+        case _:
+            return events.follower_policy(address, deployed)
+
+
+def _of_pubsub(
+    purpose: Purpose, root: Root, queue: QueueAddress, *, member: str | None
+) -> dict[str, Any]:
+    match purpose:
+        case Purpose.EVENTS:
+            return events.on_gcs(root, queue)
+        case Purpose.EVENT_RULE:
+            raise ConfigurationError("for", "GCS tells Pub/Sub without a rule: --for events")
+        case Purpose.QUEUE:
+            sender = "serviceAccount:service-NUMBER@gs-project-accounts.iam.gserviceaccount.com"
+            return events.bindings("roles/pubsub.publisher", _required(member, sender))
+        case _:
+            who = _required(member, "serviceAccount:…, who follows the subscription")
+            return events.bindings("roles/pubsub.subscriber", who)
 
 
 def _required(principal: str | None, what: str) -> str:

@@ -13,7 +13,8 @@ class Purpose(StrEnum):
     deletes results.
 
     Or the right to read a further root's files; the bucket's own rules, who may become the writer,
-    when objects go.
+    when objects go. Or how the bucket tells a queue of results, directly or by a rule of
+    EventBridge's, who may send to the queue, and who follows it.
     """
 
     WRITER = "writer"
@@ -25,6 +26,10 @@ class Purpose(StrEnum):
     BUCKET = "bucket"
     TRUST = "trust"
     LIFECYCLE = "lifecycle"
+    EVENTS = "events"
+    EVENT_RULE = "event-rule"
+    QUEUE = "queue"
+    FOLLOWER = "follower"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,11 @@
 """Fetching a part of a job, and laying it out otherwise."""
 
-import pytest
+import json
 
+import pytest
+from typer.testing import CliRunner
+
+from outbox_client.commands.app import app
 from outbox_client.fetching.fetch import Listed
 from outbox_client.fetching.layout import FLAT, Layout, Selection
 from tests.outbox_client.results import Results, files_below
@@ -124,3 +128,45 @@ def test_the_manifests_to_fetch_may_be_given(results, tmp_path):
     listed = Listed.of(["manifests/job=J/b.pdf.json"])
     report = results.fetch(tmp_path / "out", listed=listed)
     assert [one.item for one in report.results] == ["b.pdf"]
+
+
+@pytest.fixture
+def fetch_keys(results, tmp_path):
+    """The command, with these lines in the file of keys."""
+
+    def fetch_keys(lines, **options):
+        file = tmp_path / "keys.txt"
+        file.write_bytes(lines)
+        words = ["fetch", "J", "--to", str(tmp_path / "out"), "--keys-from", str(file), "--json"]
+        environment = {"OUTBOX_ROOT": results.root, "OUTBOX_HOME": str(tmp_path / "home")}
+        return CliRunner().invoke(app, words, env=environment, **options)
+
+    return fetch_keys
+
+
+def test_only_the_results_of_the_keys_come_each_once(fetch_keys, results, tmp_path):
+    done = fetch_keys(b"job=J/b.pdf\n\njob=J/b.pdf\r\n")
+    assert done.exit_code == 0, done.output
+    assert [one["item"] for one in json.loads(done.stdout)["results"]] == ["b.pdf"]
+    assert {name.split("/")[0] for name in files_below(tmp_path / "out")} == {"b.pdf"}
+    # A folder is called as it is where all come.
+    fetch_keys(b"job=J/scans%2Fa.pdf\n")
+    assert (tmp_path / "out" / "scans" / "a.pdf" / "text.txt").exists()
+
+
+def test_a_key_without_a_result_is_told_and_the_others_come(fetch_keys):
+    done = fetch_keys(b"job=J/none\njob=J/b.pdf\nno key/../\n")
+    assert done.exit_code == 1
+    found = {one["key"]: one["code"] for one in json.loads(done.stdout)["results"]}
+    assert found == {"job=J/none": "NOT_FOUND", "job=J/b.pdf": None, "no key/../": "UNSAFE_PATH"}
+
+
+def test_a_file_of_keys_that_cannot_be_read_is_refused(fetch_keys, results, tmp_path):
+    refused = fetch_keys(b"\xff\xfe")
+    assert (refused.exit_code, "not UTF-8" in refused.output) == (2, True)
+    environment = {"OUTBOX_ROOT": results.root}
+    words = ["fetch", "J", "--to", str(tmp_path / "out"), "--keys-from"]
+    missing = CliRunner().invoke(app, [*words, str(tmp_path / "none")], env=environment)
+    assert (missing.exit_code, "cannot be read" in missing.output) == (2, True)
+    stdin = CliRunner().invoke(app, [*words, "-"], env=environment, input="job=J/b.pdf\n")
+    assert stdin.exit_code == 0, stdin.output

@@ -451,6 +451,7 @@ LINTED = {
     "client": (Purpose.CLIENT, {"deployed": Deployed(input_roots=(Root.parse("s3://a/s"),))}),
     "sweeper": (Purpose.SWEEPER, {}),
     "inputs": (Purpose.INPUTS, {}),
+    "follower": (Purpose.FOLLOWER, {"queue": "sqs://123456789012/q?region=eu-central-1"}),
 }
 
 

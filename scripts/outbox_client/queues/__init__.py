@@ -1,0 +1,1 @@
+"""Queues that a bucket's notifications go to: what was committed is heard of, not looked for."""
