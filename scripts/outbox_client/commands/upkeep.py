@@ -48,6 +48,22 @@ class WorkloadOptions:
     environment: str | None = option(None, "Trust: the model's environment; else any.")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UseOptions:
+    """How the bucket is used, beside what config.yaml says."""
+
+    kms_key: str | None = option(
+        None, "ARN of the key S3 encrypts with, for s3_kms_key_id.", "--kms-key"
+    )
+    tags: bool = option(False, "The model sets object tags, as with s3_tags.", "--tags")
+    results_days: int | None = option(
+        None, "Lifecycle: results go after so many days.", "--results-days", min=1
+    )
+
+
+_AS_CONFIGURED = UseOptions()
+
+
 @command(app, "policy")
 def policy(
     where: RegionOverrides,
@@ -61,18 +77,10 @@ def policy(
     principal: Annotated[
         str | None, typer.Option(help="Who gets a GCS role; for trust, the AWS account's id.")
     ] = None,
-    kms_key: Annotated[
-        str | None, typer.Option(help="ARN of the key S3 encrypts with, for s3_kms_key_id.")
-    ] = None,
-    tags: Annotated[
-        bool, typer.Option("--tags", help="The model sets object tags, as with s3_tags.")
-    ] = False,
+    use: UseOptions = _AS_CONFIGURED,
     input_root: Annotated[
         list[str] | None,
         typer.Option(help="Beside input_roots; the model reads there. Repeatable."),
-    ] = None,
-    results_days: Annotated[
-        int | None, typer.Option(min=1, help="Lifecycle: results go after so many days.")
     ] = None,
     queue: Annotated[
         str | None,
@@ -87,11 +95,11 @@ def policy(
     root = Root.parse(settings.require_root())
     further = [Root.parse(place, setting="input_root") for place in input_root or ()]
     deployed = Deployed(
-        kms_key=kms_key or settings.kms_key,
-        tags=tags or settings.sets_tags,
+        kms_key=use.kms_key or settings.kms_key,
+        tags=use.tags or settings.sets_tags,
         input_roots=tuple(dict.fromkeys((*map(Root.parse, settings.input_roots), *further))),
         region=settings.region,
-        results_days=results_days,
+        results_days=use.results_days,
     )
     document = policy_for(
         purpose,
