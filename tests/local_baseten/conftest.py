@@ -22,10 +22,10 @@ from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.group_commit import GroupCommit
 from local_baseten.request_queue.request import AsyncRequest, RetryPolicy
 from local_baseten.request_queue.requests import RequestQueue
+from local_baseten.request_queue.slots import Slots
 from local_baseten.running import LocalBaseten, running_locally
 from local_baseten.settings import ServiceSettings
 from local_baseten.trusses.client import ModelClient
-from local_baseten.trusses.slots import Slots
 from tests.local_baseten.caller import Caller, calling
 from truss_outbox.stores import ObjectStore
 from truss_outbox.stores.memory import MemoryStore

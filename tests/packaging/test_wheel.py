@@ -155,7 +155,7 @@ def test_its_metadata_name_no_dependency_of_the_ocr(wheel):
     core = {line.partition(">")[0] for line in lines if "extra ==" not in line}
     assert core == {"pydantic"}
     extras = set(fields.get_all("Provides-Extra"))
-    assert extras == {"s3", "gcs", "client", "local", "webhooks"}
+    assert extras == {"s3", "gcs", "pubsub", "client", "local", "webhooks", "ray", "spark"}
     assert not [line for line in lines if "==" in line.partition(";")[0]]
     assert fields["Requires-Python"] == ">=3.11"
 

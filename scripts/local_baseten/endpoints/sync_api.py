@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..request_queue.outcome import LOST, TOO_LONG
+from ..request_queue.slots import ModelServer, Slots
 from ..settings import SYNC_SECONDS
 from ..trusses.client import (
     Answer,
@@ -18,7 +19,6 @@ from ..trusses.client import (
     ModelLostError,
     ModelRefusedError,
 )
-from ..trusses.slots import ModelServer, Slots
 from .answers import ApiError
 
 READY_SECONDS = 60.0

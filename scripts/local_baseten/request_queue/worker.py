@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from ..settings import RUN_SECONDS
 from ..trusses.client import ModelCall, ModelCaller, ModelLostError, ModelRefusedError
-from ..trusses.slots import ModelServer, Slots
 from .claim_loop import ClaimLoop
 from .group_commit import GroupCommit
 from .outcome import CONNECTION_LOST, TIMED_OUT, Outcome, outcome_of
 from .request import AsyncRequest
 from .requests import RequestQueue
+from .slots import ModelServer, Slots
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..request_queue.slots import Slots
 from ..settings import ServiceSettings
 from .client import ModelClient
 from .layout import TrussLayout
 from .server import TrussServer
-from .slots import Slots
 
 logger = logging.getLogger(__name__)
 

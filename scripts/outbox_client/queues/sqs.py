@@ -35,7 +35,7 @@ _TRIES = 2
 _MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 _RIGHTS = (
     "grant sqs:GetQueueUrl, sqs:ReceiveMessage, sqs:DeleteMessage and"
-    " sqs:ChangeMessageVisibility on the queue (outbox policy --for queue)"
+    " sqs:ChangeMessageVisibility on the queue (outbox policy --for follower)"
 )
 
 

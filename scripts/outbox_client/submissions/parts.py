@@ -145,7 +145,7 @@ class PartLines:
         self.sent = 0
         self.plans = 0
         """How many rows said what an item is."""
-        self._seen = set[tuple[str, int]]()
+        self._told = dict[tuple[str, int], str]()
         self._size = 0
 
     @property
@@ -159,18 +159,21 @@ class PartLines:
                 return
             self.until = row["number"]
             self.plans += row["is_plan"]
-            # The row says what is so now: of two about one item, one is enough.
-            about = row["item"], row["is_plan"]
-            if about not in self._seen:
-                self._seen.add(about)
-                self._add(row)
+            self._add(row)
 
     def _add(self, row: sqlite3.Row) -> None:
         line = self._planned(row) if row["is_plan"] else _request(row)
-        if line is not None:
-            self.written.append(json.dumps(line, separators=(",", ":")))
-            self._size += len(self.written[-1])
-            self.sent += "request_id" in line and line["request_id"] is not None
+        if line is None:
+            return
+        # A row says what is so when it is read: two about one item mostly say the same.
+        about, text = (row["item"], row["is_plan"]), json.dumps(line, separators=(",", ":"))
+        if self._told.get(about) == text:
+            return
+        is_first = about not in self._told
+        self._told[about] = text
+        self.written.append(text)
+        self._size += len(text)
+        self.sent += is_first and "request_id" in line and line["request_id"] is not None
 
     def _planned(self, row: sqlite3.Row) -> dict[str, Any]:
         inputs = row["inputs"]

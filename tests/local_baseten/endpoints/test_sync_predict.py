@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from local_baseten.endpoints import answers
 from local_baseten.endpoints.sync_api import SyncPredict
+from local_baseten.request_queue.slots import Slots
 from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
-from local_baseten.trusses.slots import Slots
 
 
 @dataclass(eq=False)

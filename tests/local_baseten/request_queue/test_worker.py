@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from local_baseten.request_queue.group_commit import GroupCommit
 from local_baseten.request_queue.request import AsyncRequest, RetryPolicy, Status
 from local_baseten.request_queue.requests import RequestQueue
+from local_baseten.request_queue.slots import Slots
 from local_baseten.request_queue.worker import Worker
 from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
-from local_baseten.trusses.slots import Slots
 
 UNFINISHED = {Status.QUEUED, Status.IN_PROGRESS}
 

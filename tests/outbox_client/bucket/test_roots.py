@@ -33,8 +33,10 @@ BAD = {
 }
 ARGUMENTS = {
     "cancel": ["J"],
+    "delete": ["J"],
     "doctor": [],
     "fetch": ["J", "--to", "out"],
+    "follow": ["--queue", "sqs://name"],
     "index": ["J"],
     "policy": ["--for", "reader"],
     "presign": ["J"],

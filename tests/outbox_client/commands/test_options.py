@@ -45,7 +45,7 @@ LINES = {
 
 
 def test_no_command_that_reads_settings_is_left_out():
-    assert HOMES.keys() - LINES.keys() == {"add", "new", "serve", "webhook"}
+    assert HOMES.keys() - LINES.keys() == {"add", "follow", "new", "serve", "webhook"}
 
 
 @pytest.mark.parametrize("name", LINES)

@@ -37,8 +37,10 @@ def answering(status, code):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def opened(address):
 @pytest.mark.parametrize(
     ("status", "code", "error", "said"),
     [
-        (403, "AccessDeniedException", AccessDeniedError, "sqs:ReceiveMessage.*--for queue"),
+        (403, "AccessDeniedException", AccessDeniedError, "sqs:ReceiveMessage.*--for follower"),
         (503, "ServiceUnavailable", StoreUnavailableError, "503"),
         (400, "ThrottlingException", StoreUnavailableError, "Throttling"),
         (400, "InvalidAddress", StoreError, "GetQueueUrl was refused: InvalidAddress"),

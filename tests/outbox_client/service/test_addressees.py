@@ -188,6 +188,7 @@ def rows(path, count):
     return path
 
 
+@pytest.mark.slow
 def test_more_than_a_hundred_items_go_after_single_requests_unless_somebody_says_else(
     outbox, job, service, tmp_path
 ):

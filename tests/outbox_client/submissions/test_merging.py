@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import tempfile
 from pathlib import Path
 
@@ -144,3 +145,23 @@ def test_a_later_part_about_what_is_known_changes_nothing_that_has_ended():
         first.sync()
         assert first.known() == second.known() == third.known()
         assert first.known()["a"][1:] == (State.FAILED, "FAILED")
+
+
+def test_what_is_staged_while_a_part_is_being_made_is_told_in_it(tmp_path, monkeypatch):
+    bucket = Bucket(MemoryStore(), root=ROOT)
+    with Journal.opened(tmp_path, job="j", root=ROOT, create=True) as journal:
+        machine = Machine(journal, bucket, itertools.count(1))
+        machine.plan("a")
+        publication = journal.publication
+        unpublished, staged = publication.unpublished, '{"document":{"input":"inputs/ab"}}'
+
+        def staged_behind(**after):
+            rows = unpublished(**after)
+            publication.record_staged("a", staged)
+            return rows
+
+        monkeypatch.setattr(publication, "unpublished", staged_behind)
+        Publisher(journal, bucket, planned=1, clock=machine.clock).write_first()
+    (part,) = bucket.objects("submissions/")
+    *_, last = bucket.get(part.key).splitlines()
+    assert json.loads(last)["inputs"] == json.loads(staged)

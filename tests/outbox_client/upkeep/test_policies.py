@@ -234,6 +234,7 @@ def test_the_sweeper_needs_every_action_of_its_policy(user, bucket, reading_as, 
             assert action != "s3:DeleteObject"
 
 
+@pytest.mark.slow
 def test_the_deleter_needs_every_action_of_its_policy(user, bucket, reading_as, service, root):
     told = "submissions/job=j/000000000000-000000.jsonl"
     header = {"schema": "outbox.submissions/v1", "job": "j", "ended": True, "batches": []}

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from local_baseten.trusses.slots import Slots
+from local_baseten.request_queue.slots import Slots
 
 
 @dataclass(eq=False)
