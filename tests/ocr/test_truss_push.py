@@ -61,8 +61,9 @@ def linked(directory: Path, _: Path, needed: Dependencies) -> Path:
     return linked_environment(directory, needed.requirements)
 
 
-@pytest.mark.parametrize("environment", [linked, pytest.param(installed, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("environment", [linked, installed])
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_the_upload_runs_in_an_environment_of_its_own_requirements(
     environment, uploaded, card, card_lines, tmp_path
 ):

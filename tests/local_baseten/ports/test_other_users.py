@@ -58,6 +58,7 @@ def open_to_others(*paths: Path) -> list[Path]:
     return [path for path in paths if path.stat().st_mode & 0o077]
 
 
+@pytest.mark.slow
 def test_what_the_bucket_listens_on_gives_and_takes_nothing(seaweedfs):
     with seaweedfs.client() as client:
         client.put_object(Bucket="outbox", Key=KEPT, Body=CONTENT)

@@ -171,6 +171,7 @@ def test_its_child_ends_with_the_program_that_started_it(tmp_path: Path):
         until_gone(processes)
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_load_is_said_once_and_tried_again(tmp_path: Path):
     with (
         pytest.raises(NotRunningError, match="ValueError: the weights are missing"),

@@ -110,6 +110,7 @@ def test_words_lie_where_the_page_is_inked(minutes):
         assert ink[-1] > 0.65 * width - 4
 
 
+@pytest.mark.slow
 def test_a_chinese_line_has_a_word_for_each_character(example):
     line = example("notice-zh.png").pages()[0]["lines"][0]
     assert [word["text"] for word in line["words"]] == list("社区图书馆开放通知")
@@ -174,9 +175,11 @@ def test_the_searchable_pdf_gives_its_text_back(minutes):
 @pytest.mark.parametrize(
     "name",
     [
-        "notice-zh.png",
         "rechnung.pdf",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("notice-ja.png", "lettre.webp")),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("notice-zh.png", "notice-ja.png", "lettre.webp")
+        ),
     ],
 )
 def test_the_searchable_pdf_gives_every_script_back(example, name):
