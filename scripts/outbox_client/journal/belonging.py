@@ -129,7 +129,8 @@ def elsewhere_text(buckets: Sequence[str]) -> str:
 
 
 def jobs_there(job: str, names: Collection[str]) -> str:
-    """`; did you mean 'march'?` where a name is near, else some of them all."""
+    """`; did you mean 'march'?` where another name is near, else some of them all."""
+    names = set(names) - {job}
     if near := difflib.get_close_matches(job, names, n=_NEAR):
         return f"; did you mean {' or '.join(map(repr, near))}?"
     shown = ", ".join(map(repr, sorted(names)[:_SHOWN])) or "none"

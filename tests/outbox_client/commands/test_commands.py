@@ -143,6 +143,8 @@ def test_what_finds_nothing_says_why(outbox, documents, job, service, tmp_path, 
     assert "there were some" in said(job, "fetch")
     fetched = json.loads(outbox("fetch", job, "--to", tmp_path / "out", "--json").stdout)
     assert "there were some" in fetched["reason"]
+    # A server may list the folder of what has gone.
+    assert said(job, "fetch", OUTBOX_HOME=str(tmp_path / "new")).endswith("; jobs there: none")
 
 
 def test_what_has_nothing_to_send_or_to_cancel_says_why(outbox, documents, job):
