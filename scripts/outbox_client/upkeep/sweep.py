@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
 from truss_outbox.contract.errors import (
     AccessDeniedError,
@@ -26,9 +25,6 @@ from ..bucket.native import DELETED_AT_ONCE
 from ..bucket.records import MANIFESTS, listed_artifacts, listed_probes, owners, read_manifest
 from .found import Kept, Orphan, Swept, Undeleted
 from .uploads import Uploads
-
-if TYPE_CHECKING:
-    pass
 
 HELD = "the bucket does not allow it: it is locked or retained, or the right to delete is missing"
 

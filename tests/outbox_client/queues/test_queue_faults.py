@@ -1,15 +1,14 @@
 """What goes wrong with a queue is told by what mends it."""
 
 import contextlib
-import http.server
 import json
 import sys
-import threading
 
 import pytest
 
 from outbox_client.queues.protocol import open_queue
 from tests.outbox_client.queues.rigs import PROJECT
+from tests.web_pages import web_pages
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     ConfigurationError,
@@ -21,26 +20,11 @@ from truss_outbox.contract.errors import (
 @contextlib.contextmanager
 def answering(status, code):
     """An SQS that has one answer."""
-    body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": "secret words"}).encode()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(status)
-            self.send_header("content-type", "application/x-amz-json-1.0")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    said = {"__type": f"com.amazonaws.sqs#{code}", "message": "secret words"}
+    with web_pages() as pages:
+        pages.status, pages.content_type = status, "application/x-amz-json-1.0"
+        pages.body = json.dumps(said).encode()
+        yield pages.url
 
 
 @pytest.fixture
