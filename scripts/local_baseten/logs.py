@@ -35,7 +35,12 @@ class LineFormatter(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Our own events and the model's; of the libraries, only warnings."""
+    """Our own events and the model's; of the libraries, only warnings.
+
+    What no line shows is not looked up for each: docs.python.org/3/howto/logging.html#optimization
+    """
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

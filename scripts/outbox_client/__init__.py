@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import opening as opening
     from .bucket.naming import Naming as Naming
+    from .deleting.delete import delete as delete
+    from .deleting.deletion import Deletion as Deletion
+    from .deleting.deletion import Scope as Scope
     from .engines.indexing import WorkerEngine as WorkerEngine
     from .engines.indexing import index_by as index_by
     from .engines.indexing import index_range as index_range
@@ -57,6 +60,8 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "bucket.naming": ("Naming",),
+    "deleting.delete": ("delete",),
+    "deleting.deletion": ("Deletion", "Scope"),
     "engines.indexing": ("WorkerEngine", "index_by", "index_range"),
     "engines.ranges": ("KeyRange", "ranges"),
     "engines.reading": ("read_rows", "read_table", "verify"),

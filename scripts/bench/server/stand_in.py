@@ -1,21 +1,25 @@
 """What the stand-in's queue costs: requests through it, against its Truss server asked directly.
 
-The inference does nothing, and one client with `IN_FLIGHT` calls at once drives both in turn.
+The inference does nothing, and one client with `IN_FLIGHT` calls at once drives both in turn. It is
+the stand-in's own: a general one takes as much of two processors as the stand-in does.
 """
 
 import asyncio
 import contextlib
+import http
+import json
 import statistics
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import aiohttp
 
 from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.request import Status
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.running import LocalBaseten, running_locally
+from local_baseten.trusses.connections import Connections
 
 from ..measuring import verdict
 
@@ -57,52 +61,58 @@ def measure() -> str:
         return _report(rates, _idle_seconds(state))
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    headers: Mapping[str, str]
+    connections: Connections = field(default_factory=Connections)
+
+    async def call(self, method: str, url: str, body: bytes = b"") -> bytes:
+        answer = await self.connections.request(method, url, headers=self.headers, body=body)
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise SystemExit(f"{url} answered {answer.status}")
+        return answer.body
+
+    async def post(self, url: str, body: bytes, count: int) -> None:
+        numbers = iter(range(count))
+
+        async def post_on() -> None:
+            for _ in numbers:
+                await self.call("POST", url, body)
+
+        await asyncio.gather(*(post_on() for _ in range(IN_FLIGHT)))
+
+
 async def _drive(local: LocalBaseten) -> list[tuple[float, float]]:
     """Requests per second directly and through the queue, by round; then idle requests."""
     running = local.processes()
-    headers = {
-        "authorization": f"Api-Key {local.api_key}",
-        "content-type": "application/json",
-        **running.model_headers,
-    }
-    async with aiohttp.ClientSession(headers=headers) as client:
-        model_url = f"{running.model_url}/v1/models/model:predict"
-        await _send(client, model_url, b"{}", REQUESTS // 10)
-        await _through_queue(client, local, REQUESTS // 10)
-        rates = []
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            await _send(client, model_url, b"{}", REQUESTS)
-            middle = time.perf_counter()
-            await _through_queue(client, local, REQUESTS)
-            end = time.perf_counter()
-            rates.append((REQUESTS / (middle - start), REQUESTS / (end - middle)))
-        for _ in range(IDLE_REQUESTS):
-            await _through_queue(client, local, 1)
-        return rates
+    key = {"authorization": f"Api-Key {local.api_key}", "content-type": "application/json"}
+    client = _Client({**key, **running.model_headers})
+    model_url = f"{running.model_url}/v1/models/model:predict"
+    await client.post(model_url, b"{}", REQUESTS // 10)
+    await _through_queue(client, local, REQUESTS // 10)
+    rates = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        await client.post(model_url, b"{}", REQUESTS)
+        middle = time.perf_counter()
+        await _through_queue(client, local, REQUESTS)
+        end = time.perf_counter()
+        rates.append((REQUESTS / (middle - start), REQUESTS / (end - middle)))
+    for _ in range(IDLE_REQUESTS):
+        await _through_queue(client, local, 1)
+    client.connections.close()
+    return rates
 
 
-async def _through_queue(client: aiohttp.ClientSession, local: LocalBaseten, count: int) -> None:
+async def _through_queue(client: _Client, local: LocalBaseten, count: int) -> None:
     """Until the last one has ended."""
     url = f"{local.base_url}/production"
-    await _send(client, f"{url}/async_predict", b'{"model_input": {}}', count)
+    await client.post(f"{url}/async_predict", b'{"model_input": {}}', count)
     while True:
-        async with client.get(f"{url}/async_queue_status") as answer:
-            counts = await answer.json()
+        counts = json.loads(await client.call("GET", f"{url}/async_queue_status"))
         if not counts["num_queued_requests"] + counts["num_in_progress_requests"]:
             return
-        await asyncio.sleep(0.02)
-
-
-async def _send(client: aiohttp.ClientSession, url: str, body: bytes, count: int) -> None:
-    numbers = iter(range(count))
-
-    async def call() -> None:
-        for _ in numbers:
-            async with client.post(url, data=body, raise_for_status=True) as answer:
-                await answer.read()
-
-    await asyncio.gather(*(call() for _ in range(IN_FLIGHT)))
+        await asyncio.sleep(0.005)
 
 
 def _idle_seconds(state: Path) -> list[float]:

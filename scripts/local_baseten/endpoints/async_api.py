@@ -104,8 +104,7 @@ class AsyncEndpoints:
         return answer({"request_id": answered}, status_code=201, headers=headers)
 
     def _add(self, request: AsyncRequest) -> None:
-        counts = self.queue.counts()
-        waiting = counts[Status.QUEUED] + counts[Status.IN_PROGRESS]
+        waiting = self.queue.count_unfinished()
         if waiting >= self.settings.max_waiting:
             raise ApiError(429, "rate_limited", f"{waiting} requests are queued or running already")
         self.queue.add(request)

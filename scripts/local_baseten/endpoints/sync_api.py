@@ -1,6 +1,7 @@
 """Synchronous predictions: sent straight to the model, before all queued requests."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from ..trusses.client import (
     ModelRefusedError,
 )
 from .answers import ApiError
+
+logger = logging.getLogger(__name__)
 
 READY_SECONDS = 60.0
 """How long a call waits for a model that is not up."""
@@ -63,6 +66,7 @@ class SyncPredict:
             raise ApiError(503, "model_unavailable", LOST) from error
         except TimeoutError as error:
             raise ApiError(504, "timeout", TOO_LONG) from error
+        logger.info("answered", extra={"request_id": request_id, "status": answer.status})
         return Response(
             answer.body,
             status_code=answer.status,

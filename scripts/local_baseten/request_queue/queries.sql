@@ -222,6 +222,9 @@ ORDER BY status_at DESC LIMIT :limit
 -- name: counts
 SELECT status, count FROM counts
 
+-- name: count_unfinished
+SELECT total(count) FROM counts WHERE status IN ('QUEUED', 'IN_PROGRESS')
+
 -- name: claim_delivery
 UPDATE deliveries SET is_running = 1
 WHERE sequence = (

@@ -127,6 +127,12 @@ class RequestQueue:
         counts = dict.fromkeys(Status, 0)
         return counts | {Status(row["status"]): row["count"] for row in self.database.run("counts")}
 
+    def count_unfinished(self) -> int:
+        """How many are QUEUED or IN_PROGRESS."""
+        self._swept()
+        (count,) = self.database.run("count_unfinished").fetchone()
+        return int(count)
+
     def tidy(self) -> bool:
         """Give back a part of what is free in the file, where most of it is; whether it was so."""
         free, pages = self.database.run("free_pages").fetchone()

@@ -51,7 +51,8 @@ _PACKAGES = {
 }
 """What brings a module that is called otherwise, of those that models import most."""
 _LOADING_FAILED = "Exception while loading model"
-_HANDLED = "Handled request: "
+_HANDLED = re.compile(r'"message": "Handled request: [A-Z]+ /v1/\S+ HTTP/[\d.]+ \d{3}"')
+"""Truss's line about an answer; who has called it says so, too."""
 # Truss's own words beside an exception, which say nothing more than it does.
 _FAILED = frozenset({"Internal Server Error (in model/chainlet).", "Model raised HTTPException"})
 _WORDLESS = _FAILED | {"Exception in ASGI application"}
@@ -172,6 +173,10 @@ class ModelLog:
         return self._last_words or f"its server ended with exit code {exit_code}"
 
     def repeat(self, text: str) -> None:
+        if _HANDLED.search(text):
+            if self._told:
+                self._told.discard(str(ModelLine.parse(text).request_id))
+            return
         line = ModelLine.parse(text)
         if line.is_structured:
             self._repeat_event(line)
@@ -212,9 +217,6 @@ class ModelLog:
     def _is_known(self, line: ModelLine) -> bool:
         """Whether it says nothing that was not said: of a start, or of a request that failed."""
         is_told = line.request_id is not None and line.request_id in self._told
-        if is_told and line.message.startswith(_HANDLED):
-            self._told.discard(str(line.request_id))
-            return True
         return line.is_routine or (is_told and line.is_failure)
 
     def _refuse(self, line: ModelLine, problem: Problem, status: str, detail: str) -> None:

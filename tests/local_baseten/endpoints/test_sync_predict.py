@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 from dataclasses import dataclass
 
 import httpx
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from local_baseten.endpoints import answers
 from local_baseten.endpoints.sync_api import SyncPredict
+from local_baseten.logs import LineFormatter
 from local_baseten.request_queue.slots import Slots
 from local_baseten.trusses.client import Answer, ModelLostError, ModelRefusedError
 
@@ -72,8 +74,12 @@ def test_a_call_that_takes_longer_than_it_may_is_504(is_busy):
 
 
 @pytest.mark.parametrize("status", [200, 422, 500, 502])
-def test_what_the_model_answers_comes_as_it_is(status):
+def test_what_the_model_answers_comes_as_it_is_and_is_logged(status, caplog):
+    caplog.set_level(logging.INFO)
     answer = call(Model(Answer(status=status, body=b"\x00 as it is", content_type="image/png")))
 
     assert (answer.status_code, answer.content) == (status, b"\x00 as it is")
     assert answer.headers["content-type"] == "image/png"
+    (line,) = (LineFormatter().format(one) for one in caplog.records if one.msg == "answered")
+    request_id = answer.headers["x-baseten-request-id"]
+    assert line.endswith(f"INFO    answered  request_id={request_id}  status={status}")

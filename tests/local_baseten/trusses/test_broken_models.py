@@ -63,7 +63,7 @@ def truss(directory: Path, model: str | None) -> Path:
 def events(log: Path) -> list[str]:
     """Of what went wrong, line by line: a line that goes on with an event is indented."""
     found = re.split(r"^(?=\d\d:\d\d:\d\d\.)", log.read_text(), flags=re.MULTILINE)
-    wanted = re.compile(r".{13}(ERROR|WARNING)|.*(has run for|tried again|Handled)")
+    wanted = re.compile(r".{13}(ERROR|WARNING)|.*(has run for|tried again|answered)")
     return [line for event in found if wanted.match(event) for line in event.splitlines()]
 
 

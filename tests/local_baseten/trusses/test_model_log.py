@@ -91,7 +91,10 @@ def shown(truss, caplog):
     return shown
 
 
-HANDLED = {"levelname": "INFO", "message": "Handled request: POST /v1/models/model:predict 500"}
+HANDLED = {
+    "levelname": "INFO",
+    "message": "Handled request: POST /v1/models/model:predict HTTP/1.1 500",
+}
 UNWORDED = "Internal Server Error (in model/chainlet)."
 
 
@@ -127,6 +130,11 @@ def test_a_failure_that_our_library_has_told_is_not_told_again_by_truss(shown):
 def test_each_attempt_at_a_request_is_told(shown):
     said = {"message": "Model raised HTTPException", "exc_info": BUSY}
     assert len(shown(said, HANDLED, said, HANDLED)) == 4
+
+
+def test_that_a_request_was_handled_is_for_its_caller_to_say(shown):
+    own = {"levelname": "INFO", "message": "Handled request: mine"}
+    assert shown(HANDLED, own, HANDLED) == ["INFO    model: Handled request: mine  request_id=r"]
 
 
 def test_what_the_author_logs_before_an_error_is_kept(shown):

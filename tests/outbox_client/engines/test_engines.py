@@ -96,7 +96,7 @@ def said(command, environment):
 
 def indexed(bucket, job):
     """The keys in the index, as often as they are in it."""
-    rows = rows_after(IndexParts.of(bucket, job), Position(), columns=["key"])
+    rows = rows_after(IndexParts.of(bucket, job), Position(), columns=["key", "attempt"])
     return [record["key"] for _, record in rows]
 
 
@@ -135,7 +135,7 @@ def test_four_workers_take_a_third_of_the_time_of_one_where_the_bucket_is_far(
     engine, environment, record_property
 ):
     """Each with 2 calls at a time, so that the bucket's distance alone counts, not processors."""
-    count = 1_000
+    count = 3_000
     with running_s3(f"--job=alone={count}", f"--job=together={count}", "--latency=0.02") as s3:
         command = [sys.executable, "-c", SPED, engine, s3.root, s3.endpoint_url]
         output = said([*command, "alone", "together", "2"], environment | s3.environment)
