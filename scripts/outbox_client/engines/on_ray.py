@@ -52,7 +52,7 @@ def _start(address: str | None, workers: int | None) -> None:
 
 
 class RayEngine:
-    """An `WorkerEngine`."""
+    """A `WorkerEngine`."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers

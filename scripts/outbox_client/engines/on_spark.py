@@ -55,7 +55,7 @@ def _started(address: str | None, workers: int | None) -> Any:
 
 
 class SparkEngine:
-    """An `WorkerEngine`. Results come together, at the end: Spark has its own account meanwhile."""
+    """A `WorkerEngine`. Results come together, at the end: Spark has its own account meanwhile."""
 
     def __init__(self, session: Any) -> None:
         self._context = session.sparkContext

@@ -19,9 +19,8 @@ _HELD_OF_A_SPAN = 1_000
 def new_manifests(bucket: Bucket, prefix: str, known: KnownManifests) -> Iterator[StoredObject]:
     """What may be a manifest below `manifests/<prefix>` and is not known, each once.
 
-    A listing costs a call for
-    a thousand manifests; many are made at the same time where the bucket lists in order. Raises
-    StoreError, and sqlite3.Error.
+    A listing costs a call for a thousand manifests; many are made at the same time where the
+    bucket lists in order. Raises StoreError, and sqlite3.Error.
     """
     listing = _Listing(bucket, f"{MANIFESTS}{prefix}", known)
     found = listing.by_spans() if bucket.lists_in_order else listing.whole()
@@ -63,7 +62,7 @@ class _Listing:
         return first, pages
 
     def _new(self, span: Span) -> Iterator[list[StoredObject]]:
-        """ListedPage by page. Raises _OutOfOrderError.
+        """Page by page. Raises _OutOfOrderError.
 
         Its end is a known path. Where every span comes sorted, from its beginning up to its end
         itself, there is no other path in the bucket.

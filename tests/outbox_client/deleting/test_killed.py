@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 
 import pytest
 
+from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.bucket.records import listed_manifests, read_manifest
 from outbox_client.indexing.build import index
@@ -26,10 +28,36 @@ from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.deleting.delete import delete
 from truss_outbox.contract import KeyTemplate
 
-bucket = open_bucket(sys.argv[1])
+root, *endpoint = sys.argv[1:]
+bucket = open_bucket(root, endpoint_url=endpoint[0] if endpoint else None)
 naming = Naming(template=KeyTemplate.parse("job={job}/{item}"))
 delete("a", bucket=bucket, naming=naming, is_dry=False)
 """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A root, and where its bucket is asked; a directory is not asked."""
+
+    root: str
+    endpoint_url: str | None = None
+
+    def open(self) -> Bucket:
+        return open_bucket(self.root, endpoint_url=self.endpoint_url)
+
+    @property
+    def deletion(self) -> list[str]:
+        endpoint = [self.endpoint_url] if self.endpoint_url else []
+        return [sys.executable, "-c", DELETE, self.root, *endpoint]
+
+
+@pytest.fixture(params=["a directory", "s3"])
+def place(request, tmp_path):
+    if request.param == "a directory":
+        return Place(root=f"file://{tmp_path / 'bucket'}")
+    request.getfixturevalue("bucket_environment")
+    endpoint_url = request.getfixturevalue("seaweedfs").endpoint_url
+    return Place(root=request.getfixturevalue("root"), endpoint_url=endpoint_url)
 
 
 def fill(bucket, job: str, count: int) -> None:
@@ -54,9 +82,10 @@ def fill(bucket, job: str, count: int) -> None:
 class Reader(threading.Thread):
     """Looks at results again and again: each is there with its artifact, or not at all."""
 
-    def __init__(self, root) -> None:
+    def __init__(self, place: Place) -> None:
         super().__init__()
-        self._bucket = open_bucket(root)
+        self._bucket = place.open()
+        self._place = place
         self.over = threading.Event()
         self.halves: list[str] = []
         self.looks = 0
@@ -66,7 +95,8 @@ class Reader(threading.Thread):
             listed = listed_manifests(self._bucket, "job=a/")
             for found in itertools.islice(listed, 0, None, 997):
                 self._look(found.key)
-            rows = results(self._bucket.root, "a", refresh=False)
+            endpoint_url = self._place.endpoint_url
+            rows = results(self._place.root, "a", refresh=False, endpoint_url=endpoint_url)
             for one in itertools.islice(rows, 0, None, 997):
                 self._look(manifest_key(one.manifest.key))
 
@@ -86,22 +116,21 @@ class Reader(threading.Thread):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_deletion_of_ten_thousand_is_killed_three_times_and_finished(naming, tmp_path):
-    root = f"file://{tmp_path / 'bucket'}"
-    bucket = open_bucket(root)
+def test_a_deletion_of_ten_thousand_is_killed_three_times_and_finished(naming, place):
+    bucket = place.open()
     fill(bucket, "a", RESULTS)
     fill(bucket, "ab", OTHERS)
     for job in ("a", "ab"):
         index(job, bucket=bucket, naming=naming)
     others = snapshot(bucket, "ab")
-    reader = Reader(root)
+    reader = Reader(place)
     reader.start()
     try:
         left = []
         for folder in ("manifests", "artifacts", "failures"):
-            kill_in_the_middle_of(folder, root)
+            kill_in_the_middle_of(folder, place)
             left.append(counted(bucket))
-        subprocess.run(command(root), stdout=subprocess.DEVNULL, check=True, timeout=300)
+        subprocess.run(place.deletion, stdout=subprocess.DEVNULL, check=True, timeout=300)
     finally:
         reader.over.set()
         reader.join()
@@ -132,16 +161,11 @@ def snapshot(bucket, job):
     }
 
 
-def command(root) -> list[str]:
-    return [sys.executable, "-c", DELETE, root]
-
-
-def kill_in_the_middle_of(folder: str, root: str) -> None:
+def kill_in_the_middle_of(folder: str, place: Place) -> None:
     """With SIGKILL, once the deletion has begun with what is in the folder."""
-    bucket = open_bucket(root)
-    place = FOLDERS.index(folder)
-    before = counted(bucket)[place]
-    with subprocess.Popen(command(root), stdout=subprocess.DEVNULL) as process:
+    bucket = place.open()
+    before = counted(bucket)[FOLDERS.index(folder)]
+    with subprocess.Popen(place.deletion, stdout=subprocess.DEVNULL) as process:
         while sum(1 for _ in bucket.keys(f"{folder}/job=a/")) == before:
             assert process.poll() is None
             time.sleep(0.01)
