@@ -79,7 +79,7 @@ KINDS = {
     "scan.pdf": (EXAMPLES / "scanned-letter.pdf").read_bytes,
     "text.pdf": (EXAMPLES / "rechnung.pdf").read_bytes,
     "mixed.pdf": mixed,
-    "form.pdf": form,
+    "form.pdf": lambda: form(*SENTENCES),
     "turned.pdf": lambda: scanned(turned),
     "cropped.pdf": lambda: scanned(cropped),
     "palette.png": lambda: encoded(drawn(0, 150).quantize(16), "PNG", dpi=(150, 150)),
