@@ -31,6 +31,7 @@ from truss_outbox.contract import KeyTemplate
 def nothing(number):
     import pyarrow.parquet
     from outbox_client.bucket.open_bucket import open_bucket
+    from outbox_client.engines.indexing import index_range
     time.sleep(2)
     return number
 
@@ -135,7 +136,7 @@ def test_four_workers_take_a_third_of_the_time_of_one_where_the_bucket_is_far(
     engine, environment, record_property
 ):
     """Each with 2 calls at a time, so that the bucket's distance alone counts, not processors."""
-    count = 3_000
+    count = 4_000
     with running_s3(f"--job=alone={count}", f"--job=together={count}", "--latency=0.02") as s3:
         command = [sys.executable, "-c", SPED, engine, s3.root, s3.endpoint_url]
         output = said([*command, "alone", "together", "2"], environment | s3.environment)
