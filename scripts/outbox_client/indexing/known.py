@@ -7,11 +7,11 @@ the parts are read once more.
 
 import contextlib
 import hashlib
-import itertools
 import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -30,8 +30,14 @@ _BUSY_SECONDS = 10
 _AFTER_DELETION = re.compile(r"(.+-[0-9a-f]{16})-[0-9a-f]{8}")
 _CACHE_KIB = 16 << 10
 
-Span = tuple[str | None, str | None]
-"""The paths after the first, up to and including the second, by their bytes; None is no bound."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """`after` < paths <= `until`, by their bytes; None is no bound. `known` are those, in order."""
+
+    after: str | None
+    until: str | None
+    known: Sequence[str]
 
 
 def known_path(home: Path | None, *, job: str, bucket: Bucket, deleted: Tombstones) -> Path | None:
@@ -61,14 +67,17 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 class KnownManifests:
-    """Writing is for one thread, reading for any. All methods raise sqlite3.Error.
+    """For one thread at a time; several processes may share the file.
 
-    Several processes may share the file.
+    All methods raise sqlite3.Error.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection = self._connected()
+        self._connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     @classmethod
@@ -119,20 +128,20 @@ class KnownManifests:
 
     def spans(self, size: int) -> Iterator[Span]:
         """All paths, cut after every `size`-th known one."""
+        # In one step: with each row of its own, threads at work would come between.
+        query = (
+            "SELECT group_concat(path, char(10)) FROM"
+            " (SELECT path FROM manifests WHERE path > ? ORDER BY path LIMIT ?)"
+        )
         after: str | None = None
-        query = "SELECT path FROM manifests WHERE path > ? ORDER BY path LIMIT 1 OFFSET ?"
-        while found := self._connection.execute(query, (after or "", size - 1)).fetchone():
-            yield after, found[0]
-            after = found[0]
-        yield after, None
-
-    def between(self, span: Span) -> list[str]:
-        """The known paths of the span, in order. From any thread."""
-        bounds = [bound for bound in (span[0] or "", span[1]) if bound is not None]
-        until = "AND path <= ?" if len(bounds) > 1 else ""
-        query = f"SELECT path FROM manifests WHERE path > ? {until} ORDER BY path"  # noqa: S608
-        with contextlib.closing(self._connected()) as connection:
-            return list(itertools.chain.from_iterable(connection.execute(query, bounds)))
+        is_whole = False
+        while not is_whole:
+            (found,) = self._connection.execute(query, (after or "", size)).fetchone()
+            known = sorted(found.split("\n")) if found else []
+            is_whole = len(known) < size
+            until = None if is_whole else known[-1]
+            yield Span(after=after, until=until, known=known)
+            after = until
 
     def _make_tables(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
@@ -140,14 +149,6 @@ class KnownManifests:
             raise sqlite3.DatabaseError("another version's")
         self._connection.executescript(_TABLES)
         self._connection.execute(f"PRAGMA user_version = {_VERSION}")
-
-    def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -67,7 +67,7 @@ class _Listing:
         Its end is a known path. Where every span comes sorted, from its beginning up to its end
         itself, there is no other path in the bucket.
         """
-        (after, until), known = span, self._known.between(span)
+        after, until, known = span.after, span.until, span.known
         place = 0  # of the next known path
         for page in self._bucket.pages(self._prefix, after=after):
             paths = page.keys
