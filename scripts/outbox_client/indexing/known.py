@@ -32,7 +32,7 @@ _CACHE_KIB = 16 << 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Span:
+class KnownSpan:
     """`after` < paths <= `until`, by their bytes; None is no bound. `known` are those, in order."""
 
     after: str | None
@@ -126,7 +126,7 @@ class KnownManifests:
         query = f"SELECT path FROM manifests WHERE path IN ({marks})"  # noqa: S608  # marks alone
         return set(paths).difference(one for (one,) in self._connection.execute(query, paths))
 
-    def spans(self, size: int) -> Iterator[Span]:
+    def spans(self, size: int) -> Iterator[KnownSpan]:
         """All paths, cut after every `size`-th known one."""
         # In one step: with each row of its own, threads at work would come between.
         query = (
@@ -140,7 +140,7 @@ class KnownManifests:
             known = sorted(found.split("\n")) if found else []
             is_whole = len(known) < size
             until = None if is_whole else known[-1]
-            yield Span(after=after, until=until, known=known)
+            yield KnownSpan(after=after, until=until, known=known)
             after = until
 
     def _make_tables(self) -> None:

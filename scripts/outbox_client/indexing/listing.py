@@ -8,7 +8,7 @@ from ..bucket.bucket import Bucket
 from ..bucket.listed import ListedPage, StoredObject
 from ..bucket.records import MANIFESTS, only_manifests
 from ..threads import in_threads
-from .known import KnownManifests, Span
+from .known import KnownManifests, KnownSpan
 
 _AT_ONCE = 32
 _SPAN_KEYS = 4_000
@@ -52,7 +52,7 @@ class _Listing:
         except _OutOfOrderError:
             yield from (found for found in self.whole() if hash(found.key) not in came)
 
-    def _begun(self, span: Span) -> tuple[list[StoredObject], Iterator[list[StoredObject]]]:
+    def _begun(self, span: KnownSpan) -> tuple[list[StoredObject], Iterator[list[StoredObject]]]:
         """The new ones of a span, and where they are very many, the pages with the others."""
         pages, first = self._new(span), list[StoredObject]()
         for page in pages:
@@ -61,7 +61,7 @@ class _Listing:
                 break
         return first, pages
 
-    def _new(self, span: Span) -> Iterator[list[StoredObject]]:
+    def _new(self, span: KnownSpan) -> Iterator[list[StoredObject]]:
         """Page by page. Raises _OutOfOrderError.
 
         Its end is a known path. Where every span comes sorted, from its beginning up to its end
