@@ -34,7 +34,9 @@ def index_told(
         return
     with HeldMessages(queue) as held:
         listener = Listener(held, bucket)
-        while told := list(_some(listener)):
+        is_over = False
+        while not is_over:
+            told, is_over = _some(listener)
             paths = dict.fromkeys(path for one in told for path in one.paths)
             rows = _rows_by_job(bucket, filter(is_manifest_path, paths))
             for job, found in rows.items():
@@ -42,12 +44,15 @@ def index_told(
             listener.acknowledge(told)
 
 
-def _some(listener: Listener) -> Iterator[Told]:
-    """Until there are enough, or no more."""
-    count = 0
-    while count < _AT_ONCE and (told := listener.receive(wait_seconds=0)) is not None:
-        count += len(told)
-        yield from told
+def _some(listener: Listener) -> tuple[list[Told], bool]:
+    """Until there are enough, or no more; and whether no more came, which takes time to tell."""
+    some: list[Told] = []
+    while len(some) < _AT_ONCE:
+        told = listener.receive(wait_seconds=0)
+        if told is None:
+            return some, True
+        some += told
+    return some, False
 
 
 def _rows_by_job(bucket: Bucket, paths: Iterable[str]) -> dict[str, list[Row | Unfit]]:
