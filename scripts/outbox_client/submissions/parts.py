@@ -142,11 +142,16 @@ class PartLines:
         self.batches: dict[str, int] = {}
         self.until = 0
         """The number of the last row that is in it."""
-        self.sent = 0
         self.plans = 0
         """How many rows said what an item is."""
         self._told = dict[tuple[str, int], str]()
+        self._sent = set[str]()
         self._size = 0
+
+    @property
+    def sent(self) -> int:
+        """How many items it says were sent."""
+        return len(self._sent)
 
     @property
     def is_full(self) -> bool:
@@ -169,11 +174,11 @@ class PartLines:
         about, text = (row["item"], row["is_plan"]), json.dumps(line, separators=(",", ":"))
         if self._told.get(about) == text:
             return
-        is_first = about not in self._told
         self._told[about] = text
         self.written.append(text)
         self._size += len(text)
-        self.sent += is_first and "request_id" in line and line["request_id"] is not None
+        if line.get("request_id") is not None:
+            self._sent.add(row["item"])
 
     def _planned(self, row: sqlite3.Row) -> dict[str, Any]:
         inputs = row["inputs"]

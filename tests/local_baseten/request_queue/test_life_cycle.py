@@ -211,6 +211,8 @@ class LifeCycle(RuleBasedStateMachine):
     def counts_are_right(self):
         known = [request.status for name in self.accounts if (request := self.queue.find(name))]
         assert self.queue.counts() == {status: known.count(status) for status in Status}
+        unfinished = known.count(QUEUED) + known.count(IN_PROGRESS)
+        assert self.queue.count_unfinished() == unfinished
 
     def seen(self, account: Account) -> Status:
         """The request's status now, once it is clear that it may be that."""
