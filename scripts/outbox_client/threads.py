@@ -201,20 +201,30 @@ class _Crew(Generic[R]):
 _LOOK_SECONDS, _AGAIN_SECONDS = 0.1, 2.0
 _ROUNDS = 4  # of calls that end together: fewer would tell more of chance than of the bucket
 _WORTH_IT = 1.15
-_OWN_SECONDS = 0.0002
-"""Of a call that fetches or stores something small, what this process computes."""
+_LEAST_OWN_SECONDS = 0.0002
+"""What this process computes for each call, at least."""
 
 
 class Size:
     """How many work at a time: as many as the shortest call leaves time for, then twice as many
-    while that gets more done, tried now and then."""
+    while that gets more done, tried now and then.
+
+    `computed` is the processor's time of this process: more threads than keep it busy only wait for
+    one another.
+    """
 
     def __init__(
-        self, first: int, most: int, *, elapsed: Callable[[], float] = time.monotonic
+        self,
+        first: int,
+        most: int,
+        *,
+        elapsed: Callable[[], float] = time.monotonic,
+        computed: Callable[[], float] = time.process_time,
     ) -> None:
         self.now = self._before = first
         self._most = most
-        self._elapsed = elapsed
+        self._elapsed, self._computed = elapsed, computed
+        self._computed_before = computed()
         self._rate = 0.0
         self._is_trial = self._is_begun = False
         self._try_at = self._since = self._elapsed()
@@ -227,7 +237,9 @@ class Size:
             return 0
         if not self._is_begun and ended >= self.now:
             self._is_begun, self._since, self._ended = True, self._elapsed(), ended
-            self.now = min(self._most, max(self.now, int(shortest_seconds / _OWN_SECONDS)))
+            own_seconds = (self._computed() - self._computed_before) / ended
+            fitting = shortest_seconds / max(_LEAST_OWN_SECONDS, own_seconds)
+            self.now = min(self._most, max(self.now, int(fitting)))
         now, count = self._elapsed(), ended - self._ended
         if count < _ROUNDS * self.now or now - self._since < _LOOK_SECONDS:
             return 0

@@ -77,12 +77,15 @@ def test_results_that_nobody_reads_to_the_end_do_not_keep_the_process():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
-def most_at_once(*, latency: float, calls_per_second: float, count: int) -> int:
+def most_at_once(
+    *, latency: float, calls_per_second: float, count: int, own_seconds: float = 0.0
+) -> int:
     """How many would work at a time, were each call so long and no more of them done in a second;
-    they would begin as 8, and be 128 at most."""
-    now = 0.0
-    size = Size(8, 128, elapsed=lambda: now)
-    ended, most = 0, size.now
+    they would begin as 8, and be 128 at most. `own_seconds` are what this process computes for
+    each."""
+    now, ended = 0.0, 0
+    size = Size(8, 128, elapsed=lambda: now, computed=lambda: ended * own_seconds)
+    most = size.now
     while ended < count:
         now += max(latency, size.now / calls_per_second)
         ended += size.now
@@ -98,6 +101,11 @@ def test_more_work_at_a_time_where_each_waits_for_a_far_bucket():
 
 def test_no_more_work_at_a_time_than_a_busy_bucket_takes():
     assert most_at_once(latency=0.0005, calls_per_second=2_000, count=20_000) <= 32
+
+
+def test_no_more_work_at_a_time_than_keep_a_busy_processor_busy():
+    busy = {"latency": 0.02, "calls_per_second": 1_000, "own_seconds": 0.001}
+    assert most_at_once(**busy, count=20_000) <= 40
 
 
 def test_threads_are_as_many_as_get_more_done():
