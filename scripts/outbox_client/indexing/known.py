@@ -2,7 +2,8 @@
 
 Parts never change, so what was read of one need not be read again. The file says which parts it was
 filled from: of an index that was made anew it forgets all. Without the file, or with a broken one,
-the parts are read once more.
+the parts are read once more. Of each stretch of the paths it has a digest, by which a listing is
+known to have nothing new there: reading a million paths takes a second.
 """
 
 import contextlib
@@ -24,8 +25,15 @@ from .format import Piece
 _TABLES = """
 CREATE TABLE IF NOT EXISTS manifests (path TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pieces (number INTEGER PRIMARY KEY, part_id TEXT);
+CREATE TABLE IF NOT EXISTS spans (until TEXT PRIMARY KEY, count INTEGER, digest BLOB) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS grown AFTER INSERT ON manifests BEGIN
+    UPDATE spans SET count = count + 1, digest = NULL
+    WHERE until = (SELECT min(until) FROM spans WHERE until >= new.path);
+END;
 """
-_VERSION = 1
+_VERSION = 2
+_END = "\U0010ffff"
+"""No path goes so far: where the last span ends."""
 _BUSY_SECONDS = 10
 _AFTER_DELETION = re.compile(r"(.+-[0-9a-f]{16})-[0-9a-f]{8}")
 _CACHE_KIB = 16 << 10
@@ -33,11 +41,28 @@ _CACHE_KIB = 16 << 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownSpan:
-    """`after` < paths <= `until`, by their bytes; None is no bound. `known` are those, in order."""
+    """`after` < paths <= `until`, by their bytes; None is no bound.
+
+    `digest` is what `PathsDigest` gives of those that are known, in order; None: not yet made.
+    """
 
     after: str | None
     until: str | None
-    known: Sequence[str]
+    digest: bytes | None
+
+
+class PathsDigest:
+    """Of paths that come some at a time."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    def update(self, paths: Sequence[str]) -> None:
+        if paths:
+            self._hash.update(("\n".join(paths) + "\n").encode())
+
+    def digest(self) -> bytes:
+        return self._hash.digest()
 
 
 def known_path(home: Path | None, *, job: str, bucket: Bucket, deleted: Tombstones) -> Path | None:
@@ -104,8 +129,8 @@ class KnownManifests:
 
     def forget(self) -> None:
         with self._transaction() as connection:
-            connection.execute("DELETE FROM manifests")
-            connection.execute("DELETE FROM pieces")
+            for table in ("manifests", "pieces", "spans"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608
 
     def add(self, pieces: Iterable[Piece], keys: Iterable[Iterable[str]]) -> None:
         """The keys of all results that these parts hold: all together or, on an error, none."""
@@ -126,22 +151,54 @@ class KnownManifests:
         query = f"SELECT path FROM manifests WHERE path IN ({marks})"  # noqa: S608  # marks alone
         return set(paths).difference(one for (one,) in self._connection.execute(query, paths))
 
-    def spans(self, size: int) -> Iterator[KnownSpan]:
-        """All paths, cut after every `size`-th known one."""
+    def spans(self, size: int, *, most: int) -> list[KnownSpan]:
+        """All paths, cut after known ones, of which each span has `size` at first.
+
+        They are cut anew once many of them have more than `most`, or one has twice as many.
+        """
+        spans = self._spans()
+        outgrown = [count for _, count, _ in spans if count > most]
+        if not spans or len(outgrown) > len(spans) // 20 or max(outgrown, default=0) > 2 * most:
+            self._cut(size)
+            spans = self._spans()
+        ends = [None if until == _END else until for until, _, _ in spans]
+        return [
+            KnownSpan(after=after, until=until, digest=digest)
+            for after, until, (_, _, digest) in zip([None, *ends], ends, spans, strict=False)
+        ]
+
+    def within(self, span: KnownSpan) -> list[str]:
+        """The known paths of a span, in order; its digest is made of them."""
+        after, until = span.after or "", span.until or _END
         # In one step: with each row of its own, threads at work would come between.
         query = (
             "SELECT group_concat(path, char(10)) FROM"
-            " (SELECT path FROM manifests WHERE path > ? ORDER BY path LIMIT ?)"
+            " (SELECT path FROM manifests WHERE path > ? AND path <= ? ORDER BY path)"
         )
-        after: str | None = None
-        is_whole = False
-        while not is_whole:
-            (found,) = self._connection.execute(query, (after or "", size)).fetchone()
-            known = sorted(found.split("\n")) if found else []
-            is_whole = len(known) < size
-            until = None if is_whole else known[-1]
-            yield KnownSpan(after=after, until=until, known=known)
-            after = until
+        with self._transaction() as connection:
+            (found,) = connection.execute(query, (after, until)).fetchone()
+            paths = sorted(found.split("\n")) if found else []
+            digest = PathsDigest()
+            digest.update(paths)
+            connection.execute(
+                "UPDATE spans SET digest = ? WHERE until = ?", (digest.digest(), until)
+            )
+        return paths
+
+    def _spans(self) -> list[tuple[str, int, bytes | None]]:
+        query = "SELECT until, count, digest FROM spans ORDER BY until"
+        return self._connection.execute(query).fetchall()
+
+    def _cut(self, size: int) -> None:
+        ends_at = "SELECT path FROM manifests WHERE path > ? ORDER BY path LIMIT 1 OFFSET ?"
+        until = ""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM spans")
+            while found := connection.execute(ends_at, (until, size - 1)).fetchone():
+                (until,) = found
+                connection.execute("INSERT INTO spans VALUES (?, ?, NULL)", (until, size))
+            rest = "SELECT ?, count(*), NULL FROM manifests WHERE path > ?"
+            connection.execute(f"INSERT INTO spans {rest}", (_END, until))
 
     def _make_tables(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()

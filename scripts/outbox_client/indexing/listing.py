@@ -2,18 +2,19 @@
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import ListedPage, StoredObject
 from ..bucket.records import MANIFESTS, only_manifests
 from ..threads import in_threads
-from .known import KnownManifests, KnownSpan
+from .known import KnownManifests, KnownSpan, PathsDigest
 
 _AT_ONCE = 32
-_SPAN_KEYS = 4_000
-"""Four pages: a span that has nothing new takes no call more than its share of a whole listing."""
-_HELD_OF_A_SPAN = 1_000
+_SPAN_KEYS, _MOST_SPAN_KEYS = 3_900, 4_000
+"""Four pages, with room for what comes: a span takes no call more than its share of a listing."""
+_HELD_PAGES = 10
+"""Of a span, at most: one that has so many is listed on as it is looked through."""
 
 
 def new_manifests(bucket: Bucket, prefix: str, known: KnownManifests) -> Iterator[StoredObject]:
@@ -43,49 +44,65 @@ class _Listing:
         """Several spans at a time; where that shows another order than theirs, all in one."""
         came = set[int]()  # hashes: one in 2**60 comes with the next run
         try:
-            spans = self._known.spans(_SPAN_KEYS)
+            spans = self._known.spans(_SPAN_KEYS, most=_MOST_SPAN_KEYS)
             workers = min(_AT_ONCE, self._bucket.workers)
-            for first, rest in in_threads(self._begun, spans, workers=workers):
-                for found in itertools.chain(first, itertools.chain.from_iterable(rest)):
+            for span, pages in in_threads(self._listed, spans, workers=workers):
+                for found in self._new(span, pages):
                     came.add(hash(found.key))
                     yield found
         except _OutOfOrderError:
             yield from (found for found in self.whole() if hash(found.key) not in came)
 
-    def _begun(self, span: KnownSpan) -> tuple[list[StoredObject], Iterator[list[StoredObject]]]:
-        """The new ones of a span, and where they are very many, the pages with the others."""
-        pages, first = self._new(span), list[StoredObject]()
-        for page in pages:
-            first.extend(page)
-            if len(first) >= _HELD_OF_A_SPAN:
-                break
-        return first, pages
+    def _listed(self, span: KnownSpan) -> tuple[KnownSpan, Iterator[ListedPage]]:
+        """The span's pages; none where all that they have is known. Raises _OutOfOrderError.
 
-    def _new(self, span: KnownSpan) -> Iterator[list[StoredObject]]:
-        """Page by page. Raises _OutOfOrderError.
+        That holds in whatever order the bucket lists: nothing else came up to the span's end.
+        """
+        held, pages, digest = list[ListedPage](), self._pages(span), PathsDigest()
+        for page in itertools.islice(pages, _HELD_PAGES):
+            held.append(page)
+            digest.update(_within(page, span))
+        if len(held) < _HELD_PAGES and digest.digest() == span.digest:
+            return span, iter(())
+        return span, itertools.chain(held, pages)
+
+    def _pages(self, span: KnownSpan) -> Iterator[ListedPage]:
+        """Up to the one with the span's end. Raises _OutOfOrderError."""
+        for page in self._bucket.pages(self._prefix, after=span.after):
+            yield page
+            if span.until is not None and page.keys[-1] >= span.until:
+                return
+        if span.until is not None:
+            raise _OutOfOrderError
+
+    def _new(self, span: KnownSpan, pages: Iterator[ListedPage]) -> Iterator[StoredObject]:
+        """What is not known of a span's pages. Raises _OutOfOrderError.
 
         Its end is a known path. Where every span comes sorted, from its beginning up to its end
         itself, there is no other path in the bucket.
         """
-        after, until, known = span.after, span.until, span.known
-        place = 0  # of the next known path
-        for page in self._bucket.pages(self._prefix, after=after):
+        after, until, place = span.after, span.until, 0  # of the next known path
+        known: list[str] | None = None
+        for page in pages:
+            known = self._known.within(span) if known is None else known
             paths = page.keys
             if paths == known[place : place + len(paths)]:
                 place += len(paths)
             else:
                 _check_sorted(paths, after=after)
                 end = bisect_right(known, paths[-1])
-                within = paths if until is None else paths[: bisect_right(paths, until)]
+                within = _within(page, span)
                 if until is not None and paths[-1] > until and within[-1:] != [until]:
                     raise _OutOfOrderError
-                yield list(_among(page, set(within).difference(known[place:end])))
+                yield from _among(page, set(within).difference(known[place:end]))
                 place = end
             after = paths[-1]
-            if until is not None and after >= until:
-                return
-        if until is not None:
-            raise _OutOfOrderError
+
+
+def _within(page: ListedPage, span: KnownSpan) -> Sequence[str]:
+    """The page's paths, up to the span's end."""
+    until, paths = span.until, page.keys
+    return paths if until is None else paths[: bisect_right(paths, until)]
 
 
 def _among(page: ListedPage, keys: set[str]) -> Iterator[StoredObject]:

@@ -1,14 +1,17 @@
 """What this machine remembers of an index saves calls, and nothing else depends on it."""
 
+import contextlib
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from outbox_client.bucket import listing as pages
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.indexing import listing
 from outbox_client.indexing.build import index
+from outbox_client.indexing.known import KnownManifests, PathsDigest
 from tests.outbox_client.committed import a_manifest, commit
 from tests.outbox_client.indexing.test_indexing import items
 from truss_outbox.contract.keys import manifest_key
@@ -148,7 +151,8 @@ def test_two_processes_share_it(indexed, bucket, naming, job):
 @pytest.fixture
 def small_spans(monkeypatch):
     monkeypatch.setattr(listing, "_SPAN_KEYS", 3)
-    monkeypatch.setattr(listing, "_HELD_OF_A_SPAN", 2)
+    monkeypatch.setattr(listing, "_MOST_SPAN_KEYS", 4)
+    monkeypatch.setattr(listing, "_HELD_PAGES", 2)
 
 
 @pytest.mark.usefixtures("small_spans")
@@ -181,8 +185,89 @@ def test_a_store_that_lists_folder_by_folder_hides_none(bucket, naming, job, tmp
             commit(bucket, a_manifest(job, name, key=key))
 
     nested("a", "a/1", "a/2", "a/3", "a-b/1", "a-b/2", "c/1", "c/2")
-    index(job, bucket=bucket, naming=naming, home=tmp_path)
+    for _ in range(2):  # with the second, the spans have digests
+        index(job, bucket=bucket, naming=naming, home=tmp_path)
     nested("a-b", "a/0", "a/4", "c", "c/3", "b", "a-b/0")
     report = index(job, bucket=bucket, naming=naming, home=tmp_path)
     assert (report.known, report.added) == (8, 7)
     assert len(items(bucket, job)) == len(set(items(bucket, job))) == 15
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """The ends of the spans whose paths are read one by one."""
+    ends, within = [], KnownManifests.within
+
+    def noted(known, span):
+        ends.append(span.until)
+        return within(known, span)
+
+    monkeypatch.setattr(KnownManifests, "within", noted)
+    return ends
+
+
+@pytest.mark.usefixtures("small_spans")
+def test_paths_are_read_where_something_is_new_alone(indexed, bucket, naming, job, looked_at):
+    index(job, bucket=bucket, naming=naming, home=indexed)
+    assert len(looked_at) == 7  # all spans, once
+    looked_at.clear()
+    index(job, bucket=bucket, naming=naming, home=indexed)
+    assert looked_at == []
+    commit(bucket, a_manifest(job, "07x"))
+    assert index(job, bucket=bucket, naming=naming, home=indexed).added == 1
+    assert looked_at == [f"manifests/job={job}/08.json"]
+
+
+def test_what_comes_after_as_many_pages_as_are_held_is_found(
+    indexed, bucket, naming, job, monkeypatch
+):
+    monkeypatch.setattr(listing, "_HELD_PAGES", 10)  # of two: all that are known
+    monkeypatch.setattr(pages, "_PAGE_KEYS", 2)
+    index(job, bucket=bucket, naming=naming, home=indexed)
+    commit(bucket, a_manifest(job, "20"))
+    assert index(job, bucket=bucket, naming=naming, home=indexed).added == 1
+
+
+@pytest.fixture
+def known(tmp_path):
+    with contextlib.closing(KnownManifests.opened(tmp_path / "known.sqlite3")) as opened:
+        yield opened
+
+
+def add(known, *names):
+    known.add([], [names])
+
+
+def paths(*names):
+    return [f"manifests/{name}.json" for name in names]
+
+
+def ends(known):
+    return [span.until for span in known.spans(2, most=3)]
+
+
+def test_spans_stay_where_they_are_until_they_have_outgrown(known):
+    add(known, "b", "d", "f", "h", "k")
+    assert ends(known) == [*paths("d", "h"), None]
+    add(known, "e")
+    assert ends(known) == [*paths("d", "h"), None]
+    add(known, "g")
+    assert ends(known) == [*paths("d", "f", "h"), None]
+    add(known, "l", "m", "n")
+    assert ends(known) == [*paths("d", "f", "h", "l", "n"), None]
+    known.forget()
+    assert ends(known) == [None]
+
+
+def test_a_span_has_the_digest_of_its_paths_until_another_comes(known):
+    add(known, "b", "d", "f")
+    first, last = known.spans(2, most=3)
+    assert (first.digest, last.digest) == (None, None)
+    assert known.within(first) == paths("b", "d")
+    assert known.within(last) == paths("f")
+    add(known, "b", "e")
+    first, last = known.spans(2, most=3)
+    made = PathsDigest()
+    for path in paths("b", "d"):
+        made.update([path])
+    assert (first.digest, last.digest) == (made.digest(), None)
