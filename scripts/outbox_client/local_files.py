@@ -7,6 +7,7 @@ import itertools
 import math
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,6 +125,8 @@ class Folders:
         return True
 
     def _check(self, path: str) -> None:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            return  # as those above it are, or they were looked at
         if not Path(os.path.realpath(path)).is_relative_to(self._real_root):
             raise UnsafePathError(f"{path} would leave the directory; remove the link on its way")
         if not Path(path).is_dir():

@@ -39,14 +39,20 @@ def modified_ns(found: StoredObject) -> int | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Last:
-    """A result's manifest, which is written when all else is there; dated as in the bucket."""
+    """A result's manifest, which is written when all else is there; dated as in the bucket.
+
+    `was_there`: it was read from its path.
+    """
 
     path: str
     data: bytes
     modified_ns: int | None
+    was_there: bool
 
     @property
     def is_there(self) -> bool:
+        if self.was_there:
+            return True
         path = Path(self.path)
         return not path.is_symlink() and path.is_file() and path.read_bytes() == self.data
 
@@ -156,7 +162,9 @@ def _is_there(download: Download) -> bool:
         return False
     if not stat.S_ISREG(status.st_mode) or status.st_size != artifact.size:
         return False
-    with open(download.target, "rb") as file:  # noqa: PTH123  # as above
+    with open(download.target, "rb", buffering=0) as file:  # noqa: PTH123  # as above
+        if status.st_size <= _MOST_KEPT_BYTES:  # file_digest makes a buffer of four times that
+            return hashlib.sha256(file.read()).hexdigest() == artifact.sha256
         return hashlib.file_digest(file, "sha256").hexdigest() == artifact.sha256
 
 

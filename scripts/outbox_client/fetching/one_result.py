@@ -89,9 +89,8 @@ class Fetcher:
                 raise UnsafePathError("not a key that Outbox makes: it has no place here")
             if not self._may_be_asked_for(key):
                 return None
-            read = yield from self._here(partial(self._read_here, found, below))
-            if read is None:
-                read = yield from self._read(found)
+            there = yield from self._here(partial(self._read_there, found, below))
+            read = there or (yield from self._read(found))
             if read is None:
                 return None
             manifest, data = read
@@ -100,8 +99,14 @@ class Fetcher:
             item = manifest.item
             self._check_input(manifest)
             artifacts = yield from self._artifacts(manifest)
-            below = yield from self._here(partial(self._place, manifest, data, artifacts, below))
-            last = partial(Last, data=data, modified_ns=_needed_date(found))
+            if there:
+                below = self.places.folder_of_key(below) or below
+            else:
+                placed = partial(self._place, manifest, data, artifacts, below)
+                below = yield from self._here(placed)
+            last = partial(
+                Last, data=data, modified_ns=_needed_date(found), was_there=there is not None
+            )
             installation = self._installation(manifest, artifacts, below, last=last)
             yield from self._here(partial(installation.make_folders, self.folders))
             yield partial(installation.bring, self.downloader)
@@ -144,7 +149,7 @@ class Fetcher:
         values = self.places.template.values(key)
         return values is None or self.selection.takes_item(values.get("item", ""))
 
-    def _read_here(self, found: StoredObject, below: str) -> tuple[Manifest, bytes] | None:
+    def _read_there(self, found: StoredObject, below: str) -> tuple[Manifest, bytes] | None:
         """A manifest that an earlier fetch has brought, and that the listing shows to be the same.
 
         By its tag, which is mostly an MD5; else by its size and date: a manifest is created once,
@@ -160,7 +165,8 @@ class Fetcher:
             status = os.lstat(path)
             if not stat.S_ISREG(status.st_mode) or status.st_size != found.size:
                 return None
-            data = Path(path).read_bytes()
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a Path costs as much
+                data = file.read()
             if md5 := found.md5:
                 is_same = md5 == hashlib.md5(data, usedforsecurity=False).hexdigest()
             else:
