@@ -1,5 +1,6 @@
 """One readable line per event: time, level, message, request id, status."""
 
+import functools
 import logging
 import sys
 import time
@@ -11,6 +12,11 @@ model_logger = logging.getLogger("model")
 _EXTRAS = ("request_id", "status", "attempt", "code")
 
 
+@functools.lru_cache(maxsize=1)
+def _clock(seconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
+
+
 class LineFormatter(logging.Formatter):
     """`12:34:56.789 INFO  accepted  request_id=…`, without colours, one line an event; what else
     it has to say, such as a traceback, follows indented.
@@ -19,7 +25,7 @@ class LineFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        clock = _clock(int(record.created))
         source = "model: " if record.name == model_logger.name else ""
         values = vars(record)
         named = {name: values[name] for name in _EXTRAS if name in values}

@@ -41,6 +41,8 @@ class Database:
         # FULL: NORMAL would lose the latest commits when the machine, not just we, goes down.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        # What a savepoint or a statement would undo: in a file, it is most of all that is written.
+        connection.execute("PRAGMA temp_store = MEMORY")
         database = cls(connection)
         try:
             database._make_tables(path)

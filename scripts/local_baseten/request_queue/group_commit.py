@@ -27,6 +27,9 @@ T = TypeVar("T")
 _Piece = tuple[Callable[[], Any], "asyncio.Future[Any]", bool]
 """What is to be done, where its result goes, and whether it is to be on disk by then."""
 
+_Done = tuple["asyncio.Future[Any]", Any, Exception | None]
+"""Where a piece's result goes; the result, or what the piece raised."""
+
 
 class GroupCommit:
     """The only way to the database while it is in use by more than one task. Use `async with`."""
@@ -52,7 +55,8 @@ class GroupCommit:
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(…)`; returns its result when its changes are on disk.
 
-        Where it raises, its changes are undone, and those of its neighbours are not.
+        Where it raises, its changes are undone, and those of its neighbours are not. Where another
+        does, it may be undone and run a second time: all that it changes is the database.
         """
         return await self._ask(partial(work, *args, **kwargs), is_durable=True)
 
@@ -84,11 +88,11 @@ class GroupCommit:
     async def _commit(self, pieces: list[_Piece], thread: ThreadPoolExecutor) -> None:
         before = self._database.changes
         waiting = sum(durable for _, _, durable in pieces)
-        self._is_busy = waiting > 1
+        self._is_busy = len(pieces) > 1
         is_durable = self._light >= _MOST_LIGHT or waiting > 0
         try:
             self._database.begin(is_durable=is_durable)
-            done = [(answer, *self._attempt(work)) for work, answer, _ in pieces]
+            done = self._attempt_all(pieces, is_durable=is_durable)
             has_changed = self._database.changes != before
             if has_changed:
                 self._light = 0 if is_durable else self._light + 1
@@ -107,6 +111,15 @@ class GroupCommit:
                 answer.set_result(value)
             else:
                 answer.set_exception(problem)
+
+    def _attempt_all(self, pieces: list[_Piece], *, is_durable: bool) -> list[_Done]:
+        """As one, which mostly does; else, for their neighbours, each in a savepoint."""
+        try:
+            return [(answer, work(), None) for work, answer, _ in pieces]
+        except Exception:  # noqa: BLE001  # whose it is, the next attempt tells
+            self._database.roll_back()
+            self._database.begin(is_durable=is_durable)
+            return [(answer, *self._attempt(work)) for work, answer, _ in pieces]
 
     def _attempt(self, work: Callable[[], Any]) -> tuple[Any, Exception | None]:
         try:

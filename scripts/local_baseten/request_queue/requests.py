@@ -151,18 +151,19 @@ class RequestQueue:
         now = self._swept()
         forget_at = now + self.known_seconds
         self.database.expect(forget_at)
+        values = {
+            "status": status,
+            "now": now,
+            "forget_at": forget_at,
+            "error_code": error and error.code,
+            "error_message": error and error.message,
+            "result_key": data and key_of(data),
+        }
+        if request.webhook_endpoint is None:
+            return self._claimed("finish", request, **values)
         with self.database.transaction():
-            holds = self._claimed(
-                "finish",
-                request,
-                status=status,
-                now=now,
-                forget_at=forget_at,
-                error_code=error and error.code,
-                error_message=error and error.message,
-                result_key=data and key_of(data),
-            )
-            if holds and request.webhook_endpoint:
+            holds = self._claimed("finish", request, **values)
+            if holds:
                 self.database.run("add_delivery", request_id=request.request_id, now=now, data=data)
         return holds
 

@@ -202,6 +202,7 @@ def _serve(listener: socket.socket, secret: bytes) -> None:
             long_runs.loop = asyncio.get_running_loop()
             watched = Watched(self.config.app, long_runs)  # type: ignore[arg-type]
             self.config.app = ForStandIn(watched, secret)
+            logging.getLogger("uvicorn.access").addFilter(has_failed)
             await super().serve([listener])
 
     uvicorn.Server = Server  # type: ignore[misc]  # where truss_server looks it up
@@ -217,6 +218,12 @@ def _serve(listener: socket.socket, secret: bytes) -> None:
     wrapper.load = watched_load
     threading.Thread(target=long_runs.keep_looking, daemon=True).start()
     server.start()
+
+
+def has_failed(record: logging.LogRecord) -> bool:
+    """Of a line about an answer; a good one is told by who has called."""
+    *_, status = record.args or (500,)
+    return not isinstance(status, int) or status >= 400
 
 
 def _explain_results(endpoints: Any) -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from local_baseten.trusses.launcher import LongRuns, Watched, unwritable
+from local_baseten.trusses.launcher import LongRuns, Watched, has_failed, unwritable
 
 WAITING = """
 import asyncio
@@ -110,3 +110,12 @@ def test_a_result_that_holds_itself_is_named_too():
     result = {}
     result["again"] = result
     assert unwritable(result, json.JSONEncoder).startswith("result['again']['again']")
+
+
+def test_of_answers_those_that_are_errors_are_logged():
+    def line(status):
+        args = ("127.0.0.1:1", "POST", "/v1/models/model:predict", "1.1", status)
+        return logging.makeLogRecord({"args": args})
+
+    assert [has_failed(line(status)) for status in (200, 201, 400, 503)] == [0, 0, 1, 1]
+    assert has_failed(logging.makeLogRecord({"msg": "another's"}))
