@@ -37,16 +37,20 @@ _FIRST_CALLS, _SLOW_SECONDS = 16, 0.001
 T = TypeVar("T")
 
 
-@contextlib.contextmanager
-def local_files() -> Iterator[None]:
+class _LocalFiles:
     """Raises TargetError where no other file would fare better, else LocalFileError."""
-    try:
-        yield
-    except OutboxError:
-        raise
-    except OSError as error:
-        kind = TargetError if error.errno in _OF_THE_DISK else LocalFileError
-        raise kind(_sentence(error)) from error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, OutboxError):
+            kind = TargetError if error.errno in _OF_THE_DISK else LocalFileError
+            raise kind(_sentence(error)) from error
+
+
+local_files = _LocalFiles()
+"""Around what writes files: one for all, as a generator's block costs as much as a call."""
 
 
 def _sentence(error: OSError) -> str:

@@ -253,7 +253,7 @@ def verified_lines(bucket: Bucket, path: str, promised: Artifact) -> Generator[b
     It lies on this machine's disk meanwhile. Raises CorruptArtifactError, ManifestError for a line
     that is too long, NotFoundError, StoreError, and LocalFileError.
     """
-    with local_files(), tempfile.TemporaryFile() as file:
+    with local_files, tempfile.TemporaryFile() as file:
         size = bucket.size(path)
         check_artifact(promised, size=size, sha256=promised.sha256)
         digest = hashlib.sha256()

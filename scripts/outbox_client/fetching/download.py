@@ -117,9 +117,10 @@ class ArtifactDownloader:
                     coming.popleft().result()
                     submit(1)
             finally:
-                for future in coming:
-                    future.cancel()
-                wait(coming)
+                if coming:  # else `wait` costs as much as a small file
+                    for future in coming:
+                        future.cancel()
+                    wait(coming)
 
     def _content(self, download: Download) -> bytes:
         artifact = download.artifact

@@ -81,12 +81,12 @@ class Installation:
     _contents: dict[str, bytes] = field(default_factory=dict)
 
     def make_folders(self, folders: Folders) -> None:
-        with local_files():
+        with local_files:
             self._new = {parent for parent in self._parents() if folders.make(parent)}
 
     def bring(self, downloader: ArtifactDownloader) -> None:
         """Every file that is missing or different: small ones into memory, for `end` to write."""
-        with local_files():
+        with local_files:
             # A new folder is empty: there is no need to look for each of its files.
             self.brought = [
                 one for one in self.downloads if self._is_new(one.target) or not _is_there(one)
@@ -107,7 +107,7 @@ class Installation:
         """Nothing where `bring` has done it all."""
         if not self._contents:
             return
-        with local_files():
+        with local_files:
             parts = {temporary_name(path): path for path in self._contents}
             with _removed_on_error(parts):
                 for part, path in parts.items():

@@ -59,6 +59,8 @@ class Layout:
             literal + (own[field] if field in own else escape(value_of(manifest, field)))
             for literal, field in self.parts
         )
+        if len(path) <= _MOST_BYTES // 4:  # bytes of a character, at most
+            return path
         return "/".join(map(_fitting, path.split("/")))
 
 

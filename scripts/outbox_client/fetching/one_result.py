@@ -179,9 +179,10 @@ class Fetcher:
         """The result's folder below `to`, which is free. Raises UnsafePathError, LocalFileError."""
         if self.selection.layout is not FOLDERS:
             return below
-        with local_files():
+        with local_files:
             below = self.places.folder(manifest, below=below)
-            self.places.check_free(below, manifest, data, names=names)
+            if not self.is_new:
+                self.places.check_free(below, manifest, data, names=names)
         return below
 
     def _read(self, found: StoredObject) -> Task[tuple[Manifest, bytes] | None]:

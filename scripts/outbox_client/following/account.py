@@ -97,7 +97,7 @@ def final_account(journal: Journal, bucket: Bucket, *, clock: Clock, progress: P
 def _store_problems(account: Account, bucket: Bucket) -> ProblemsListing:
     """Each entry that has not succeeded as a line of JSON, however many. Raises StoreError."""
     digest, count, key = hashlib.sha256(), 0, problems_key(account.job)
-    with local_files(), tempfile.NamedTemporaryFile(prefix="outbox-problems-") as file:
+    with local_files, tempfile.NamedTemporaryFile(prefix="outbox-problems-") as file:
         for entry in account.not_succeeded():
             line = json.dumps(_problem(entry)).encode() + b"\n"
             digest.update(line)

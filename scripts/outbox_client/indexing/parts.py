@@ -278,7 +278,7 @@ class IndexParts:
 
     @contextlib.contextmanager
     def _copied(self, part: Part) -> Iterator[BinaryIO]:
-        with local_files(), tempfile.TemporaryFile() as file:
+        with local_files, tempfile.TemporaryFile() as file:
             for chunk in self.bucket.range_chunks(part.key, start=0, length=part.size):
                 file.write(chunk)
             yield file

@@ -81,7 +81,7 @@ def _csp_digest(style: str) -> str:
 
 def write(path: Path, page: str) -> None:
     """All of it or nothing. Raises LocalFileError."""
-    with local_files():
+    with local_files:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, page.encode())
 
