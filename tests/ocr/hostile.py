@@ -1,5 +1,6 @@
 """Documents of a few kilobytes that ask for days, or for more memory than there is."""
 
+import functools
 import io
 import struct
 import zlib
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 
+@functools.cache
 def stretched_tiff() -> bytes:
     """Few pixels by its header; 48 times as many by the resolution that it states."""
     file = io.BytesIO()
@@ -28,6 +30,7 @@ def nested_forms(depth: int = 10, draws: int = 10) -> bytes:
     return _pdf(200, b"/X Do", objects)
 
 
+@functools.cache
 def pictures_in_groups(count: int = 2000) -> bytes:
     """One large picture, drawn over and over, each time into a layer of its own."""
     pixels = zlib.compress(bytes(3000 * 3000 * 3), 9)

@@ -120,7 +120,14 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+# The process that reads them is tried in inference/test_hostile.py.
+TAKES_TIME = {"image stretched 48 times", "PDF that takes time"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in TAKES_TIME else name for name in BAD],
+)
 def test_bad_input_fails_once_names_its_field_and_stores_nothing(api, bucket, job, name):
     model_input, field = BAD[name]
     body = {"model_input": model_input | {"metadata": {"job": job, "item": name}}}
