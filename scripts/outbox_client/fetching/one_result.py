@@ -181,8 +181,7 @@ class Fetcher:
             return below
         with local_files:
             below = self.places.folder(manifest, below=below)
-            if not self.is_new:
-                self.places.check_free(below, manifest, data, names=names)
+            self.places.check_free(below, manifest, data, names=names)
         return below
 
     def _read(self, found: StoredObject) -> Task[tuple[Manifest, bytes] | None]:
