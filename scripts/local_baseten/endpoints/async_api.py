@@ -66,7 +66,7 @@ class AsyncEndpoints:
 
     async def queue_status(self, call: Request) -> Response:
         self._queue_statuses.take()
-        counts = await self.commits(self.queue.counts)
+        counts = await self.commits.lightly(self.queue.counts)
         return JSONResponse(
             {
                 "model_id": SERVED_ID,
@@ -112,7 +112,7 @@ class AsyncEndpoints:
     async def _find(self, call: Request) -> AsyncRequest:
         # A Chain's id may come with what its submit answer appended, or without.
         request_id, _, _ = path_parameter(call, "request_id").partition(":")
-        request = await self.commits(self.queue.find, request_id)
+        request = await self.commits.lightly(self.queue.find, request_id)
         if request is None:
             message = "No such request; one is known for an hour after its end."
             raise ApiError(404, "client_error", message)

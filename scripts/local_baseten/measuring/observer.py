@@ -40,7 +40,7 @@ class Observer:
 
     async def count(self, queue: RequestQueue, commits: GroupCommit) -> dict[Status, int]:
         """How many requests there are by status, now."""
-        counts = await commits(queue.counts)
+        counts = await commits.lightly(queue.counts)
         queued, running = counts[Status.QUEUED], counts[Status.IN_PROGRESS]
         self.metrics.queued(queued)
         self.history.counted(queued=queued, running=running)

@@ -112,7 +112,7 @@ class StatusPage:
         window = window_of(call.query_params.get("window", "300"))
         statuses = statuses_of(call.query_params.getlist("status"))
         counts = await self.observer.count(self.queue, self.commits)
-        requests = await self.commits(self.queue.latest, statuses, limit=_ROWS)
+        requests = await self.commits.lightly(self.queue.latest, statuses, limit=_ROWS)
         return JSONResponse(
             {
                 "now": self.observer.clock(),
@@ -150,7 +150,7 @@ class StatusPage:
         return StreamingResponse(_pieces(content), headers=headers, media_type=kind)
 
     async def _find(self, call: Request) -> AsyncRequest:
-        request = await self.commits(self.queue.find, path_parameter(call, "request_id"))
+        request = await self.commits.lightly(self.queue.find, path_parameter(call, "request_id"))
         if request is None:
             raise ApiError(404, "client_error", "No such request.")
         return request

@@ -98,9 +98,9 @@ UPDATE requests SET
     started_at = coalesce(started_at, :now),
     status_at = iif(status = 'QUEUED', :now, status_at),
     status = 'IN_PROGRESS'
-WHERE sequence = (
+WHERE sequence IN (
     SELECT sequence FROM requests INDEXED BY ready
-    WHERE phase = 'ready' ORDER BY priority, sequence LIMIT 1
+    WHERE phase = 'ready' ORDER BY priority, sequence LIMIT :limit
 )
 RETURNING *
 

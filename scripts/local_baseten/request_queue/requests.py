@@ -1,11 +1,11 @@
 """The durable queue: what it has taken is on disk, and survives kill -9."""
 
-import itertools
 import json
 import math
 import time
 from collections.abc import Callable, Collection
 from dataclasses import KW_ONLY, dataclass
+from operator import itemgetter
 from typing import Any
 
 from ..settings import KNOWN_SECONDS
@@ -49,17 +49,19 @@ class RequestQueue:
         When the claim expires, another may claim the request; the former claim can then no longer
         end it: `succeed`, `fail`, `retry` and `put_back` change nothing and return False.
         """
-        now = self._swept()
-        if self._is_behind(now) and self.database.run("has_expired", now=now).fetchone()[0]:
-            return None  # which is due is known when all that have expired are put away
-        claimed_until = now + self.claim_seconds
-        rows = self.database.run("claim", now=now, claimed_until=claimed_until).fetchall()
-        self.database.expect(claimed_until)
-        return request_of(rows[0]) if rows else None
+        requests = self.claim_many(1)
+        return requests[0] if requests else None
 
     def claim_many(self, limit: int) -> list[AsyncRequest]:
         """As many as there are, up to `limit`, in their order."""
-        return list(itertools.islice(iter(self.claim, None), limit))
+        now = self._swept()
+        if self._is_behind(now) and self.database.run("has_expired", now=now).fetchone()[0]:
+            return []  # which is due is known when all that have expired are put away
+        values = {"now": now, "claimed_until": now + self.claim_seconds, "limit": limit}
+        rows = self.database.run("claim", **values).fetchall()
+        self.database.expect(values["claimed_until"])
+        rows.sort(key=itemgetter("priority", "sequence"))
+        return [request_of(row) for row in rows]
 
     def seconds_until_due(self) -> float | None:
         """Zero where a request is due; None where none is waiting."""

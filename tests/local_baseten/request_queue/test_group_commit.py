@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import sqlite3
+import threading
 
 import pytest
 
@@ -118,8 +119,39 @@ def test_what_need_not_wait_for_the_disk_does_not_until_something_does(database,
 
     normal, full = 1, 2
     # A long row of light ones is put on disk now and then, and its log kept short.
-    assert asyncio.run(scenario()) == [normal, full, normal, full, full]
+    assert asyncio.run(scenario()) == [normal, full, normal, full, normal]
     assert queue.find("light") is not None
+
+
+def test_what_need_not_wait_for_the_disk_goes_before_what_does(database, queue, add):
+    class SlowDisk(Database):
+        is_waiting, may_go_on = threading.Event(), threading.Event()
+
+        def commit(self) -> None:
+            if threading.current_thread() is not threading.main_thread():
+                self.is_waiting.set()
+                assert self.may_go_on.wait(60)
+            super().commit()
+
+    slow, answered = SlowDisk(database._connection), []
+
+    async def scenario() -> None:
+        async def ask(kind, name: str) -> None:
+            await kind(add, name)
+            answered.append(name)
+
+        async with GroupCommit(slow) as commits, asyncio.TaskGroup() as running:
+            running.create_task(ask(commits, "on its way to the disk"))
+            await asyncio.to_thread(slow.is_waiting.wait, 60)
+            for number in range(3):
+                running.create_task(ask(commits, f"heavy {number}"))
+            running.create_task(ask(commits.lightly, "light"))
+            await asyncio.sleep(0)
+            slow.may_go_on.set()
+
+    asyncio.run(scenario())
+
+    assert answered == ["on its way to the disk", "light", "heavy 0", "heavy 1", "heavy 2"]
 
 
 def test_many_light_changes_leave_no_long_log(tmp_path, database, queue, add):
