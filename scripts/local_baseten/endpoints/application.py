@@ -22,6 +22,7 @@ from .addresses import AddressCheck, check_form
 from .answers import ApiError
 from .async_api import AsyncEndpoints
 from .openapi import call_paths, describe_api
+from .whole_answers import WholeAnswers
 
 _WRONG_KEY = (
     "The API key is not this stand-in's own, which `outbox serve` printed as BASETEN_API_KEY."
@@ -169,7 +170,7 @@ class HttpServer(uvicorn.Server):
         settings = uvicorn.Config(
             application,
             lifespan="off",
-            http="httptools",  # quicker than h11, which Truss takes for its own server
+            http=WholeAnswers,
             proxy_headers=False,
             ws="none",
             log_config=None,
