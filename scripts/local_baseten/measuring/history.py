@@ -32,7 +32,7 @@ class _Values:
         self.count += 1
         if len(self.sample) < _KEPT_VALUES:
             self.sample.append(value)
-        elif (place := random.randrange(self.count)) < _KEPT_VALUES:  # noqa: S311  # no secret
+        elif (place := int(random.random() * self.count)) < _KEPT_VALUES:  # noqa: S311  # no secret
             self.sample[place] = value
 
 
