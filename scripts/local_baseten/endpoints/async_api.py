@@ -35,6 +35,7 @@ class AsyncEndpoints:
     faults: Faults
 
     def __post_init__(self) -> None:
+        self._room = 0
         self._submits = _RateLimit(self.settings.submits_per_second, self.queue.clock)
         self._statuses = _RateLimit(self.settings.status_per_second, self.queue.clock)
         self._cancels = _RateLimit(self.settings.status_per_second, self.queue.clock)
@@ -104,9 +105,13 @@ class AsyncEndpoints:
         return answer({"request_id": answered}, status_code=201, headers=headers)
 
     def _add(self, request: AsyncRequest) -> None:
-        waiting = self.queue.count_unfinished()
-        if waiting >= self.settings.max_waiting:
-            raise ApiError(429, "rate_limited", f"{waiting} requests are queued or running already")
+        if self._room <= 0:  # counted anew only then: what ends makes more of it, and nothing less
+            count = self.queue.count_unfinished()
+            self._room = self.settings.max_waiting - count
+            if self._room <= 0:
+                message = f"{count} requests are queued or running already"
+                raise ApiError(429, "rate_limited", message)
+        self._room -= 1
         self.queue.add(request)
 
     async def _find(self, call: Request) -> AsyncRequest:

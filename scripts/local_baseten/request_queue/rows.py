@@ -27,13 +27,14 @@ def values_of(request: AsyncRequest) -> dict[str, Any]:
 
 
 def request_of(row: sqlite3.Row) -> AsyncRequest:
+    values = dict(zip(row.keys(), row, strict=True))  # a Row looks for each name from its first on
     return AsyncRequest(
-        **{name: row[name] for name in _REQUEST},
-        retry=RetryPolicy(**{name: row[name] for name in _RETRY}),
-        status=Status(row["status"]),
-        error=_error(row),
-        webhook_status=WebhookStatus(row["webhook_status"]),
-        is_chain=bool(row["is_chain"]),
+        **{name: values[name] for name in _REQUEST},
+        retry=RetryPolicy(**{name: values[name] for name in _RETRY}),
+        status=Status(values["status"]),
+        error=_error(values),
+        webhook_status=WebhookStatus(values["webhook_status"]),
+        is_chain=bool(values["is_chain"]),
     )
 
 
@@ -41,6 +42,6 @@ def delivery_of(row: sqlite3.Row) -> WebhookDelivery:
     return WebhookDelivery(**{name: row[name] for name in _DELIVERY}, error=_error(row))
 
 
-def _error(row: sqlite3.Row) -> RequestError | None:
+def _error(row: sqlite3.Row | dict[str, Any]) -> RequestError | None:
     code = row["error_code"]
     return None if code is None else RequestError(code=code, message=row["error_message"])

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 
+import httpx
 import pytest
 
 from local_baseten.endpoints.addresses import names_of
@@ -292,13 +293,25 @@ def test_the_limit_holds_for_a_body_that_does_not_tell_its_length(call):
     assert "payload size of 300000 bytes" in answer.json()["error"]
 
 
-def test_too_many_waiting_requests_are_429(call):
-    path, body = "/production/async_predict", {"model_input": {}}
-    assert call("POST", path, json=body, limits={"max_waiting": 1}).status_code == 201
+def test_too_many_waiting_requests_are_429_until_one_has_ended(bare):
+    async def scenario() -> tuple[list[int], dict[str, str], list[int]]:
+        async with bare.client(max_waiting=3) as client:
 
-    answer = call("POST", path, json=body, limits={"max_waiting": 1})
+            async def submit() -> httpx.Response:
+                return await client.post("/production/async_predict", json={"model_input": {}})
 
-    assert (answer.status_code, answer.json()["error_code"]) == (429, "rate_limited")
+            at_once = await asyncio.gather(*(submit() for _ in range(5)))
+            first = at_once[0].json()["request_id"]
+            assert (await client.delete(f"/async_request/{first}")).json()["canceled"]
+            afterwards = [(await submit()).status_code for _ in range(2)]
+            refused = next(answer for answer in at_once if answer.status_code == 429)
+            return [answer.status_code for answer in at_once], refused.json(), afterwards
+
+    at_once, refused, afterwards = asyncio.run(scenario())
+
+    assert sorted(at_once) == [201, 201, 201, 429, 429]
+    assert refused["error_code"] == "rate_limited"
+    assert afterwards == [201, 429]
 
 
 @pytest.mark.parametrize(
