@@ -22,7 +22,7 @@ from .download import ArtifactDownloader
 from .indexed import IndexedManifests
 from .layout import EVERYTHING, FOLDERS, Selection, TakenPaths
 from .one_result import Fetched, Fetcher
-from .places import Places
+from .places import Places, PlacesUnderWay
 from .report import FetchReport
 
 _MOST_REFUSED = 64
@@ -114,6 +114,7 @@ def fetch(
         is_listed=is_listed,
         selection=selection,
         places=Places(to=to, prefix=prefix, template=naming.template, is_result=listed.is_result),
+        under_way=PlacesUnderWay(),
         indexed=indexed,
         taken_paths=None if is_apart else TakenPaths(ignores_case=ignores_case),
         digest_of=digest_of,

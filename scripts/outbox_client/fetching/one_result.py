@@ -28,7 +28,7 @@ from .download import ArtifactDownloader, Download
 from .indexed import IndexedManifests
 from .installation import Installation, Last, modified_ns
 from .layout import FOLDERS, MANIFEST, Selection, TakenPaths
-from .places import Places
+from .places import Places, PlacesUnderWay
 
 T = TypeVar("T")
 
@@ -72,6 +72,7 @@ class Fetcher:
     is_listed: bool
     selection: Selection
     places: Places
+    under_way: PlacesUnderWay
     indexed: IndexedManifests
     taken_paths: TakenPaths | None
     digest_of: Callable[[str], str | None]
@@ -123,6 +124,8 @@ class Fetcher:
                 error=error,
             )
             return (yield from self._unless_gone(wrong, found))
+        finally:
+            self.under_way.give_back(below, key=key)
         return Fetched(
             item=item,
             key=key,
@@ -176,13 +179,21 @@ class Fetcher:
             return None
 
     def _place(self, manifest: Manifest, data: bytes, names: Container[str], below: str) -> str:
-        """The result's folder below `to`, which is free. Raises UnsafePathError, LocalFileError."""
+        """The result's folder below `to`, which is free and taken.
+
+        Raises UnsafePathError, LocalFileError.
+        """
         if self.selection.layout is not FOLDERS:
             return below
         with local_files:
-            below = self.places.folder(manifest, below=below)
-            self.places.check_free(below, manifest, data, names=names)
-        return below
+            place = self.places.folder(manifest, below=below)
+            self.under_way.take(place, key=manifest.key)
+            try:
+                self.places.check_free(place, manifest, data, names=names)
+            except OutboxError:
+                self.under_way.give_back(place, key=manifest.key)
+                raise
+        return place
 
     def _read(self, found: StoredObject) -> Task[tuple[Manifest, bytes] | None]:
         """None for what is foreign to the bucket. Raises ManifestError, StoreError."""

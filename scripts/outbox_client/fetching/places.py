@@ -6,7 +6,9 @@ Two results have two folders, and none lies in the other, whatever their items a
 import hashlib
 import os
 import re
+import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
@@ -103,7 +105,7 @@ class Places:
 
         `names` are the artifacts'.
         """
-        for above in reversed([place[:end] for end, char in enumerate(place) if char == "/"]):
+        for above in reversed(_folders_of(place)):
             if (self.to / above / MANIFEST).is_file():
                 raise _taken(place, Path(above))
         if not os.path.isdir(f"{self.to}/{place}"):  # noqa: PTH112  # once a result
@@ -115,6 +117,44 @@ class Places:
                     raise _taken(place, Path(place, found.parent))
         elif not _is_the_folder_of(manifest, folder, data):
             raise _taken(place, Path(place))
+
+
+class PlacesUnderWay:
+    """The folders of results that are being brought, whose manifests are not on disk yet.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys = dict[str, str]()
+        self._folders = Counter[str]()
+
+    def take(self, place: str, *, key: str) -> None:
+        """Until `give_back`. Raises UnsafePathError where it lies in another's, or the reverse."""
+        folders = _folders_of(place)
+        with self._lock:
+            for other in (*folders, place):
+                if other in self._keys:
+                    raise _taken(place, Path(other))
+            if place in self._folders:
+                raise _taken(place, Path(place))
+            self._keys[place] = key
+            self._folders.update(folders)
+
+    def give_back(self, place: str, *, key: str) -> None:
+        """If the key has taken it."""
+        with self._lock:
+            if self._keys.get(place) == key:
+                del self._keys[place]
+                for folder in _folders_of(place):
+                    self._folders[folder] -= 1
+                    if not self._folders[folder]:
+                        del self._folders[folder]
+
+
+def _folders_of(place: str) -> list[str]:
+    return [place[:end] for end, char in enumerate(place) if char == "/"]
 
 
 def _taken(place: str, other: Path) -> UnsafePathError:

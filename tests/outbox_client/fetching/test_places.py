@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from outbox_client import Naming
 from outbox_client.errors import UnsafePathError
 from outbox_client.fetching.layout import Selection, TakenPaths
+from outbox_client.fetching.one_result import Fetched
 from outbox_client.fetching.places import Places
 from tests.outbox_client.committed import a_manifest
 from tests.outbox_client.results import JOB, Results, files_below
@@ -144,6 +145,37 @@ def test_nor_where_the_other_was_fetched_before(results, out, first):
     else:
         assert done["a"].code == "UNSAFE_PATH"
         assert "the folder a/b has another result" in done["a"].problem
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("a/b/c", "a")])
+def test_nor_where_the_other_is_under_way(results, out, monkeypatch, names):
+    """Keys of two templates: by one alone, one result's folder is known from the other's key."""
+    for name in (*names, "apart"):
+        manifest = a_manifest(JOB, name, key=f"job={JOB}/{name}", artifacts=[])
+        results.put(f"manifests/{manifest.key}.json", manifest.to_bytes())
+
+    def at_once(tasks, **_) -> list[Fetched | None]:
+        """No task's call is made before all tasks have come to theirs."""
+        answers, done = [(task, None) for task in tasks], []
+        while answers:
+            calls = []
+            for task, answer in answers:
+                try:
+                    calls.append((task, task.send(answer)))
+                except StopIteration as end:
+                    done.append(end.value)
+            answers = [(task, call()) for task, call in calls]
+        return done
+
+    monkeypatch.setattr(results.bucket, "in_steps", at_once)
+    first = fetched(results, out)
+    refused = [name for name, one in first.items() if one.problem]
+    again = fetched(results, out)
+
+    assert len(refused) == 1
+    assert first[refused[0]].code == "UNSAFE_PATH"
+    assert sorted(path.name for path in out.rglob("manifest.json")) == ["manifest.json"] * 2
+    assert [name for name, one in again.items() if one.problem] == refused
 
 
 def test_the_folder_of_another_item_is_left_as_it_is_and_of_another_job_replaced(results, out):
