@@ -103,7 +103,7 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
     ):
         if plan.is_batch_work:
             note(answers.plan_note(plan))
-        journal.plan(plan)
+        plan.record(journal)
         with shown_progress(as_json=as_json) as progress, _stopped_by_interrupt() as stop:
             done = run_job(
                 journal,
@@ -160,7 +160,7 @@ def submit(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
             opening.deployment(settings, foreign, on_wait=told) as deployment,
             opening.journal(settings, batch.job, create=True) as journal,
         ):
-            journal.plan(plan)
+            plan.record(journal)
             if not detach:
                 _send(journal, deployment, limits, as_json=as_json)
                 return

@@ -84,22 +84,20 @@ class Journal:
 
         All or nothing: `resume` has no other list of what is missing.
         """
-        batches = dict[int, tuple[Batch, int]]()
         with self._transaction() as connection:
+            numbers = dict[int, tuple[Batch, int]]()  # by identity: its text takes as long as all
             for one in planned:
-                row = self._row(one, batches)
-                connection.execute(queries.PLAN, row)
-                connection.execute(queries.PLAN_SOURCE, row)
+                batch = one.batch
+                if id(batch) not in numbers:
+                    numbers[id(batch)] = batch, _batch_number(connection, batch)
+                _plan_row(connection, one.as_row() | {"batch": numbers[id(batch)][1]})
 
-    def _row(self, planned: Planned, batches: dict[int, tuple[Batch, int]]) -> dict[str, object]:
-        """`batches` has the number of each, by its identity: its text takes as long as all else."""
-        batch = planned.batch
-        if id(batch) not in batches:
-            options = {"options": batch.to_json()}
-            self._connection.execute(queries.INSERT_BATCH, options)
-            (number,) = self._connection.execute(queries.SELECT_BATCH, options).fetchone()
-            batches[id(batch)] = batch, number
-        return planned.as_row() | {"batch": batches[id(batch)][1]}
+    def plan_rows(self, batch: Batch, rows: Iterable[dict[str, object]]) -> None:
+        """`plan` for rows as `Planned.as_row` makes them."""
+        with self._transaction() as connection:
+            number = {"batch": _batch_number(connection, batch)}
+            for row in rows:
+                _plan_row(connection, row | number)
 
     def plan_again(self, items: Iterable[str]) -> None:
         """These items are to be sent again; those that succeeded or are under way are left."""
@@ -298,6 +296,17 @@ class Journal:
 def _next_name(item: str) -> str:
     """The first that there can be behind it."""
     return item + "\0"
+
+
+def _batch_number(connection: sqlite3.Connection, batch: Batch) -> int:
+    options = {"options": batch.to_json()}
+    connection.execute(queries.INSERT_BATCH, options)
+    return int(connection.execute(queries.SELECT_BATCH, options).fetchone()[0])
+
+
+def _plan_row(connection: sqlite3.Connection, row: Mapping[str, object]) -> None:
+    connection.execute(queries.PLAN, row)
+    connection.execute(queries.PLAN_SOURCE, row)
 
 
 def _succeed(connection: sqlite3.Connection, result: StoredResult, *, found: int) -> bool:

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.fingerprint import canonical_json, input_digest
 from truss_outbox.contract.keys import input_key
+from truss_outbox.contract.metadata import RequestMetadata
 
 from ..bucket.bucket import Bucket
 from ..service.api import MAX_BODY_BYTES
@@ -45,17 +46,19 @@ class Body:
     staged: Mapping[str, JsonValue] | None = None
 
 
-def check_body(batch: Batch, item: Item, *, metadata_field: str = "metadata") -> None:
-    """Raises InvalidInputError for what no request can have."""
+def check_body(
+    batch: Batch, item: Item, metadata: RequestMetadata, *, metadata_field: str = "metadata"
+) -> None:
+    """Raises InvalidInputError for what no request can have. `metadata` is the item's."""
     inputs = _inputs(batch, item)
     if metadata_field in inputs:
         raise InvalidInputError(
             metadata_field,
-            f"cannot be set by {item.place}: Outbox fills it in; item and labels have columns of"
-            " their own, and a model that needs the field another metadata_field",
+            "cannot be set: Outbox fills it in; item and labels have columns of their own, and a"
+            " model that needs the field another metadata_field",
         )
     _size(replaced(inputs, lambda _: {}))
-    size = _size(_metadata(batch, item))
+    size = _size(_as_json(metadata))
     if size > _MAX_METADATA_BYTES:
         raise InvalidInputError(
             metadata_field,
@@ -73,7 +76,7 @@ def make_body(
     Raises InvalidInputError where a file cannot be read or changes meanwhile, and StoreError.
     """
     inputs, file_bytes, staged = _with_files(batch, item, bucket)
-    metadata, digest = _metadata(batch, item), input_digest(inputs)
+    metadata, digest = _as_json(batch.metadata(item)), input_digest(inputs)
     if _size(inputs) > _MAX_INPUT_BYTES:
         metadata["model_input"] = stage_bytes(canonical_json(inputs), bucket)
         inputs = {}
@@ -88,8 +91,8 @@ def _inputs(batch: Batch, item: Item) -> dict[str, JsonValue]:
     return {**batch.inputs, **item.inputs}
 
 
-def _metadata(batch: Batch, item: Item) -> dict[str, Any]:
-    return batch.metadata(item).model_dump(mode="json", exclude_none=True)
+def _as_json(metadata: RequestMetadata) -> dict[str, Any]:
+    return metadata.model_dump(mode="json", exclude_none=True)
 
 
 def _with_files(

@@ -39,9 +39,9 @@ _FIND_RIVAL = """
 SELECT item, place FROM stage WHERE item = :item OR key = :key ORDER BY item <> :item LIMIT 1
 """
 
-_SELECT_PLANNED = """
-SELECT item, key, place, size, inputs, labels, :options AS options FROM stage ORDER BY number
-"""
+_SELECT_ROWS = "SELECT item, key, place, size, inputs, labels FROM stage ORDER BY number"
+
+_SELECT_PLANNED = _SELECT_ROWS.replace("FROM", ", :options AS options FROM")
 
 _SUM_PLANNED = "SELECT coalesce(sum(size), 0) FROM stage"
 
@@ -73,8 +73,15 @@ class Plan:
     def __iter__(self) -> Iterator[Planned]:
         options = self.batch.to_json()
         rows = self._connection.execute(_SELECT_PLANNED, {"options": options})
+        return map(Planned.of, rows)
+
+    def record(self, journal: Journal) -> None:
+        """As `journal.plan(self)`, in half of the time: the rows are what that makes of them."""
+        journal.plan_rows(self.batch, self._told(self._connection.execute(_SELECT_ROWS)))
+
+    def _told(self, rows: Iterable[sqlite3.Row]) -> Iterator[dict[str, object]]:
         for done, row in enumerate(rows, start=1):
-            yield Planned.of(row)
+            yield dict(row)
             if done % _TOLD_EVERY == 0:
                 self._progress(ProgressEvent(phase="plan", done=done, total=self.count))
 
@@ -107,9 +114,10 @@ class Plan:
 
     def _add(self, item: Item) -> str | None:
         """What is wrong, where its name or key is another's too."""
-        check_body(self.batch, item, metadata_field=self._naming.metadata_field)
         try:
-            key = self._naming.key(self.batch.metadata(item))
+            metadata = self.batch.metadata(item)
+            check_body(self.batch, item, metadata, metadata_field=self._naming.metadata_field)
+            key = self._naming.key(metadata)
         except InvalidInputError as error:
             raise InvalidInputError(error.field, f"{error.problem} ({item.place})") from error
         row = Planned(item=item, batch=self.batch, key=key).as_row()

@@ -65,7 +65,7 @@ def submit(
     Raises InvalidInputError before anything is sent or recorded, later what `resume` raises.
     """
     with planned(items, batch, naming=deployment.naming, progress=progress) as plan:
-        journal.plan(plan)
+        plan.record(journal)
     return resume(
         journal, deployment=deployment, progress=progress, clock=clock, limits=limits, stop=stop
     )

@@ -37,7 +37,7 @@ def start(journal, deployment, tmp_path):
         if folder is not None:
             batch = Batch(job=journal.job)
             with planned(find_items([folder]), batch, naming=deployment.naming) as plan:
-                journal.plan(plan)
+                plan.record(journal)
         return run(journal, tmp_path / "out", deployment=deployment, **options)
 
     return start

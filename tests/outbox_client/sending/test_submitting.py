@@ -44,7 +44,7 @@ def test_a_large_plan_says_how_far_it_is(naming, journal):
     items = (Item(name=f"{number}", inputs={"text": ""}) for number in range(2_500))
     batch = Batch(job=journal.job)
     with planned(items, batch, naming=naming, progress=said.append) as plan:
-        journal.plan(plan)
+        plan.record(journal)
     assert [(event.phase, event.done, event.total) for event in said] == [
         ("read", 1_000, 0),
         ("read", 2_000, 0),
@@ -93,7 +93,7 @@ def test_how_a_document_travels_does_not_depend_on_its_labels(tmp_path, bucket):
         digests = set()
         for labels in ({}, {"fill": "y" * 15_000}):
             batch = Batch(job="J", labels=labels)
-            check_body(batch, item)
+            check_body(batch, item, batch.metadata(item))
             body = make_body(batch, item, bucket)
             digests.add(body.digest)
             assert len(json.dumps(body.content, separators=(",", ":"))) <= 262_144
@@ -104,14 +104,19 @@ def test_how_a_document_travels_does_not_depend_on_its_labels(tmp_path, bucket):
     ("said", "values"),
     [
         ("metadata: takes 16", {"labels": {"fill": "y" * 16_000}}),
-        ("metadata: cannot be set by a row", {"inputs": {"metadata": {}}}),
+        ("metadata: cannot be set", {"inputs": {"metadata": {}}}),
         ("model_input: holds NaN", {"inputs": {"n": float("nan")}}),
         ("model_input: holds .* surrogate", {"inputs": {"n": "\ud800"}}),
     ],
 )
-def test_what_no_request_can_have_is_named(said, values):
-    with pytest.raises(InvalidInputError, match=said):
-        check_body(Batch(job="J", **values), Item(name="x"))
+def test_what_no_request_can_have_is_named_with_its_place(said, values):
+    naming = Naming(template=KeyTemplate.parse("job={job}/{item}"))
+    items = [Item(name="x", place="line 7")]
+    with (
+        pytest.raises(InvalidInputError, match=rf"{said}.* \(line 7\)"),
+        planned(items, Batch(job="J", **values), naming=naming),
+    ):
+        pass
 
 
 def test_what_was_sent_is_in_the_journal(documents, deployment, journal, service, time):
