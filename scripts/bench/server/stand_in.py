@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import uvloop
+
 from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.request import Status
 from local_baseten.request_queue.requests import RequestQueue
@@ -59,7 +61,7 @@ def measure() -> str:
             submits_per_second=UNLIMITED,
             status_per_second=UNLIMITED,
         ) as local:
-            rates = asyncio.run(_drive(local))
+            rates = uvloop.run(_drive(local))
         return _report(rates, _idle_seconds(state))
 
 
