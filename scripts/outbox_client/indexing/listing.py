@@ -1,6 +1,7 @@
 """Which manifests an index lacks: listing them all, next to those that it has."""
 
 import itertools
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -42,16 +43,17 @@ class _Listing:
 
     def by_spans(self) -> Iterator[StoredObject]:
         """Several spans at a time; where that shows another order than theirs, all in one."""
-        came = set[int]()  # hashes: one in 2**60 comes with the next run
+        came = array("q")  # hashes: one in 2**60 comes with the next run
         try:
             spans = self._known.spans(_SPAN_KEYS, most=_MOST_SPAN_KEYS)
             workers = min(_AT_ONCE, self._bucket.workers)
             for span, pages in in_threads(self._listed, spans, workers=workers):
                 for found in self._new(span, pages):
-                    came.add(hash(found.key))
+                    came.append(hash(found.key))
                     yield found
         except _OutOfOrderError:
-            yield from (found for found in self.whole() if hash(found.key) not in came)
+            have_come = set(came)
+            yield from (found for found in self.whole() if hash(found.key) not in have_come)
 
     def _listed(self, span: KnownSpan) -> tuple[KnownSpan, Iterator[ListedPage]]:
         """The span's pages; none where all that they have is known. Raises _OutOfOrderError.
