@@ -201,6 +201,5 @@ def test_the_metadata_go_where_the_model_has_them(outbox, folder, job, service, 
 
     refused = outbox(*run)
     assert (refused.exit_code, len(service.bodies)) == (2, 1)
-    assert "metadata: cannot be set: " in refused.stderr
+    assert "metadata: cannot be set: Outbox fills it in" in refused.stderr
     assert "rows.jsonl, row 1)" in refused.stderr
-    assert "rows.jsonl, row 1: Outbox fills it in" in refused.stderr
