@@ -1,19 +1,20 @@
 """What the stand-in's queue costs: requests through it, against its Truss server asked directly.
 
-The inference does nothing, and one client with `IN_FLIGHT` calls at once drives both in turn. It is
-the stand-in's own: a general one takes as much of two processors as the stand-in does.
+The inference does nothing, and one client with `IN_FLIGHT` calls at once drives both in turn. The
+client is the bench's own: a general one takes as much of two processors as the stand-in does.
 """
 
 import asyncio
 import contextlib
-import http
 import json
+import re
 import statistics
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import uvloop
 
@@ -21,7 +22,6 @@ from local_baseten.request_queue.database import Database
 from local_baseten.request_queue.request import Status
 from local_baseten.request_queue.requests import RequestQueue
 from local_baseten.running import LocalBaseten, running_locally
-from local_baseten.trusses.connections import Connections
 
 from ..measuring import verdict
 
@@ -35,6 +35,7 @@ _LEAST_WAIT_SECONDS, _WAIT_SECONDS = 0.002, 0.0002
 """In all, and for each request that is left: asking takes from what is measured."""
 LEAST_RATIO = 0.9
 MOST_IDLE_SECONDS = 0.003
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 _MODEL = """class Model:
     def predict(self, model_input):
@@ -65,55 +66,111 @@ def measure() -> str:
         return _report(rates, _idle_seconds(state))
 
 
+class _Caller(asyncio.Protocol):
+    """One connection, on which the same request is asked as often as `turns` has one.
+
+    No more than that, as whatever it takes of two processors is taken from what is measured.
+    """
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no instance
+
+    async def ask(self, request: bytes, turns: Iterator[int]) -> bytes:
+        """The last answer's body. Raises SystemExit where one is no success."""
+        if self.transport.is_closing():
+            raise SystemExit("the server hung up")
+        self._request, self._turns, self._received = request, turns, b""
+        self._last: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._ask_on(b"")
+        return await self._last
+
+    def _ask_on(self, body: bytes) -> None:
+        if next(self._turns, None) is None:
+            self._last.set_result(body)
+        else:
+            self.transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not end or (length and len(body) < int(length[1])):
+            return
+        self._received = b""
+        if head.startswith(b"HTTP/1.1 2"):
+            self._ask_on(body)
+        else:
+            self._last.set_exception(SystemExit(f"{head!r} {body!r}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._last.done():
+            self._last.set_exception(SystemExit(f"the server hung up: {exc}"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Client:
+    """Of one server, with `IN_FLIGHT` connections that are kept."""
+
+    host: str
     headers: Mapping[str, str]
-    connections: Connections = field(default_factory=Connections)
+    callers: Sequence[_Caller]
 
-    async def call(self, method: str, url: str, body: bytes = b"") -> bytes:
-        answer = await self.connections.request(method, url, headers=self.headers, body=body)
-        if answer.status >= http.HTTPStatus.BAD_REQUEST:
-            raise SystemExit(f"{url} answered {answer.status}")
-        return answer.body
+    @classmethod
+    async def connected(cls, url: str, headers: Mapping[str, str]) -> "_Client":
+        host = url.removeprefix("http://")
+        name, _, port = host.partition(":")
+        loop = asyncio.get_running_loop()
+        made = [await loop.create_connection(_Caller, name, int(port)) for _ in range(IN_FLIGHT)]
+        return cls(host, headers, [caller for _, caller in made])
 
-    async def post(self, url: str, body: bytes, count: int) -> None:
-        numbers = iter(range(count))
+    async def call(self, method: str, path: str, body: bytes = b"", count: int = 1) -> bytes:
+        """All connections in turn, until it was asked so often; one of the last answers."""
+        fields = {"host": self.host, "content-length": str(len(body)), **self.headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        request = f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+        turns = iter(range(count))
+        callers = self.callers[:count]
+        return (await asyncio.gather(*(one.ask(request, turns) for one in callers)))[0]
 
-        async def post_on() -> None:
-            for _ in numbers:
-                await self.call("POST", url, body)
-
-        await asyncio.gather(*(post_on() for _ in range(IN_FLIGHT)))
+    def close(self) -> None:
+        for caller in self.callers:
+            caller.transport.close()
 
 
 async def _drive(local: LocalBaseten) -> list[tuple[float, float]]:
     """Requests per second directly and through the queue, by round; then idle requests."""
     running = local.processes()
     key = {"authorization": f"Api-Key {local.api_key}", "content-type": "application/json"}
-    client = _Client({**key, **running.model_headers})
-    model_url = f"{running.model_url}/v1/models/model:predict"
-    await client.post(model_url, b"{}", REQUESTS // 10)
-    await _through_queue(client, local, REQUESTS // 10)
+    model = await _Client.connected(running.model_url, {**key, **running.model_headers})
+    queue = await _Client.connected(local.base_url, key)
+    await _directly(model, REQUESTS // 10)
+    await _through_queue(queue, REQUESTS // 10)
     rates = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        await client.post(model_url, b"{}", REQUESTS)
+        await _directly(model, REQUESTS)
         middle = time.perf_counter()
-        await _through_queue(client, local, REQUESTS)
+        await _through_queue(queue, REQUESTS)
         end = time.perf_counter()
         rates.append((REQUESTS / (middle - start), REQUESTS / (end - middle)))
     for _ in range(IDLE_REQUESTS):
-        await _through_queue(client, local, 1)
-    client.connections.close()
+        await _through_queue(queue, 1)
+    model.close()
+    queue.close()
     return rates
 
 
-async def _through_queue(client: _Client, local: LocalBaseten, count: int) -> None:
+async def _directly(model: _Client, count: int) -> None:
+    await model.call("POST", "/v1/models/model:predict", b"{}", count)
+
+
+async def _through_queue(queue: _Client, count: int) -> None:
     """Until the last one has ended."""
-    url = f"{local.base_url}/production"
-    await client.post(f"{url}/async_predict", b'{"model_input": {}}', count)
+    await queue.call("POST", "/production/async_predict", b'{"model_input": {}}', count)
     while True:
-        counts = json.loads(await client.call("GET", f"{url}/async_queue_status"))
+        counts = json.loads(await queue.call("GET", "/production/async_queue_status"))
         left = counts["num_queued_requests"] + counts["num_in_progress_requests"]
         if not left:
             return
