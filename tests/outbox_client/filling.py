@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from outbox_client import Batch, Item, Journal
 from outbox_client.bucket.bucket import Bucket
-from outbox_client.journal.entries import Accepted, Begun, Planned
+from outbox_client.journal.entries import Accepted, Begun, planned_row
 from truss_outbox.contract.keys import escape
 
 DIGEST = "0" * 64
@@ -14,10 +14,11 @@ def fill_journal(journal: Journal, items: list[str], *, submitted_at: float) -> 
     """Every item sent, under the default template; request ids are the items' names with `r-`."""
     batch = Batch(job=journal.job)
     journal.plan(
-        Planned(
-            item=Item(name=i, inputs={"document": {"path": "/x"}}), batch=batch, key=key(journal, i)
-        )
-        for i in items
+        batch,
+        (
+            planned_row(Item(name=i, inputs={"document": {"path": "/x"}}), key(journal, i))
+            for i in items
+        ),
     )
     journal.begin_submits(
         Begun(item=i, key=key(journal, i), digest=DIGEST, size=1, submitted_at=submitted_at)

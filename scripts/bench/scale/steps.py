@@ -21,7 +21,7 @@ from outbox_client.following.tracker import Tracker
 from outbox_client.indexing import format as index_format
 from outbox_client.indexing.build import PART_ROWS
 from outbox_client.indexing.parts import IndexParts
-from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement, State
+from outbox_client.journal.entries import Accepted, Begun, Settlement, State, planned_row
 from truss_outbox.contract import Manifest
 
 from .serving import ask
@@ -80,7 +80,7 @@ def fill_journal(job: SyntheticJob) -> None:
     ended = [number for number in range(job.count) if number not in waiting]
     with opening.journal(settings, job.name, create=True) as journal:
         batch = Batch(job=job.name)
-        journal.plan(_planned(job, number, batch) for number in range(job.count))
+        journal.plan(batch, (_planned(job, number) for number in range(job.count)))
         _send(journal, job, ended, submitted_at=time.time() - _AN_HOUR)
         journal.settle(*(_end(job, number) for number in ended))
         _send(journal, job, waiting, submitted_at=time.time())
@@ -159,7 +159,7 @@ def _stored(job: SyntheticJob) -> Iterator[int]:
     return (position for position in range(job.count) if not job.has_failed(position))
 
 
-def _planned(job: SyntheticJob, number: int, batch: Batch) -> Planned:
+def _planned(job: SyntheticJob, number: int) -> dict[str, object]:
     item = Item(
         name=job.item(number),
         inputs={"text": "a few words"},
@@ -167,7 +167,7 @@ def _planned(job: SyntheticJob, number: int, batch: Batch) -> Planned:
         size=0,
         place="a row",
     )
-    return Planned(item=item, batch=batch, key=job.key(job.position(number)))
+    return planned_row(item, job.key(job.position(number)))
 
 
 def _send(

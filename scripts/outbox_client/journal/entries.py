@@ -160,16 +160,17 @@ class Planned:
         )
         return cls(item=item, batch=Batch.from_json(row["options"]), key=row["key"])
 
-    def as_row(self) -> dict[str, object]:
-        item = self.item
-        return {
-            "item": item.name,
-            "key": self.key,
-            "place": item.place,
-            "size": item.size,
-            "inputs": json.dumps(dict(item.inputs)),
-            "labels": json.dumps(dict(item.labels)),
-        }
+
+def planned_row(item: Item, key: str | None) -> dict[str, object]:
+    """What `Planned.of` reads, but for the batch."""
+    return {
+        "item": item.name,
+        "key": key,
+        "place": item.place,
+        "size": item.size,
+        "inputs": json.dumps(dict(item.inputs)),
+        "labels": json.dumps(dict(item.labels)),
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,21 +79,12 @@ class Journal:
             with connected(path) as reading:
                 yield cls(connection, place, reading=reading)
 
-    def plan(self, planned: Iterable[Planned]) -> None:
+    def plan(self, batch: Batch, rows: Iterable[dict[str, object]]) -> None:
         """Record what is to be sent, before any of it is; an item recorded before is sent again.
 
-        All or nothing: `resume` has no other list of what is missing.
+        `rows` are as `planned_row` makes them. All or nothing: `resume` has no other list of what
+        is missing.
         """
-        with self._transaction() as connection:
-            numbers = dict[int, tuple[Batch, int]]()  # by identity: its text takes as long as all
-            for one in planned:
-                batch = one.batch
-                if id(batch) not in numbers:
-                    numbers[id(batch)] = batch, _batch_number(connection, batch)
-                _plan_row(connection, one.as_row() | {"batch": numbers[id(batch)][1]})
-
-    def plan_rows(self, batch: Batch, rows: Iterable[dict[str, object]]) -> None:
-        """`plan` for rows as `Planned.as_row` makes them."""
         with self._transaction() as connection:
             number = {"batch": _batch_number(connection, batch)}
             for row in rows:

@@ -13,7 +13,7 @@ from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.errors import UnauthorizedError
 from outbox_client.following.tracker import Tracker
-from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement
+from outbox_client.journal.entries import Accepted, Begun, Settlement, planned_row
 from outbox_client.service.api import RequestStatus
 from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.committed import a_manifest, commit
@@ -52,7 +52,7 @@ def any_bucket(request, tmp_path) -> Bucket:
 def record(journal, keys, time):
     """Items that were sent, by any keys."""
     batch = Batch(job=journal.job)
-    journal.plan(Planned(item=Item(name=i), batch=batch, key=k) for i, k in keys.items())
+    journal.plan(batch, (planned_row(Item(name=i), k) for i, k in keys.items()))
     journal.begin_submits(
         Begun(item=i, key=k, digest=DIGEST, size=1, submitted_at=time.now) for i, k in keys.items()
     )

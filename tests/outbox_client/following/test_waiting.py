@@ -7,7 +7,7 @@ import pytest
 
 from outbox_client import Batch, Deployment, Journal, State, find_items, status, submit, wait
 from outbox_client.errors import ServiceUnavailableError, WaitTimeoutError
-from outbox_client.journal.entries import Begun, Planned, Settlement
+from outbox_client.journal.entries import Begun, Settlement, planned_row
 from outbox_client.service.api import QueueStatus, RequestStatus
 from tests.outbox_client.fake_service import MODEL
 from truss_outbox.contract import Failure
@@ -239,7 +239,7 @@ def test_a_request_whose_answer_was_lost_is_found_by_its_key(
 ):
     key = f"job={journal.job}/a.txt"
     (item,) = find_items([documents / "a.txt"])
-    journal.plan([Planned(item=item, batch=Batch(job=journal.job), key=key)])
+    journal.plan(Batch(job=journal.job), [planned_row(item, key)])
     journal.begin_submits(
         [Begun(item="a.txt", key=key, digest="0" * 64, size=5, submitted_at=time.now)]
     )

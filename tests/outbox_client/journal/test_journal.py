@@ -9,13 +9,20 @@ from outbox_client import Batch, Item, Journal, State
 from outbox_client.errors import JournalError, UnknownJobError
 from outbox_client.journal.belonging import JobPlace, endpoint_identity, journal_path
 from outbox_client.journal.database import connected
-from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement, StoredResult
+from outbox_client.journal.entries import (
+    Accepted,
+    Begun,
+    Planned,
+    Settlement,
+    StoredResult,
+    planned_row,
+)
 from outbox_client.journal.journal import list_jobs
 
 
 def plan(journal, names, **batch):
     batch = Batch(job=journal.job, **batch)
-    journal.plan(Planned(item=Item(name=name), batch=batch, key=f"k/{name}") for name in names)
+    journal.plan(batch, (planned_row(Item(name=name), f"k/{name}") for name in names))
 
 
 def begin(journal, name, digest="1"):
@@ -78,20 +85,19 @@ def test_a_result_counts_once_also_where_the_requests_id_came_meanwhile(journal)
 
 def test_a_plan_that_breaks_off_leaves_nothing(journal):
     def breaking():
-        yield Planned(item=Item(name="a"), batch=Batch(job=journal.job), key="a")
+        yield planned_row(Item(name="a"), "a")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        journal.plan(breaking())
+        journal.plan(Batch(job=journal.job), breaking())
     assert journal.counts() == {}
 
 
 def test_what_a_request_needs_comes_back_as_it_was_planned(journal):
     item = Item(name="x", inputs={"a": [1]}, labels={"l": "ü"}, size=7, place="in/x")
     batch = Batch(job=journal.job, labels={"team": "x"}, inputs={"dpi": 1}, priority=1)
-    planned = Planned(item=item, batch=batch, key="k")
-    journal.plan([planned])
-    assert list(journal.unsent()) == [planned]
+    journal.plan(batch, [planned_row(item, "k")])
+    assert list(journal.unsent()) == [Planned(item=item, batch=batch, key="k")]
 
 
 def test_an_input_that_changed_since_it_was_sent_is_to_be_compared(journal):

@@ -14,7 +14,7 @@ from outbox_client.errors import (
     UnauthorizedError,
     UnknownJobError,
 )
-from outbox_client.journal.entries import Planned
+from outbox_client.journal.entries import planned_row
 from tests.outbox_client.http_service import API_KEY
 from tests.waiting import until
 from truss_outbox.contract import Manifest
@@ -233,11 +233,9 @@ def test_a_resumed_job_needs_its_sources_no_more_than_they_were_planned(
 ):
     batch = Batch(job=journal.job, labels={"team": "x"}, inputs={"pages": "1"}, priority=2)
     items = [*find_items([documents]), Item(name="row", inputs={"n": 1}, labels={"own": "y"})]
-    key = "job={}/{}".format
-    journal.plan(
-        Planned(item=item, batch=batch, key=key(journal.job, item.name.replace("/", "%2F")))
-        for item in items[:3]
-    )
+    names = [item.name.replace("/", "%2F") for item in items]
+    keys = [f"job={journal.job}/{name}" for name in names]
+    journal.plan(batch, map(planned_row, items[:3], keys))
     assert resume(journal, deployment=deployment).sent == 3
     bodies = {body["model_input"]["metadata"]["item"]: body for body in service.bodies.values()}
     assert bodies["a.txt"]["priority"] == 2

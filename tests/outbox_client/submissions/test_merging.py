@@ -13,7 +13,7 @@ from obstore.store import MemoryStore
 from outbox_client import Batch, Item, Journal
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.clock import Clock
-from outbox_client.journal.entries import Accepted, Begun, Planned, Settlement, State
+from outbox_client.journal.entries import Accepted, Begun, Settlement, State, planned_row
 from outbox_client.submissions.publishing import Publisher
 from outbox_client.submissions.senders import Senders
 
@@ -30,7 +30,7 @@ class Machine:
     def plan(self, item):
         known = Item(name=item, inputs={"n": item})
         batch = Batch(job="j", labels={"by": "anyone"})
-        self.journal.plan([Planned(item=known, batch=batch, key=f"job=j/{item}")])
+        self.journal.plan(batch, [planned_row(known, f"job=j/{item}")])
 
     def send(self, item):
         begun = Begun(item=item, key=f"job=j/{item}", digest="d", size=1, submitted_at=self.now())
