@@ -1,5 +1,6 @@
 """What a newcomer reads, and what the shell completes."""
 
+import gc
 import importlib
 import shlex
 from importlib.metadata import version
@@ -22,6 +23,16 @@ def test_every_command_is_listed_with_its_first_sentence():
     listed = {name: said for commands in GROUPS.values() for name, said in commands.items()}
     sentences = {name: one.get_short_help_str(200) for name, one in GROUP.commands.items()}
     assert listed == sentences
+
+
+def test_garbage_is_collected_again_once_a_command_is_loaded():
+    gc.disable()
+    try:
+        assert GROUP.commands["jobs"]
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_every_command_of_a_module_can_be_called():
