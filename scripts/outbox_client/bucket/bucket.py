@@ -27,11 +27,13 @@ from .calls import Calls
 from .errors import Credentials, check_is_object, is_of_ranges, translated
 from .foreign import ForeignObjects
 from .listed import ListedPage, StoredObject
-from .listing import Listing
+from .listing.pages import Listing
 from .native import DELETED_AT_ONCE, NativeBucket
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+    from .listing.s3_pages import S3Pages
 
 MOST_WORKERS = 256
 """Calls at a time, where the bucket is so far that they get more done."""
@@ -51,6 +53,7 @@ class Bucket:
     `stepwise` gives the same store for calls that are many requests, in which each is repeated.
     `address` is where it is asked. `foreign` is what was met in it that is not Outbox's. Without a
     `native` one, objects are listed by obstore alone: under their exact keys, or not at all.
+    Without `bulk` pages, many objects are listed as few are.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Bucket:
         root: str,
         stepwise: "Callable[[], ObjectStore] | None" = None,
         native: NativeBucket | None = None,
+        bulk: "S3Pages | None" = None,
         foreign: ForeignObjects | None = None,
         place: Place | None = None,
         credentials: Credentials[object] | None = None,
@@ -74,7 +78,7 @@ class Bucket:
         self.address = place.url
         self.workers = MOST_WORKERS
         self.calls = Calls(partial(translated, place=place, credentials=credentials))
-        self._listing = Listing(store, native)
+        self._listing = Listing(store, native, bulk)
 
     def waiting(
         self,
@@ -139,6 +143,11 @@ class Bucket:
     def pages(self, prefix: str, *, after: str | None) -> Iterator[ListedPage]:
         """As `objects_between`, without an end, by pages, none of which is empty."""
         return self._listing.pages(prefix, after=after, calls=self.calls)
+
+    def bulk_pages(self, prefix: str, *, after: str | None) -> Iterator[ListedPage]:
+        """As `pages`, for who lists tens of thousands and looks closer at few: a page may take a
+        quarter of the time, but the first one 0.1 seconds."""
+        return self._listing.bulk_pages(prefix, after=after, calls=self.calls)
 
     def time(self) -> datetime:
         """By the clock that dates the objects. Raises StoreError where the bucket does not tell."""

@@ -42,12 +42,12 @@ class ListedPage:
     def __init__(
         self,
         keys: Sequence[str],
-        sizes: Sequence[int],
+        sizes: Callable[[], Sequence[int]],
         others: Callable[[], Sequence[tuple[datetime, str | None]]],
     ) -> None:
         """`others` are each object's time and tag."""
         self.keys = keys
-        self.sizes = sizes
+        self._sizes = sizes
         self._others = others
 
     @classmethod
@@ -55,12 +55,19 @@ class ListedPage:
         """As obstore lists them."""
         column = partial(_column, batch)
         others = lambda: list(zip(column("last_modified"), column("e_tag"), strict=True))  # noqa: E731
-        return cls(column("path"), column("size"), others)
+        return cls(column("path"), partial(column, "size"), others)
 
     @classmethod
     def of(cls, objects: Sequence[StoredObject]) -> Self:
-        keys, sizes = [found.key for found in objects], [found.size for found in objects]
-        return cls(keys, sizes, lambda: [(found.modified_at, found.e_tag) for found in objects])
+        return cls(
+            [found.key for found in objects],
+            lambda: [found.size for found in objects],
+            lambda: [(found.modified_at, found.e_tag) for found in objects],
+        )
+
+    @functools.cached_property
+    def sizes(self) -> Sequence[int]:
+        return self._sizes()
 
     @functools.cached_property
     def others(self) -> Sequence[tuple[datetime, str | None]]:

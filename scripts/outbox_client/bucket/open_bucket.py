@@ -22,6 +22,7 @@ from truss_outbox.stores.open_store import not_installed
 from .bucket import Bucket
 from .errors import Credentials, first_line
 from .foreign import ForeignObjects
+from .listing.s3_pages import S3Pages
 from .native import DirectoryBucket, GcsBucket, NativeBucket, S3Bucket
 from .route import (
     GcsRoute,
@@ -165,8 +166,15 @@ def _s3(place: Root, route: S3Route, foreign: ForeignObjects | None) -> Bucket:
                 retry_config=retries,
             )
 
-    native = S3Bucket(route.connect, place, asked=route.place)
-    return _opened(place, make, native, foreign, asked=route.place, credentials=route.credentials)
+    return _opened(
+        place,
+        make,
+        S3Bucket(route.connect, place, asked=route.place),
+        foreign,
+        bulk=S3Pages(route, place),
+        asked=route.place,
+        credentials=route.credentials,
+    )
 
 
 def _gcs(place: Root, route: GcsRoute, foreign: ForeignObjects | None) -> Bucket:
@@ -196,6 +204,7 @@ def _opened(
     *,
     asked: Place,
     credentials: Credentials[object],
+    bulk: S3Pages | None = None,
 ) -> Bucket:
     return Bucket(
         make(_RETRIES),
@@ -203,6 +212,7 @@ def _opened(
         stepwise=functools.cache(partial(make, _STEP_RETRIES)),
         root=str(root),
         native=native,
+        bulk=bulk,
         foreign=foreign,
         place=asked,
         credentials=credentials,

@@ -12,6 +12,11 @@ from ..threads import in_threads
 from .known import KnownManifests, KnownSpan, PathsDigest
 
 _AT_ONCE = 32
+"""Spans, of which some are read and some wait to be compared: with their pages they take memory."""
+
+_MANY_SPANS = 10
+"""Listed with less of the processor, which is worth the time that getting ready for it takes."""
+
 _SPAN_KEYS, _MOST_SPAN_KEYS = 3_900, 4_000
 """Four pages, with room for what comes: a span takes no call more than its share of a listing."""
 _HELD_PAGES = 10
@@ -36,6 +41,7 @@ class _OutOfOrderError(Exception):
 class _Listing:
     def __init__(self, bucket: Bucket, prefix: str, known: KnownManifests) -> None:
         self._bucket, self._prefix, self._known = bucket, prefix, known
+        self._list = bucket.pages
 
     def whole(self) -> Iterator[StoredObject]:
         for page in self._bucket.pages(self._prefix, after=None):
@@ -46,6 +52,8 @@ class _Listing:
         came = array("q")  # hashes: one in 2**60 comes with the next run
         try:
             spans = self._known.spans(_SPAN_KEYS, most=_MOST_SPAN_KEYS)
+            if len(spans) >= _MANY_SPANS:
+                self._list = self._bucket.bulk_pages
             workers = min(_AT_ONCE, self._bucket.workers)
             for span, pages in in_threads(self._listed, spans, workers=workers):
                 for found in self._new(span, pages):
@@ -70,7 +78,7 @@ class _Listing:
 
     def _pages(self, span: KnownSpan) -> Iterator[ListedPage]:
         """Up to the one with the span's end. Raises _OutOfOrderError."""
-        for page in self._bucket.pages(self._prefix, after=span.after):
+        for page in self._list(self._prefix, after=span.after):
             yield page
             if span.until is not None and page.keys[-1] >= span.until:
                 return

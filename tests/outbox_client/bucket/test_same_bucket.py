@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import botocore
 import pytest
@@ -430,6 +431,28 @@ def test_reader_and_writer_go_to_the_same_place_as_the_same_one(case, hosts, tmp
         assert reader.headers.get(header) == writer.headers.get(header), header
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_many_are_listed_where_few_are(case, hosts, tmp_path, monkeypatch):
+    set_profile(tmp_path, case.profile)
+    set_environment(monkeypatch, case.environment)
+    check_bulk(hosts, f"s3://{case.bucket}/in", case.connection)
+
+
+def check_bulk(hosts: EveryHost, root: str, connection: Connection | None = None) -> None:
+    """The answer is no listing: so obstore is asked as well, and says what is wrong."""
+    with pytest.raises(StoreError):
+        list(open_bucket(root, **(connection or {})).bulk_pages("manifests/", after="x y+ü"))
+    bulk, few, *_ = hosts.arrived
+    for what in ("tunnel", "proxy_authorization", "server_name", "method", "scope"):
+        assert getattr(bulk, what) == getattr(few, what), what
+    for header in ("host", "x-amz-security-token", "x-amz-request-payer"):
+        assert bulk.headers.get(header) == few.headers.get(header), header
+    address, query = whole_url(bulk).split("?")
+    other, asked = whole_url(few).split("?")
+    assert address.rstrip("/") == other.rstrip("/")
+    assert parse_qs(query) == parse_qs(asked)
+
+
 def whole_url(arrived: Arrived) -> str:
     if arrived.tunnel is None:  # by http, a proxy is asked for the whole address
         return arrived.url
@@ -449,6 +472,8 @@ def test_an_odd_address_is_read_alike(endpoint_url, hosts):
     writer, reader = both(hosts, connection={"endpoint_url": endpoint_url})
     assert whole_url(reader) == whole_url(writer)
     assert (reader.headers["host"], reader.scope) == (writer.headers["host"], writer.scope)
+    hosts.arrived.clear()
+    check_bulk(hosts, "s3://bucket/in", {"endpoint_url": endpoint_url})
 
 
 @pytest.mark.parametrize("prefix", ["a b+c", "ü~日本", "a=b&c,d;e", "x@y:z(1)!*'"])
@@ -457,6 +482,8 @@ def test_an_odd_prefix_is_written_alike(prefix, hosts):
     open_bucket(f"s3://bucket/{prefix}").get(KEY)
     writer, reader = hosts.arrived
     assert reader.url == writer.url
+    hosts.arrived.clear()
+    check_bulk(hosts, f"s3://bucket/{prefix}")
 
 
 @pytest.mark.parametrize(
@@ -506,6 +533,8 @@ def test_both_take_the_same_proxy(environment, login, hosts, monkeypatch):
     writer, reader = both(hosts)
     assert writer.tunnel == reader.tunnel == "bucket.s3.amazonaws.com:443"
     assert writer.proxy_authorization == reader.proxy_authorization == login
+    hosts.arrived.clear()
+    check_bulk(hosts, "s3://bucket/in")
 
 
 @pytest.mark.parametrize(
@@ -516,6 +545,8 @@ def test_both_take_none(environment, hosts, monkeypatch):
     set_environment(monkeypatch, {"HTTP_PROXY": "http://192.0.2.1:9", **environment})
     writer, reader = both(hosts, connection={"endpoint_url": hosts.url})
     assert writer.url == reader.url == f"/bucket/in/{IN_A_URL}"
+    hosts.arrived.clear()
+    check_bulk(hosts, "s3://bucket/in", {"endpoint_url": hosts.url})
 
 
 def test_a_setting_and_a_profile_name_whom_both_trust(hosts, trusted, tmp_path, monkeypatch):
@@ -524,6 +555,8 @@ def test_a_setting_and_a_profile_name_whom_both_trust(hosts, trusted, tmp_path, 
     set_profile(tmp_path, f"ca_bundle = {trusted}")
     hosts.arrived.clear()
     both(hosts)
+    hosts.arrived.clear()
+    check_bulk(hosts, "s3://bucket/in")
 
 
 def test_neither_trusts_anybody_else(hosts, trusted, tmp_path, monkeypatch):
@@ -541,6 +574,8 @@ def test_neither_trusts_anybody_else(hosts, trusted, tmp_path, monkeypatch):
         open_store("s3://bucket", s3=S3Options()).get(KEY)
     with pytest.raises(StoreUnavailableError):
         open_bucket("s3://bucket").create_new(KEY, b"")
+    with pytest.raises(StoreUnavailableError):
+        list(open_bucket("s3://bucket").bulk_pages("manifests/", after=None))
     assert hosts.arrived == []
     assert os.environ["SSL_CERT_FILE"] == trusted  # as it was
 

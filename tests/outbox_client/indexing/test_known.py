@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from outbox_client.bucket import listing as pages
 from outbox_client.bucket.bucket import Bucket
+from outbox_client.bucket.listing import pages
 from outbox_client.indexing import listing
 from outbox_client.indexing.build import index
 from outbox_client.indexing.known import KnownManifests, PathsDigest
@@ -148,8 +148,9 @@ def test_two_processes_share_it(indexed, bucket, naming, job):
     assert items(bucket, job) == [f"{n:02}" for n in range(60)]
 
 
-@pytest.fixture
-def small_spans(monkeypatch):
+@pytest.fixture(params=[0, 10**6], ids=["as many are listed", "as few are listed"])
+def small_spans(request, monkeypatch):
+    monkeypatch.setattr(listing, "_MANY_SPANS", request.param)
     monkeypatch.setattr(listing, "_SPAN_KEYS", 3)
     monkeypatch.setattr(listing, "_MOST_SPAN_KEYS", 4)
     monkeypatch.setattr(listing, "_HELD_PAGES", 2)

@@ -11,13 +11,15 @@ from obstore.store import GCSStore, LocalStore, S3Store
 from truss_outbox.contract.errors import StoreError
 from truss_outbox.contract.inputs import is_readable
 
-from .calls import Calls
-from .errors import check_is_object, is_of_no_bucket
-from .listed import ListedPage, StoredObject
-from .native import NativeBucket
+from ..calls import Calls
+from ..errors import check_is_object, is_of_no_bucket
+from ..listed import ListedPage, StoredObject
+from ..native import NativeBucket
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+    from .s3_pages import S3Pages
 
 _PAGE_KEYS = 1000
 
@@ -25,11 +27,25 @@ _PAGE_KEYS = 1000
 class Listing:
     """Without a `native` bucket, objects are listed under their exact keys, or not at all."""
 
-    def __init__(self, store: "ObjectStore", native: NativeBucket | None) -> None:
+    def __init__(
+        self, store: "ObjectStore", native: NativeBucket | None, bulk: "S3Pages | None"
+    ) -> None:
         self.in_order = not isinstance(store, LocalStore)
         """Whether it comes sorted and can begin anywhere; a directory's does not."""
         self._store = store
         self._native = native
+        self._bulk = bulk
+
+    def bulk_pages(self, prefix: str, *, after: str | None, calls: Calls) -> Iterator[ListedPage]:
+        """As `pages`, of S3 for less: from the first page that is none, they come by `pages`."""
+        while self._bulk and (page := self._bulk.page(prefix, after=after)):
+            calls.has_answered = True
+            if page.listed.keys:
+                yield page.listed
+                after = page.listed.keys[-1]
+            if page.is_last:
+                return
+        yield from self.pages(prefix, after=after, calls=calls)
 
     def pages(self, prefix: str, *, after: str | None, calls: Calls) -> Iterator[ListedPage]:
         """Those below `prefix` after the key `after`; no page is empty. Raises StoreError."""
