@@ -40,52 +40,38 @@ class ListedPage:
     """
 
     def __init__(
-        self,
-        keys: Sequence[str],
-        sizes: Callable[[], Sequence[int]],
-        others: Callable[[], Sequence[tuple[datetime, str | None]]],
+        self, keys: Sequence[str], at: Callable[[int], StoredObject], *, has_empty: bool = False
     ) -> None:
-        """`others` are each object's time and tag."""
+        """`at` makes the object of the key at a place. `has_empty`: one has no bytes, as is known
+        of obstore's pages alone."""
         self.keys = keys
-        self._sizes = sizes
-        self._others = others
+        self.has_empty = has_empty
+        self._at = at
 
     @classmethod
     def of_batch(cls, batch: "RecordBatch") -> Self:
         """As obstore lists them."""
-        column = partial(_column, batch)
-        others = lambda: list(zip(column("last_modified"), column("e_tag"), strict=True))  # noqa: E731
-        return cls(column("path"), partial(column, "size"), others)
+        column = functools.cache(partial(_column, batch))
+
+        def at(place: int) -> StoredObject:
+            return StoredObject(
+                key=column("path")[place],
+                size=column("size")[place],
+                modified_at=column("last_modified")[place],
+                e_tag=column("e_tag")[place],
+            )
+
+        return cls(column("path"), at, has_empty=0 in column("size"))
 
     @classmethod
     def of(cls, objects: Sequence[StoredObject]) -> Self:
-        return cls(
-            [found.key for found in objects],
-            lambda: [found.size for found in objects],
-            lambda: [(found.modified_at, found.e_tag) for found in objects],
-        )
-
-    @functools.cached_property
-    def sizes(self) -> Sequence[int]:
-        return self._sizes()
-
-    @functools.cached_property
-    def others(self) -> Sequence[tuple[datetime, str | None]]:
-        """When each was written, and its tag."""
-        return self._others()
+        return cls([found.key for found in objects], objects.__getitem__)
 
     def __iter__(self) -> Iterator[StoredObject]:
         return self.only(range(len(self.keys)))
 
     def only(self, places: Iterable[int]) -> Iterator[StoredObject]:
-        for place in places:
-            modified_at, e_tag = self.others[place]
-            yield StoredObject(
-                key=self.keys[place],
-                size=self.sizes[place],
-                modified_at=modified_at,
-                e_tag=e_tag,
-            )
+        return map(self._at, places)
 
 
 def _column(batch: "RecordBatch", name: str) -> list[Any]:

@@ -155,7 +155,7 @@ class _Commits:
             connection.execute("BEGIN")
             connection.executemany(
                 "INSERT OR REPLACE INTO manifests VALUES (?, ?)",
-                zip(page.keys, (time.timestamp() for time, _ in page.others), strict=True),
+                ((found.key, found.modified_at.timestamp()) for found in page),
             )
             connection.execute("COMMIT")
         return connection

@@ -40,6 +40,28 @@ def listed(pages):
     return [(one.key, one.size, one.modified_at, one.e_tag) for page in pages for one in page]
 
 
+def asking(url: str, root: str = "s3://outbox/in") -> Bucket:
+    """Its bulk pages are the server's; obstore knows `m/mine` alone."""
+    route = route_to(root, endpoint_url=url)
+    bucket = Bucket(MemoryStore(), root=root, bulk=S3Pages(route, Root.parse(root)))
+    bucket.create("m/mine", b"x")
+    return bucket
+
+
+SERVERS = ["seaweedfs", "moto"]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_obstore_is_not_asked_for_what_outbox_stores(server, request, naming):
+    made = opened(server, request, naming, uuid.uuid4().hex[:8])
+    for name in ("a", "b%20c", "sub/d", "-_.~"):
+        made.put(f"manifests/job=K/{name}.json", b"{}")
+    many = asking(made.environment["OUTBOX_ENDPOINT_URL"], made.bucket.root)
+    found = listed(many.bulk_pages("manifests/job=K/", after=None))
+    assert found == listed(made.bucket.pages("manifests/job=K/", after=None))
+    assert len(found) == 4
+
+
 @pytest.mark.parametrize("kind", [pytest.param("seaweedfs", marks=pytest.mark.slow), "moto"])
 def test_every_key_comes_as_it_is(kind, request, naming):
     made = opened(kind, request, naming, uuid.uuid4().hex[:8])
@@ -55,12 +77,13 @@ def test_every_key_comes_as_it_is(kind, request, naming):
     assert all(mine == theirs for (*_, mine), (*_, theirs) in zip(many, few, strict=True) if theirs)
 
 
-def test_pages_follow_one_another_from_any_key(bucket):
+def test_pages_follow_one_another_from_any_key(bucket, root, seaweedfs):
     keys = [f"manifests/job=J/{number:04}.json" for number in range(1300)]
     for _ in bucket.in_threads(lambda key: bucket.create(key, b"x"), keys):
         pass
+    many = asking(seaweedfs.endpoint_url, root)
     for after in (None, keys[0], "manifests/job=J/0001", keys[998], keys[-1]):
-        pages = [page.keys for page in bucket.bulk_pages("manifests/job=J/", after=after)]
+        pages = [page.keys for page in many.bulk_pages("manifests/job=J/", after=after)]
         wanted = [key for key in keys if after is None or key > after]
         assert pages == [some for some in (wanted[:1000], wanted[1000:]) if some]
 
@@ -99,14 +122,6 @@ def answering(status: int, body: bytes) -> Iterator[tuple[Answering, Bucket]]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def asking(url: str) -> Bucket:
-    root = "s3://outbox/in"
-    route = route_to(root, endpoint_url=url)
-    bucket = Bucket(MemoryStore(), root=root, bulk=S3Pages(route, Root.parse(root)))
-    bucket.create("m/mine", b"x")
-    return bucket
 
 
 def keys_of(bucket: Bucket) -> list[str]:

@@ -81,7 +81,7 @@ class Listing:
             try:
                 for page in self._quick_pages(prefix, after, calls):
                     # Of a folder's marker, which is empty, obstore drops the slash at its end.
-                    if 0 in page.sizes:
+                    if page.has_empty:
                         break
                     yield page
                     after = page.keys[-1]
