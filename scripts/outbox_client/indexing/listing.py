@@ -11,7 +11,7 @@ from ..bucket.records import MANIFESTS, only_manifests
 from ..threads import in_threads
 from .known import KnownManifests, KnownSpan, PathsDigest
 
-_AT_ONCE = 32
+_AT_ONCE = 16
 """Spans, of which some are read and some wait to be compared: with their pages they take memory."""
 
 _MANY_SPANS = 10
