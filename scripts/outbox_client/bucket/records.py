@@ -42,7 +42,7 @@ from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 from ..local_files import local_files
 from ..threads import Task, done_here
 from .bucket import Bucket
-from .listed import StoredObject
+from .listed import ListedPage, StoredObject
 from .walking import Span, Walker
 
 _JOB_BYTES = 230
@@ -73,30 +73,38 @@ def stored_failures(bucket: Bucket, prefix: str) -> Iterator[StoredObject]:
 
 
 def manifests_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[StoredObject]:
-    """The manifests of these keys, which begin with `prefix`, and of others. Raises StoreError."""
-    paths = map(manifest_key, keys)
+    """The manifests of these keys, which begin with `prefix`. Raises StoreError."""
+    paths = dict.fromkeys(map(manifest_key, keys))
     # Nothing lies between them: no other key is as long and ends in `.jso`.
-    found = walker.objects(MANIFESTS + prefix, [Span(path[:-1], path) for path in paths])
+    pages = walker.pages(MANIFESTS + prefix, [Span(path[:-1], path) for path in paths])
+    # What marks a folder in the place of one is foreign, and told.
+    found = _among(pages, lambda path: path.removesuffix("/") in paths)
     return only_records(walker.bucket, found, _is_manifest)
 
 
 def keys_with_manifest(walker: Walker, prefix: str, keys: Collection[str]) -> set[str]:
     """Those of these keys, which begin with `prefix`. Raises StoreError."""
     if walker.can_jump:
-        listed = manifests_of(walker, prefix, keys)
-        return {key_of_manifest(found.key) for found in listed} & set(keys)
+        return {key_of_manifest(found.key) for found in manifests_of(walker, prefix, keys)}
     bucket = walker.bucket
     answers = bucket.in_threads(lambda key: (key, bucket.exists(manifest_key(key))), keys)
     return {key for key, is_there in answers if is_there}
 
 
 def failures_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[str]:
-    """The paths of these keys' failure records, and of others. Raises StoreError."""
-    folders = (f"{_FAILURES}{key}/" for key in keys)
+    """The paths of these keys' failure records, which begin with `prefix`. Raises StoreError."""
+    folders = dict.fromkeys(f"{_FAILURES}{key}" for key in keys)
     # Attempts lie between the two. From a folder itself some stores go on behind all that is in it.
-    spans = [Span(f"{folder}-", f"{folder}~") for folder in folders]
-    found = only_records(walker.bucket, walker.objects(_FAILURES + prefix, spans), _is_failure)
-    return (one.key for one in found)
+    spans = [Span(f"{folder}/-", f"{folder}/~") for folder in folders]
+    pages = walker.pages(_FAILURES + prefix, spans)
+    found = _among(pages, lambda path: path.rpartition("/")[0] in folders)
+    return (one.key for one in only_records(walker.bucket, found, _is_failure))
+
+
+def _among(pages: Iterable[ListedPage], is_wanted: Callable[[str], bool]) -> Iterator[StoredObject]:
+    """Of what is listed, others are no objects yet: making a thousand takes longer than a call."""
+    for page in pages:
+        yield from page.only(place for place, key in enumerate(page.keys) if is_wanted(key))
 
 
 def listed_artifacts(bucket: Bucket, prefix: str = "") -> Iterator[StoredObject]:

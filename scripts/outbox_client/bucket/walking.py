@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 from .bucket import Bucket
-from .listed import StoredObject
+from .listed import ListedPage
 
 PAGE_KEYS = 1000
 """How many keys S3 and GCS answer one LIST call with."""
@@ -49,7 +49,7 @@ class Walker:
         """Whether it costs less to walk than to list everything."""
         return bool(self._orders)
 
-    def objects(self, prefix: str, spans: Iterable[Span]) -> Iterator[StoredObject]:
+    def pages(self, prefix: str, spans: Iterable[Span]) -> Iterator[ListedPage]:
         """All that lies in the spans, which are below `prefix`, and more; some perhaps twice.
 
         A call for each page that has a place that is still wanted. Raises StoreError.
@@ -66,17 +66,18 @@ class Walker:
             else:
                 after = last
             page = self._page(prefix, after)
-            yield from page
-            keys, is_last = [found.key for found in page], len(page) < self._page_keys
+            if page is not None:
+                yield page
+            keys = page.keys if page else ()
+            is_last = len(keys) < self._page_keys
             self._note_order(after, keys, known=last, is_last=is_last)
             last = keys[-1] if keys else ""
             self._pass(left, begin, None if is_last else last)
         if left:
-            yield from self.bucket.objects(prefix)
+            yield from self.bucket.pages(prefix, after=None)
 
-    def _page(self, prefix: str, after: str) -> list[StoredObject]:
-        listed = self.bucket.objects_between(prefix, after=after, until=None)
-        return list(islice(listed, self._page_keys))
+    def _page(self, prefix: str, after: str) -> ListedPage | None:
+        return next(self.bucket.pages(prefix, after=after), None)
 
     def _is_within(self, key: str, begin: str, last: str) -> bool:
         return all(order(begin) <= order(key) < order(last) for order in self._orders)

@@ -5,7 +5,7 @@ import datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outbox_client.bucket.listed import StoredObject
+from outbox_client.bucket.listed import ListedPage, StoredObject
 from outbox_client.bucket.walking import Span, Walker, by_bytes, by_folder
 
 EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
@@ -28,15 +28,19 @@ class Listing:
         self.page_keys = page_keys
         self.calls = 0
 
-    def objects(self, prefix):
-        return self.objects_between(prefix, after="", until=None)
-
-    def objects_between(self, prefix, *, after, until):
-        rest = [key for key in self.keys if self.order(key) > self.order(after)]
+    def pages(self, prefix, *, after):
+        rest = [key for key in self.keys if after is None or self.order(key) > self.order(after)]
         for place in range(0, len(rest) + 1, self.page_keys):
             self.calls += 1
-            for key in rest[place : place + self.page_keys]:
-                yield StoredObject(key=key, size=1, modified_at=EPOCH)
+            keys = rest[place : place + self.page_keys]
+            if keys:
+                yield ListedPage.of(
+                    [StoredObject(key=key, size=1, modified_at=EPOCH) for key in keys]
+                )
+
+
+def seen(walker, spans):
+    return {key for page in walker.pages("", spans) for key in page.keys}
 
 
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)
@@ -54,9 +58,9 @@ def test_all_that_is_wanted_is_seen_in_any_order(there, sought, order, page_keys
     walker = Walker(listing, page_keys=page_keys)
     for wanted in sought:  # a walker that knows more than at first misses nothing either
         spans = [Span(f"{path}.jso", f"{path}.json") for path in wanted]
-        seen = {found.key for found in walker.objects("", spans)}
+        found = seen(walker, spans)
         if order is not by_length:
-            assert {f"{path}.json" for path in wanted & there} <= seen
+            assert {f"{path}.json" for path in wanted & there} <= found
 
 
 @settings(max_examples=200, deadline=None)
@@ -75,8 +79,7 @@ def test_a_walk_costs_a_call_per_page_that_is_wanted_and_no_more_than_listing_al
     for extra in (2, 0):  # to find out which order it is, once
         listing.calls = 0
         spans = [Span(keys[place][:-1], keys[place]) for place in places]
-        seen = {found.key for found in walker.objects("", spans)}
-        assert {keys[place] for place in places} <= seen
+        assert {keys[place] for place in places} <= seen(walker, spans)
         assert listing.calls <= min(len(places), all_pages) + extra
 
 
@@ -84,5 +87,5 @@ def test_an_order_that_is_none_of_the_two_is_not_walked_along():
     keys = [f"{name}/{number}.json" for name in ("bbb", "a", "cc") for number in range(4)]
     walker = Walker(Listing(keys, by_length, 5), page_keys=5)
     spans = [Span(key[:-1], key) for key in keys]
-    assert {found.key for found in walker.objects("", spans)} == set(keys)
+    assert seen(walker, spans) == set(keys)
     assert not walker.can_jump
