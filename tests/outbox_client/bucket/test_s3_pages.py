@@ -160,6 +160,8 @@ def test_after_an_error_obstore_lists_and_says_what_is_wrong(status, body):
         listing(ENTRY % REST),
         listing(ENTRY % (REST + b"<Size>many</Size>")),
         listing(ENTRY % b"<Size>1</Size><LastModified>yesterday</LastModified>"),
+        listing(ENTRY % b"<Size>1</Size><LastModified>2026-11-28T01:02:03</LastModified>"),
+        listing(b"<Contents a='b'>" + ENTRY[10:] % (REST + b"<Size>1</Size>")),
         listing(ENTRY.replace(b"x", b"\x01") % (REST + b"<Size>1</Size>")),
         listing(ENTRY.replace(b"x", "\uffff".encode()) % (REST + b"<Size>1</Size>")),
         listing(ENTRY.replace(b"x", b"\xff") % (REST + b"<Size>1</Size>")),

@@ -2,7 +2,6 @@
 first, and most of what is listed is of no more interest than that."""
 
 import functools
-import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ from ..route import S3Route
 if TYPE_CHECKING:
     from urllib3 import PoolManager
 
-_AT_ONCE = 64
+_CONNECTIONS = 64
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _OK = 200
 _KEY, _SIZE, _MODIFIED, _E_TAG = (
     re.compile(f"<{name}>([^<]*)</{name}>") for name in ("Key", "Size", "LastModified", "ETag")
 )
+_QUOTE = re.compile("&(quot|#34|#x22);")  # all that is escaped in a tag
 _CONTROL = bytes(range(32))
 _FORBIDDEN = re.compile("[\ufffd-\uffff]")  # the first stands for others, as servers write them
 _LISTING, _TRUNCATED = b"<ListBucketResult", "<IsTruncated>true</IsTruncated>"
@@ -96,7 +96,7 @@ class S3Pages:
         bundle, proxy = self._route.ca_bundle, self._route.proxy_url
         options: dict[str, Any] = {
             "ca_cert_dir" if bundle.is_dir() else "ca_certs": str(bundle),
-            "maxsize": _AT_ONCE,
+            "maxsize": _CONNECTIONS,
             "retries": False,
             "timeout": Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
         }
@@ -115,7 +115,7 @@ class S3Pages:
             if keys and not self._is_understood:
                 at(0)
                 self._is_understood = True
-        except ValueError:
+        except (ValueError, IndexError):
             return None
         if not keys and not is_last:  # only a token leads on
             return None
@@ -141,16 +141,16 @@ def _plain_keys(text: str) -> Sequence[str]:
 
 
 def _at(entries: Callable[[], Sequence[str]], own: str, place: int) -> StoredObject:
-    """Raises ValueError for what is no entry."""
+    """Raises ValueError and IndexError for what is no entry."""
     entry = entries()[place]
-    found = [pattern.search(entry) for pattern in (_KEY, _SIZE, _MODIFIED)]
-    if None in found:
+    key, size, modified_at, e_tag = (
+        pattern.search(entry) for pattern in (_KEY, _SIZE, _MODIFIED, _E_TAG)
+    )
+    if key is None or size is None or modified_at is None or not modified_at[1].endswith("Z"):
         raise ValueError("no entry of a listing")
-    key, size, modified_at = (match[1] for match in found if match)
-    e_tag = _E_TAG.search(entry)
     return StoredObject(
-        key=key.removeprefix(own),
-        size=int(size),
-        modified_at=datetime.fromisoformat(modified_at),
-        e_tag=html.unescape(e_tag[1]) if e_tag else None,
+        key=key[1].removeprefix(own),
+        size=int(size[1]),
+        modified_at=datetime.fromisoformat(modified_at[1]),
+        e_tag=_QUOTE.sub('"', e_tag[1]) if e_tag else None,
     )
