@@ -56,10 +56,18 @@ def compact(index: IndexParts, contents: Contents, *, job: str) -> None:
     # What cannot be deleted would be there twice for good.
     if not (groups or contents.covered) or not index.may_delete():
         return
+    _give_memory_back()
     for group in groups:
         with contextlib.suppress(NotFoundError):  # another run has merged them
             _merge(index, group, job=job)
     index.delete(index.read().covered)
+
+
+def _give_memory_back() -> None:
+    """What indexing leaves is to be no part of what merging takes."""
+    import pyarrow as pa  # noqa: PLC0415  # loaded by now
+
+    pa.default_memory_pool().release_unused()
 
 
 def _merge(index: IndexParts, group: Sequence[Part], *, job: str) -> None:
