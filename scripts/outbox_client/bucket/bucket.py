@@ -123,25 +123,15 @@ class Bucket:
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Every object below `prefix`; those that share a longer prefix follow one another."""
-        return self.objects_between(prefix, after=None, until=None)
-
-    def objects_between(
-        self, prefix: str, *, after: str | None, until: str | None
-    ) -> Iterator[StoredObject]:
-        """Those with `after` < key <= `until`, compared as bytes; None is no bound.
-
-        Where the bucket does not list in order, this costs as much as listing everything.
-        """
-        for page in self.pages(prefix, after=after):
-            for found in page:
-                if until is None or found.key <= until:
-                    yield found
-            # In a sorted listing nothing that is wanted comes after.
-            if self.lists_in_order and until is not None and page.keys[-1] >= until:
-                return
+        for page in self.pages(prefix, after=None):
+            yield from page
 
     def pages(self, prefix: str, *, after: str | None) -> Iterator[ListedPage]:
-        """As `objects_between`, without an end, by pages, none of which is empty."""
+        """Those with `after` < key, compared as bytes, by pages, none of which is empty.
+
+        None is no bound. Where the bucket does not list in order, this costs as much as listing
+        everything. Raises StoreError.
+        """
         return self._listing.pages(prefix, after=after, calls=self.calls)
 
     def bulk_pages(self, prefix: str, *, after: str | None) -> Iterator[ListedPage]:

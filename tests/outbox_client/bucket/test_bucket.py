@@ -84,10 +84,8 @@ def test_an_object_that_obstore_refuses_is_listed_under_its_key(name, moto_optio
             client.put_object(Bucket="outbox", Key=f"odd/{key}", Body=b"")
         try:
             assert list(bucket.keys("manifests/job=J/")) == sorted(keys)
-            after = bucket.objects_between("manifests/job=J/", after=keys[0], until=keys[1])
-            assert [found.key for found in after] == [
-                key for key in sorted(keys)[1:] if key <= keys[1]
-            ]
+            after = bucket.pages("manifests/job=J/", after=keys[0])
+            assert [key for page in after for key in page.keys] == sorted(keys)[1:]
         finally:
             for key in keys:
                 client.delete_object(Bucket="outbox", Key=f"odd/{key}")

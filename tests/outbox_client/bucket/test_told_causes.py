@@ -512,7 +512,7 @@ def test_a_panic_of_obstore_comes_out_of_every_method_as_ours(tmp_path, capfd):
         "b", endpoint="no address", access_key_id="k", secret_access_key="s", region="r"
     )
     calls = calls_of(Bucket(store, root="s3://b"), tmp_path)
-    assert {"get", "objects_between", "upload", "delete", "link"} <= calls.keys()
+    assert {"get", "pages", "upload", "delete", "link"} <= calls.keys()
     for name, call in calls.items():
         with pytest.raises(StoreError) as caught:
             call()

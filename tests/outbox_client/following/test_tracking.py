@@ -81,13 +81,13 @@ def names(count):
     return [f"scan-{number:05d}.pdf" for number in range(count)]
 
 
-def test_stretches_of_a_listing_cut_it_without_loss_or_overlap(any_bucket):
+def test_a_listing_begins_after_any_key_without_loss_or_overlap(any_bucket):
     paths = sorted(f"manifests/job=x/{name}.json" for name in AWKWARD)
     fill_bucket(any_bucket, paths)
-    for first, second in itertools.combinations([None, *paths, "manifests/job=x/~~"], 2):
-        found = any_bucket.objects_between("manifests/job=x/", after=first, until=second)
-        expected = [path for path in paths if (first or "") < path <= second]
-        assert sorted(one.key for one in found) == expected
+    for first in [None, *paths, "manifests/job=x/~~"]:
+        found = any_bucket.pages("manifests/job=x/", after=first)
+        expected = [path for path in paths if (first or "") < path]
+        assert sorted(key for page in found for key in page.keys) == expected
 
 
 def test_a_sweep_costs_a_call_per_thousand_open_results(
@@ -179,7 +179,7 @@ def test_what_no_listing_shows_is_asked_for_before_it_counts_as_lost(
     fill_journal(journal, ["a", "b"], submitted_at=time.now)
     commit(bucket, a_manifest(journal.job, "a"))
     service.statuses |= {f"r-{item}": RequestStatus(status="EXPIRED") for item in "ab"}
-    monkeypatch.setattr(Bucket, "objects_between", lambda *_, **__: iter(()))
+    monkeypatch.setattr(Bucket, "pages", lambda *_, **__: iter(()))
     account = wait(journal, deployment=deployment, clock=time.clock, timeout_seconds=60)
     assert account.counts == {State.SUCCEEDED: 1, State.EXPIRED: 1}
 
