@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from .indexing.results import Result as Result
     from .indexing.results import results as results
     from .journal.entries import Entry as Entry
-    from .journal.entries import State as State
     from .journal.journal import Journal as Journal
+    from .journal.states import State as State
     from .queues.events import ResultEvent as ResultEvent
     from .queues.events import events as events
     from .sending.sender import Receipt as Receipt
@@ -75,8 +75,9 @@ _NAMES = {
     "following.tracker": ("wait",),
     "indexing.build": ("IndexReport", "index"),
     "indexing.results": ("Result", "results"),
-    "journal.entries": ("Entry", "State"),
+    "journal.entries": ("Entry",),
     "journal.journal": ("Journal",),
+    "journal.states": ("State",),
     "opening": ("opening",),
     "queues.events": ("ResultEvent", "events"),
     "sending.sender": ("Receipt",),

@@ -1,4 +1,8 @@
-"""From settings to what the functions of the library take."""
+"""From settings to what the functions of the library take.
+
+What needs more than the bucket is imported where it is opened: a fetch from the bucket alone would
+take a tenth longer to start.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -12,18 +16,14 @@ from .bucket.bucket import Bucket
 from .bucket.foreign import ForeignObjects
 from .bucket.naming import Naming
 from .bucket.open_bucket import open_bucket, route_to
-from .following import absence
-from .indexing.known import forget_known
 from .journal.belonging import JobPlace, endpoint_identity, find_journal
-from .journal.journal import Journal
-from .service.api import Addressee, Deployment, ModelApi
 from .settings import ClientSettings
-from .sources.files import stored_items
-from .sources.items import Item
-from .submissions.senders import Senders, has_parts
 
 if TYPE_CHECKING:
     from .deleting.deletion import Deletion
+    from .journal.journal import Journal
+    from .service.api import Deployment, ModelApi
+    from .sources.items import Item
 
 
 def naming(settings: ClientSettings) -> Naming:
@@ -91,8 +91,9 @@ def _may_name_an_endpoint(environ: Mapping[str, str]) -> bool:
     return "endpoint_url" in text or any(environ.get(name) for name in _ENDPOINT_VARIABLES)
 
 
-def service(settings: ClientSettings) -> AbstractContextManager[ModelApi]:
+def service(settings: ClientSettings) -> "AbstractContextManager[ModelApi]":
     """Raises ConfigurationError. Nothing is sent yet."""
+    from .service.api import Addressee  # noqa: PLC0415
     from .service.baseten import connected  # noqa: PLC0415  # the SDK: 0.4 seconds
 
     return connected(
@@ -116,11 +117,13 @@ def deployment(
     *,
     on_wait: OnWait = _silent,
     in_bucket: Bucket | None = None,
-) -> Iterator[Deployment]:
+) -> "Iterator[Deployment]":
     """As `service` and, without `in_bucket`, `bucket` of the settings. Raises ConfigurationError.
 
     Nothing is sent yet.
     """
+    from .service.api import Deployment  # noqa: PLC0415
+
     with service(settings) as api:
         yield Deployment(
             api=api,
@@ -132,8 +135,10 @@ def deployment(
 
 def journal(
     settings: ClientSettings, job: str, *, create: bool = False
-) -> AbstractContextManager[Journal]:
+) -> "AbstractContextManager[Journal]":
     """Raises UnknownJobError where there is none and `create` is false, and JournalError."""
+    from .journal.journal import Journal  # noqa: PLC0415
+
     root = settings.require_root()
     return Journal.opened(
         settings.home, job=job, root=root, endpoint=endpoint(settings), create=create
@@ -141,12 +146,14 @@ def journal(
 
 
 @contextmanager
-def known_job(settings: ClientSettings, job: str, in_bucket: Bucket) -> Iterator[Journal]:
+def known_job(settings: ClientSettings, job: str, in_bucket: Bucket) -> "Iterator[Journal]":
     """The journal of a job, with all that other machines told of it in the bucket.
 
     Raises UnknownJobError where neither this machine nor the bucket knows the job, StoreError and
     JournalError.
     """
+    from .submissions.senders import Senders, has_parts  # noqa: PLC0415
+
     is_new = not _is_here(settings, job) and has_parts(in_bucket, job)
     with journal(settings, job, create=is_new) as opened:
         Senders(opened, in_bucket).look()
@@ -163,6 +170,8 @@ def open_requests(settings: ClientSettings, job: str) -> int:
 
 def forget_deleted(settings: ClientSettings, deletion: "Deletion", in_bucket: Bucket) -> None:
     """What this machine knows of what has been deleted. Raises JournalError."""
+    from .indexing.known import forget_known  # noqa: PLC0415
+
     job, dead = deletion.job, deletion.tombstones
     forget_known(settings.home, job=job, bucket=in_bucket)
     path = find_journal(settings.home, _place(settings, job))
@@ -200,6 +209,8 @@ def _place(settings: ClientSettings, job: str) -> JobPlace:
 
 def why_no_result(settings: ClientSettings, job: str) -> str:
     """Of a job without a result in the bucket. Raises StoreError and JournalError."""
+    from .following import absence  # noqa: PLC0415
+
     return absence.why_no_result(
         job,
         bucket=bucket(settings),
@@ -230,8 +241,10 @@ def stored_files(
     field: str,
     foreign: ForeignObjects | None = None,
     on_wait: OnWait = _silent,
-) -> Iterator[Item]:
+) -> "Iterator[Item]":
     """What `sources.stored` finds at an address that the deployed model may read."""
+
+    from .sources.files import stored_items  # noqa: PLC0415
 
     def open_root(root: str) -> Bucket:
         opened = open_bucket(root, foreign=foreign, **settings.connection)

@@ -18,8 +18,9 @@ from .fetching.report import FetchReport
 from .following.account import Account, final_account
 from .following.tracker import Tracker, Watch
 from .journal.database import committed
-from .journal.entries import BEFORE_ALL, FoundResult, State
+from .journal.entries import BEFORE_ALL, FoundResult
 from .journal.journal import Journal
+from .journal.states import State
 from .progress import Progress, ProgressEvent, silent
 from .sending.submit import Submission, resume
 from .service.api import Deployment

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -204,6 +205,9 @@ _WORTH_IT = 1.15
 _LEAST_OWN_SECONDS = 0.0002
 """What this process computes for each call, at least."""
 
+_PROCESSORS = min(2, os.cpu_count() or 1)
+"""That it computes on: half of it is in obstore and in the system, where no lock is held."""
+
 
 class Size:
     """How many work at a time: as many as the shortest call leaves time for, then twice as many
@@ -220,13 +224,14 @@ class Size:
         *,
         elapsed: Callable[[], float] = time.monotonic,
         computed: Callable[[], float] = time.process_time,
+        processors: int = _PROCESSORS,
     ) -> None:
         self.now = self._before = first
-        self._most = most
+        self._most, self._processors = most, processors
         self._elapsed, self._computed = elapsed, computed
         self._computed_before = computed()
         self._rate = 0.0
-        self._is_trial = self._is_begun = False
+        self._is_trial = self._is_fitted = False
         self._try_at = self._since = self._elapsed()
         self._again_seconds = _AGAIN_SECONDS
         self._ended = 0
@@ -235,12 +240,13 @@ class Size:
         """How many too many there are, by how many calls have ended, and the shortest of them."""
         if self._most == self.now and not self._is_trial:
             return 0
-        if not self._is_begun and ended >= self.now:
-            self._is_begun, self._since, self._ended = True, self._elapsed(), ended
-            own_seconds = (self._computed() - self._computed_before) / ended
-            fitting = shortest_seconds / max(_LEAST_OWN_SECONDS, own_seconds)
-            self.now = min(self._most, max(self.now, int(fitting)))
-        now, count = self._elapsed(), ended - self._ended
+        count = ended - self._ended
+        if not self._is_fitted:
+            if count >= self.now:
+                self._fit(count, shortest_seconds)
+                self._since, self._ended = self._elapsed(), ended
+            return 0
+        now = self._elapsed()
         if count < _ROUNDS * self.now or now - self._since < _LOOK_SECONDS:
             return 0
         before, self._rate = self._rate, count / (now - self._since)
@@ -255,3 +261,13 @@ class Size:
         if self._is_trial:
             self._before, self.now = self.now, min(2 * self.now, self._most)
         return 0
+
+    def _fit(self, count: int, shortest_seconds: float) -> None:
+        """By one round of calls after the other: the first ones cost more than those after."""
+        computed = self._computed()
+        own_seconds = (computed - self._computed_before) / count
+        self._computed_before = computed
+        fitting = self._processors * shortest_seconds / max(_LEAST_OWN_SECONDS, own_seconds)
+        before, self.now = self.now, min(self._most, max(self.now, int(fitting)))
+        is_first = self._ended == 0
+        self._is_fitted = self.now == before and not is_first

@@ -78,13 +78,25 @@ def test_results_that_nobody_reads_to_the_end_do_not_keep_the_process():
 
 
 def most_at_once(
-    *, latency: float, calls_per_second: float, count: int, own_seconds: float = 0.0
+    *,
+    latency: float,
+    calls_per_second: float,
+    count: int,
+    own_seconds: float = 0.0,
+    begin_seconds: float = 0.0,
+    processors: int = 1,
 ) -> int:
     """How many would work at a time, were each call so long and no more of them done in a second;
     they would begin as 8, and be 128 at most. `own_seconds` are what this process computes for
-    each."""
+    each, and `begin_seconds` for all of the first 8 besides."""
     now, ended = 0.0, 0
-    size = Size(8, 128, elapsed=lambda: now, computed=lambda: ended * own_seconds)
+    size = Size(
+        8,
+        128,
+        elapsed=lambda: now,
+        computed=lambda: ended * own_seconds + (begin_seconds if ended else 0),
+        processors=processors,
+    )
     most = size.now
     while ended < count:
         now += max(latency, size.now / calls_per_second)
@@ -106,6 +118,12 @@ def test_no_more_work_at_a_time_than_a_busy_bucket_takes():
 def test_no_more_work_at_a_time_than_keep_a_busy_processor_busy():
     busy = {"latency": 0.02, "calls_per_second": 1_000, "own_seconds": 0.001}
     assert most_at_once(**busy, count=20_000) <= 40
+    assert 40 <= most_at_once(**busy, count=20_000, processors=2) <= 80
+
+
+def test_what_the_first_calls_cost_besides_does_not_keep_them_few():
+    far = {"latency": 0.02, "calls_per_second": 1e6, "own_seconds": 0.0003}
+    assert most_at_once(**far, begin_seconds=0.1, count=200) >= 60
 
 
 def test_threads_are_as_many_as_get_more_done():

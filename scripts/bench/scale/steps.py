@@ -21,7 +21,8 @@ from outbox_client.following.tracker import Tracker
 from outbox_client.indexing import format as index_format
 from outbox_client.indexing.build import PART_ROWS
 from outbox_client.indexing.parts import IndexParts
-from outbox_client.journal.entries import Accepted, Begun, Settlement, State, planned_row
+from outbox_client.journal.entries import Accepted, Begun, Settlement, planned_row
+from outbox_client.journal.states import State
 from truss_outbox.contract import Manifest
 
 from .serving import ask

@@ -15,9 +15,9 @@ from obstore.store import GCSStore, LocalStore, S3Store
 
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
-from truss_outbox.stores import GcsOptions, S3Options
 from truss_outbox.stores.network import Place
-from truss_outbox.stores.open_store import not_installed
+from truss_outbox.stores.opening import not_installed
+from truss_outbox.stores.s3.options import S3Options
 
 from .bucket import Bucket
 from .errors import Credentials, first_line
@@ -36,6 +36,7 @@ from .route import (
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
 
+    from truss_outbox.stores.gcs.options import GcsOptions
     from truss_outbox.stores.s3.options import AddressingStyle
 
 # None of obstore's own, which take a second in all: the bucket repeats calls, once for all.
@@ -104,8 +105,10 @@ def open_bucket(
             raise ConfigurationError("root", "memory:// lives in the model's process alone")
 
 
-def gcs_options(**connection: Unpack[Connection]) -> GcsOptions:
+def gcs_options(**connection: Unpack[Connection]) -> "GcsOptions":
     """Raises nothing; what GCS has no use for is left out."""
+    from truss_outbox.stores.gcs.options import GcsOptions  # noqa: PLC0415
+
     return GcsOptions(
         endpoint_url=connection.get("endpoint_url"),
         endpoint_setting=connection.get("endpoint_setting", "endpoint_url"),

@@ -10,11 +10,10 @@ from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from urllib.request import getproxies
 
 from truss_outbox.contract.errors import ConfigurationError
-from truss_outbox.stores import GcsOptions, S3Options
-from truss_outbox.stores.network import Place
+from truss_outbox.stores.network import Place, proxies
+from truss_outbox.stores.s3.options import S3Options
 
 from .errors import Credentials
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials as GoogleCredentials
     from obstore.store import GCSCredential, S3Credential
     from types_boto3_s3 import S3Client
+
+    from truss_outbox.stores.gcs.options import GcsOptions
 
 _KEY = "k"
 _RENEWAL = timedelta(minutes=6)
@@ -101,7 +102,7 @@ def _plain_s3_route(bucket: str, options: S3Options, environ: Mapping[str, str])
         and others <= _WITHOUT_EFFECT
         and all(Path(environ[name]).exists() for name in _CERTIFICATES if environ.get(name))
         and not any(Path(place).expanduser().exists() for place in _PROFILES)
-        and not getproxies()
+        and not proxies()
     )
     sdk = find_spec("botocore")
     if not is_plain or options.endpoint_url is None or sdk is None or sdk.origin is None:
@@ -186,7 +187,7 @@ def _signing_region(request: "AWSRequest") -> str | None:
     return region
 
 
-def gcs_route(options: GcsOptions) -> GcsRoute:
+def gcs_route(options: "GcsOptions") -> GcsRoute:
     """As google-auth and requests resolve it. Raises ConfigurationError; nothing is asked."""
     from truss_outbox.stores.gcs.client import (  # noqa: PLC0415  # 0.1 seconds
         ca_bundle,

@@ -10,7 +10,8 @@ import typer
 from truss_outbox.contract.text import printable
 
 from ..adopting import Adoption, ByHand, apply, new_truss, plan_adoption
-from . import answers, exit_codes
+from . import exit_codes
+from .answers.printing import answer
 from .options import Json, command
 
 app = typer.Typer()
@@ -37,7 +38,7 @@ def add(
     if not check:
         apply(adoption)
     lines = check_lines(adoption) if check else adoption_lines(adoption)
-    answers.answer(as_json, adoption_document(adoption, written=not check), lines)
+    answer(as_json, adoption_document(adoption, written=not check), lines)
     if adoption.by_hand or (check and adoption.changes_something):
         raise typer.Exit(exit_codes.SOME_FAILED)
 
@@ -50,7 +51,7 @@ def new(
 ) -> None:
     """Make a Truss that stores its results, to put your own inference in."""
     adoption = new_truss(truss, root=root)
-    answers.answer(as_json, adoption_document(adoption, written=True), adoption_lines(adoption))
+    answer(as_json, adoption_document(adoption, written=True), adoption_lines(adoption))
 
 
 def adoption_lines(adoption: Adoption) -> Iterator[str]:

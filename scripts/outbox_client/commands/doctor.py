@@ -36,7 +36,8 @@ from ..upkeep.checks import (
     unknown,
     wrong,
 )
-from . import answers, exit_codes
+from . import exit_codes
+from .answers.printing import answer, say
 from .options import Json, command
 
 app = typer.Typer()
@@ -68,11 +69,11 @@ def doctor(
     for check in _all_checks(bucket, service, sending, foreign, sent):
         checks.append(check)
         if not as_json:
-            answers.say(check_line(check))
+            say(check_line(check))
     if as_json:
         document = {"checks": [asdict(check) for check in checks]}
         document_sent = {"sent": sent} if sending.send else {}
-        answers.answer(as_json, document | document_sent, (), foreign=foreign)
+        answer(as_json, document | document_sent, (), foreign=foreign)
     if _wrong_names(checks):
         raise typer.Exit(exit_codes.SOME_FAILED)
 

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -15,9 +16,11 @@ from ..bucket.bucket import Bucket
 from ..bucket.foreign import ForeignObjects
 from ..fetching.fetch import Listed
 from ..fetching.fetch import fetch as fetch_results
-from ..settings import ResultOverrides, read_settings
-from . import answers
-from .options import FetchOptions, JobName, Json, Target, command
+from ..fetching.layout import FLAT, FOLDERS, Layout, Selection
+from ..settings import ResultOverrides, option, read_settings
+from .answers.fetched import fetch_document, fetch_lines
+from .answers.printing import answer
+from .options import JobName, Json, Target, command
 from .progress.display import shown_progress, told_once
 
 app = typer.Typer()
@@ -29,6 +32,37 @@ KeysFrom = Annotated[
         help="Only the results of these keys, one a line; - is stdin. Lists nothing.",
     ),
 ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FetchOptions:
+    """Which files `fetch` brings, and where to."""
+
+    only: list[str] = option(
+        [],
+        "Artifacts, such as text.txt or 'pages/*'; manifest.json counts. Repeatable.",
+        metavar="NAME",
+    )
+    include: list[str] = option(
+        [], "Items to fetch, such as 'scans/*'. Repeatable.", metavar="GLOB"
+    )
+    exclude: list[str] = option([], "Items to leave. Repeatable.", metavar="GLOB")
+    flat: bool = option(False, "No folders: ITEM.ARTIFACT, all side by side.")
+    output_template: str | None = option(
+        None,
+        "Below --to, such as '{labels.team}/{item}/{artifact}'; also {key} {job}"
+        " {request_id} {model} {environment}.",
+        metavar="PATH",
+    )
+
+    def selection(self) -> Selection:
+        """Raises InvalidInputError, which names the option."""
+        if self.flat and self.output_template is not None:
+            raise InvalidInputError("--flat", "and --output-template exclude each other")
+        layout = FLAT if self.flat else FOLDERS
+        if self.output_template is not None:
+            layout = Layout.parse(self.output_template)
+        return Selection(only=self.only, include=self.include, exclude=self.exclude, layout=layout)
 
 
 @command(app, "fetch")
@@ -59,10 +93,10 @@ def fetch(
             progress=progress,
             listed=listed,
         )
-    document, lines = answers.fetch_document(report), answers.fetch_lines(report, to=str(to))
+    document, lines = fetch_document(report), fetch_lines(report, to=str(to))
     reason = "" if report.results else opening.why_no_result(settings, job)
     failed = bool(report.problems or reason)
-    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
+    answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
 
 
 @contextlib.contextmanager

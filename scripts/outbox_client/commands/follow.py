@@ -41,7 +41,20 @@ from ..settings import (
 )
 from ..submissions.publishing import publish_rest
 from ..text import counted
-from . import answers
+from .answers.followed import (
+    account_answer,
+    account_lines,
+    cancellation_document,
+    cancellation_lines,
+    event_document,
+    event_line,
+    index_lines,
+    jobs_document,
+    jobs_lines,
+    status_document,
+    status_lines,
+)
+from .answers.printing import answer, foreign_document, json_text, say
 from .options import QUEUE_HELP, Items, JobName, Json, OptionalJob, QueueUrl, Timeout, command
 from .progress.display import redrawn, shown_progress, told_once
 
@@ -70,10 +83,10 @@ def wait(
             account = wait_for(
                 journal, deployment=deployment, timeout_seconds=timeout, progress=progress
             )
-        document = answers.account_answer(account, now=SYSTEM_CLOCK.now())
-        lines = answers.account_lines(account)
+        document = account_answer(account, now=SYSTEM_CLOCK.now())
+        lines = account_lines(account)
         failed = not account.succeeded or journal.publication.unlisted_elsewhere() > 0
-        answers.answer(as_json, document, lines, failed=failed, foreign=foreign)
+        answer(as_json, document, lines, failed=failed, foreign=foreign)
 
 
 @command(app, "status")
@@ -95,9 +108,9 @@ def status(
     ):
         reader = StatusReader(journal, deployment=deployment)
         for found in reader.until_end() if watch else [reader.read()]:
-            document = answers.status_document(found) | answers.foreign_document(foreign)
-            lines = answers.status_lines(found)
-            show(answers.json_text(document) if as_json else "\n".join(lines))
+            document = status_document(found) | foreign_document(foreign)
+            lines = status_lines(found)
+            show(json_text(document) if as_json else "\n".join(lines))
 
 
 @command(app, "cancel")
@@ -120,8 +133,8 @@ def cancel(
         publish_rest(journal, in_bucket, clock=SYSTEM_CLOCK)
         nothing = not (cancellation.canceled or cancellation.too_late)
         reason = f"nothing waits or runs: {counted(journal.counts())}" if nothing else ""
-    document = answers.cancellation_document(job, cancellation)
-    answers.answer(as_json, document, answers.cancellation_lines(cancellation), reason=reason)
+    document = cancellation_document(job, cancellation)
+    answer(as_json, document, cancellation_lines(cancellation), reason=reason)
 
 
 @command(app, "jobs")
@@ -130,8 +143,8 @@ def jobs(as_json: Json = False) -> None:
     found, damaged = list_jobs(state_directory(os.environ))
     if not as_json:
         for one in damaged:
-            answers.say(f"passed over: {printable(one.path)}: {printable(one.problem)}", err=True)
-    answers.answer(as_json, answers.jobs_document(found, damaged), answers.jobs_lines(found))
+            say(f"passed over: {printable(one.path)}: {printable(one.problem)}", err=True)
+    answer(as_json, jobs_document(found, damaged), jobs_lines(found))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,11 +206,11 @@ def index(
         report = index_job(job, bucket=bucket, naming=naming, home=settings.home)
     else:
         report = engine.index(engine.engine, job, settings, bucket)
-    lines, failed = answers.index_lines(report), bool(report.problems)
+    lines, failed = index_lines(report), bool(report.problems)
     found = report.added or report.known or report.problems
     reason = "" if found else opening.why_no_result(settings, job)
     document = asdict(report)
-    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
+    answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
 
 
 def _index_told(
@@ -205,10 +218,10 @@ def _index_told(
 ) -> None:
     reports = list(index_told(queue, bucket=bucket, home=home))
     document = {"queue": queue, "jobs": [asdict(one) for one in reports]}
-    lines = [line for one in reports for line in answers.index_lines(one)]
+    lines = [line for one in reports for line in index_lines(one)]
     failed = any(one.problems for one in reports)
     reason = "" if reports else "the queue tells of no result now"
-    answers.answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
+    answer(as_json, document, lines, failed=failed, reason=reason, foreign=foreign)
 
 
 Idle = Annotated[
@@ -234,9 +247,7 @@ def follow(
     settings = read_settings(where)
     bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     for event in followed(queue, bucket, home=settings.home, idle_seconds=idle):
-        answers.say(
-            json.dumps(answers.event_document(event)) if as_json else answers.event_line(event)
-        )
+        say(json.dumps(event_document(event)) if as_json else event_line(event))
         sys.stdout.flush()
 
 
@@ -275,4 +286,4 @@ def report(
     reports.write(path, reports.page(seen, pictures, now=datetime.now(UTC)))
     document = reports.document(seen) | {"page": str(path), "pictures": len(pictures)}
     lines = [*reports.lines(seen), printable(str(path))]
-    answers.answer(as_json, document, lines, foreign=foreign)
+    answer(as_json, document, lines, foreign=foreign)

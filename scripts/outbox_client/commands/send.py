@@ -26,9 +26,20 @@ from ..settings import ResultOverrides, ServiceOverrides, read_settings
 from ..sources.files import find_items
 from ..text import counted
 from ..threads import INTERRUPTED
-from . import answers
-from .options import Items, JobName, Json, SubmitOptions, Target, Timeout, command
+from .answers.fetched import fetch_document, fetch_lines
+from .answers.followed import account_answer, account_lines
+from .answers.printing import answer, say
+from .answers.sent import (
+    detached_lines,
+    plan_document,
+    plan_lines,
+    plan_note,
+    submission_document,
+    submission_lines,
+)
+from .options import Items, JobName, Json, Target, Timeout, command
 from .progress.display import shown_progress, told_note, told_once, told_plan
+from .submit_options import SubmitOptions
 
 app = typer.Typer()
 
@@ -102,7 +113,7 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
         opening.journal(settings, batch.job, create=True) as journal,
     ):
         if plan.is_batch_work:
-            note(answers.plan_note(plan))
+            note(plan_note(plan))
         plan.record(journal)
         with shown_progress(as_json=as_json) as progress, _stopped_by_interrupt() as stop:
             done = run_job(
@@ -114,12 +125,12 @@ def run(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
                 limits=limits,
                 stop=stop,
             )
-        document = answers.account_answer(done.account, now=SYSTEM_CLOCK.now())
-        document |= answers.fetch_document(done.fetched)
-        fetched = answers.fetch_lines(done.fetched, to=str(to))
-        lines = [*answers.account_lines(done.account), *fetched]
+        document = account_answer(done.account, now=SYSTEM_CLOCK.now())
+        document |= fetch_document(done.fetched)
+        fetched = fetch_lines(done.fetched, to=str(to))
+        lines = [*account_lines(done.account), *fetched]
         failed = not done.account.succeeded or bool(done.fetched.problems)
-        answers.answer(as_json, document, lines, failed=failed, foreign=foreign)
+        answer(as_json, document, lines, failed=failed, foreign=foreign)
 
 
 @command(app, "submit")
@@ -146,16 +157,16 @@ def submit(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
         items, batch, naming=opening.naming(settings), progress=told_plan(as_json=as_json)
     ) as plan:
         if plan.is_batch_work:
-            note(answers.plan_note(plan))
+            note(plan_note(plan))
         if dry_run:
             if as_json:
-                answers.answer(as_json, answers.plan_document(plan), (), foreign=foreign)
+                answer(as_json, plan_document(plan), (), foreign=foreign)
             else:
-                for line in answers.plan_lines(plan):
-                    answers.say(line)
+                for line in plan_lines(plan):
+                    say(line)
             return
         if plan.repeated:
-            answers.say(f"{plan.repeated} the same as another: sent once", err=True)
+            say(f"{plan.repeated} the same as another: sent once", err=True)
         with (
             opening.deployment(settings, foreign, on_wait=told) as deployment,
             opening.journal(settings, batch.job, create=True) as journal,
@@ -167,8 +178,8 @@ def submit(  # noqa: PLR0913, PLR0917  # an option, or a group of them, each
             count = announce(journal, deployment)
         log = opening.log_file(settings, batch.job)
         sending = start(batch.job, (bucket, service, limits), planned=count, log=log)
-        lines = answers.detached_lines(sending)
-        answers.answer(as_json, asdict(sending) | {"log": str(log)}, lines, foreign=foreign)
+        lines = detached_lines(sending)
+        answer(as_json, asdict(sending) | {"log": str(log)}, lines, foreign=foreign)
 
 
 @command(app, "resume")
@@ -222,7 +233,7 @@ def wake(service: ServiceOverrides, as_json: Json = False) -> None:
     document = {"woken": True, "deployment": settings.deployment}
     document |= {"environment": settings.environment}
     lines = [f"asked {addressee} to start; the first requests wait until it has"]
-    answers.answer(as_json, document, lines)
+    answer(as_json, document, lines)
 
 
 _NOTHING_LEFT = "nothing is left to send"
@@ -245,8 +256,8 @@ def _send(
             journal, deployment=deployment, progress=progress, limits=limits, stop=stop
         )
     sent = accepted(journal, submission) if as_json else ()
-    document = answers.submission_document(submission, sent)
-    lines, refused = answers.submission_lines(submission), bool(submission.refused)
+    document = submission_document(submission, sent)
+    lines, refused = submission_lines(submission), bool(submission.refused)
     reason = "" if submission.sent or refused else f"{nothing}: {counted(journal.counts())}"
     foreign = deployment.bucket.foreign
-    answers.answer(as_json, document, lines, failed=refused, reason=reason, foreign=foreign)
+    answer(as_json, document, lines, failed=refused, reason=reason, foreign=foreign)

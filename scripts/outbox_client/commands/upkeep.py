@@ -29,7 +29,8 @@ from ..upkeep.presign import Link, signer
 from ..upkeep.presign import presign as links_of
 from ..upkeep.sweep import sweep as swept
 from ..upkeep.uploads import open_uploads
-from . import answers, exit_codes
+from . import exit_codes
+from .answers.printing import Streamed, answer, json_text, say
 from .options import Items, JobName, Json, command, name_and_value, parse_duration
 from .progress.display import told_once
 
@@ -109,11 +110,11 @@ def policy(
         deployed=deployed,
         queue=queue,
     )
-    answers.say(answers.json_text(document))
+    say(json_text(document))
     if root.scheme == "gs" and purpose in {Purpose.WRITER, Purpose.CLIENT}:
         for place in deployed.input_roots:
             if place.bucket != root.bucket:
-                answers.say(
+                say(
                     f"{place} is in a bucket of its own: outbox policy --for inputs --root {place}",
                     err=True,
                 )
@@ -136,14 +137,14 @@ def sweep(
         for one in swept(bucket, uploads, grace=grace, delete=delete):
             found.append(one)
             if not as_json:
-                answers.say(sweep_line(one))
+                say(sweep_line(one))
         is_whole = True
     finally:
         # Also where an error ends it: what was deleted is always told.
         document = sweep_document(found, deleted=delete) | {"complete": is_whole}
         lines = [sweep_sum(found, deleted=delete)] if is_whole or found else []
         if as_json or lines:
-            answers.answer(as_json, document, lines, foreign=foreign)
+            answer(as_json, document, lines, foreign=foreign)
     if any(isinstance(one, Undeleted) for one in found):
         raise typer.Exit(exit_codes.SOME_FAILED)
 
@@ -205,7 +206,7 @@ def delete(
         if is_whole or not deletion.is_nothing:
             lines = deletion_lines(deletion, is_complete=is_whole)
             document = deletion_document(deletion) | {"complete": is_whole}
-            answers.answer(as_json, document, lines, foreign=foreign)
+            answer(as_json, document, lines, foreign=foreign)
     if deletion.undeleted:
         raise typer.Exit(exit_codes.SOME_FAILED)
 
@@ -232,9 +233,7 @@ def presign(
     document = links_document(job, links, expires_at=now + life) if as_json else {}
     reason = "" if first else opening.why_no_result(settings, job)
     failed = first is None
-    answers.answer(
-        as_json, document, links_lines(links), failed=failed, reason=reason, foreign=foreign
-    )
+    answer(as_json, document, links_lines(links), failed=failed, reason=reason, foreign=foreign)
 
 
 def sweep_line(found: Swept) -> str:
@@ -317,5 +316,5 @@ def links_document(job: str, links: Iterable[Link], *, expires_at: datetime) -> 
     return {
         "job": job,
         "expires_at": expires_at.isoformat(timespec="seconds"),
-        "links": answers.Streamed(map(asdict, links)),
+        "links": Streamed(map(asdict, links)),
     }

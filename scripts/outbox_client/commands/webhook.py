@@ -13,7 +13,7 @@ import typer
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 from truss_outbox.contract.text import printable
 
-from .answers import answer, say, timestamp
+from .answers.printing import answer, say, timestamp
 from .options import Json, command
 
 if TYPE_CHECKING:

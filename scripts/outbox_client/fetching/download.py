@@ -27,7 +27,7 @@ STREAMS = 4
 """Parts at a time. More and smaller ones cost the bucket's server more than they bring."""
 
 _LARGE_BYTES = 4 << 20
-_SHORT_PART_BYTES = 8 << 20
+_SHORT_PART_BYTES = 2 << 20
 _LIGHT_BYTES = 256 << 10
 _MOST_IN_MEMORY = 6
 """At most so many files at a time that are neither light nor large: each is in memory whole."""
@@ -41,6 +41,8 @@ _AHEAD = 4 * _SIDE_BY_SIDE
 _BLOCK_BYTES = 2 << 20
 """Hashed at a time: on a busy machine every return to the interpreter may have to wait."""
 
+_LOOK_SECONDS = 0.02
+"""So often the first of the parts is asked how far it is: what it has is hashed meanwhile."""
 
 T = TypeVar("T")
 
@@ -154,47 +156,57 @@ class ArtifactDownloader:
             # What is shorter now has not even the first of the parts that are asked for.
             check_size(self._bucket.size(download.key))
         digest, received, buffer = hashlib.sha256(), 0, memoryview(bytearray(_BLOCK_BYTES))
-        for end in self._written(partial(self._part, download.key, file, check_size), left):
+        for end in self._written(partial(self._bring, download.key, file, check_size), left):
             while count := os.readv(file.fileno(), [buffer[: end - received]]):
                 digest.update(buffer[:count])
                 received += count
         check_artifact(artifact, size=received, sha256=digest.hexdigest())
 
     def _written(
-        self, bring: Callable[[int, int], int], parts: Sequence[tuple[int, int]]
+        self, bring: Callable[["_Part"], None], places: Sequence[tuple[int, int]]
     ) -> Iterator[int]:
-        """Brings the parts, and yields after each how far the file is complete."""
-        yield parts[0][0]
-        coming: deque[Future[int]] = deque()
+        """Brings the parts, and yields now and then how far the file is complete."""
+        yield places[0][0]
+        coming: deque[tuple[_Part, Future[None]]] = deque()
+        parts = (_Part(start, end) for start, end in places)
         try:
-            for part in parts:
-                coming.append(self._parts.submit(bring, *part))
-                if len(coming) == STREAMS:
-                    yield coming[0].result()
+            while True:
+                for part in itertools.islice(parts, STREAMS - len(coming)):
+                    coming.append((part, self._parts.submit(bring, part)))
+                if not coming:
+                    return
+                first, future = coming[0]
+                if future in wait([future], timeout=_LOOK_SECONDS).done:
+                    future.result()
                     coming.popleft()
-            while coming:
-                yield coming[0].result()
-                coming.popleft()
+                yield first.at
         finally:
-            for future in coming:
+            futures = [future for _, future in coming]
+            for future in futures:
                 future.cancel()
-            wait(coming)  # or they would write to a file that is closed
+            wait(futures)  # or they would write to a file that is closed
 
-    def _part(
-        self, key: str, file: BinaryIO, check_size: Callable[[int], None], start: int, end: int
-    ) -> int:
+    def _bring(
+        self, key: str, file: BinaryIO, check_size: Callable[[int], None], part: "_Part"
+    ) -> None:
         for chunk in self._bucket.range_chunks(
-            key, start=start, length=end - start, check_size=check_size
+            key, start=part.at, length=part.end - part.at, check_size=check_size
         ):
             written = 0
             # Several threads in one file's pages at a time spin in the kernel.
             with self._writing:
                 while written < len(chunk):
-                    written += os.pwrite(file.fileno(), chunk[written:], start + written)
-            start += written
+                    written += os.pwrite(file.fileno(), chunk[written:], part.at + written)
+            part.at += written
             if self._stopped.is_set():
                 raise StoppedError
-        return end
+
+
+@dataclass(slots=True)
+class _Part:
+    at: int
+    """How far it is written, from its start on."""
+    end: int
 
 
 def parts_of(size: int) -> list[tuple[int, int]]:

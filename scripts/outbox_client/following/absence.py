@@ -9,8 +9,8 @@ from ..bucket.naming import Naming
 from ..bucket.records import listed_failures, listed_manifests
 from ..errors import UnknownJobError
 from ..journal.belonging import buckets_of, elsewhere_text, jobs_there
-from ..journal.entries import State
 from ..journal.journal import Journal
+from ..journal.states import State
 from ..text import counted
 
 _ANY = "?"

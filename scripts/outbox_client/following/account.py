@@ -23,11 +23,11 @@ from ..journal.entries import (
     Entry,
     OpenRequest,
     Settlement,
-    State,
     StoredResult,
     failed_of,
 )
 from ..journal.journal import Journal
+from ..journal.states import State
 from ..local_files import local_files
 from ..progress import Progress, ProgressEvent
 

@@ -6,8 +6,9 @@ from functools import partial
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import UnknownRequestError
-from ..journal.entries import Entry, Settlement, State
+from ..journal.entries import Entry, Settlement
 from ..journal.journal import Journal
+from ..journal.states import State
 from ..progress import Progress, ProgressEvent, silent
 from ..service.api import AsyncApi
 from ..threads import in_threads

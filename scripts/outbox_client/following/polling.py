@@ -6,8 +6,9 @@ from typing import Self
 
 from ..clock import Clock
 from ..errors import UnknownRequestError
-from ..journal.entries import Entry, State
+from ..journal.entries import Entry
 from ..journal.journal import Journal
+from ..journal.states import State
 from ..service.api import AsyncApi, QueueStatus, RequestStatus
 from ..threads import in_threads
 

@@ -9,8 +9,9 @@ from truss_outbox.contract.manifest import Failure
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ServiceUnavailableError, UnauthorizedError, WaitTimeoutError
-from ..journal.entries import Entry, OpenRequest, State, StoredResult
+from ..journal.entries import Entry, OpenRequest, StoredResult
 from ..journal.journal import Journal
+from ..journal.states import State
 from ..progress import Progress, silent
 from ..service.api import Deployment, bare_id
 from ..submissions.publishing import publish_rest

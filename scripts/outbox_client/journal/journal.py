@@ -28,10 +28,10 @@ from .entries import (
     OpenRequest,
     Planned,
     Settlement,
-    State,
     StoredResult,
     as_row,
 )
+from .states import State
 
 _PAGE = 500
 _KEYS_AT_A_TIME = 1000

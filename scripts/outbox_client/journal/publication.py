@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from ..sources.items import Batch
 from . import publication_queries as sql
-from .entries import State
+from .states import State
 
 _AT_ONCE = 500
 _EVERY_NUMBER = 1 << 62

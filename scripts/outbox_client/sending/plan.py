@@ -8,8 +8,9 @@ from dataclasses import replace
 from truss_outbox.contract.errors import InvalidInputError
 
 from ..bucket.naming import Naming
-from ..journal.entries import Planned, State, planned_row
+from ..journal.entries import Planned, planned_row
 from ..journal.journal import Journal
+from ..journal.states import State
 from ..progress import Progress, ProgressEvent, silent
 from ..sources.items import Batch, Item
 from .body import check_body

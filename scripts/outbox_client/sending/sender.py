@@ -14,8 +14,9 @@ from ..errors import (
     ServiceUnavailableError,
     UnreadableFileError,
 )
-from ..journal.entries import Accepted, Begun, Planned, Settlement, State
+from ..journal.entries import Accepted, Begun, Planned, Settlement
 from ..journal.journal import Journal
+from ..journal.states import State
 from ..service.api import Deployment
 from ..service.limits import (
     OutageLimit,

@@ -17,8 +17,9 @@ from ..errors import (
     ServiceUnavailableError,
     UnknownJobError,
 )
-from ..journal.entries import Entry, Planned, State
+from ..journal.entries import Entry, Planned
 from ..journal.journal import Journal
+from ..journal.states import State
 from ..progress import Progress, ProgressEvent, silent
 from ..service.api import Deployment
 from ..service.limits import (

@@ -20,7 +20,7 @@ from truss_outbox.contract.keys import short_segment
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject
 from ..errors import SentFromElsewhereError
-from ..journal.entries import State
+from ..journal.states import State
 from ..sources.items import Batch
 
 FOLDER = "submissions/"

@@ -10,7 +10,7 @@ import pytest
 
 from outbox_client import Batch, Deployment, Item, Journal, results, submit
 from outbox_client.following.tracker import Tracker
-from outbox_client.journal.entries import State
+from outbox_client.journal.states import State
 from tests.outbox_client.bucket.neighbours import LISTED, Neighbours, RefusedError, opened
 from truss_outbox.contract.text import printable
 

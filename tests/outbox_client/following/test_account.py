@@ -11,7 +11,8 @@ from outbox_client import Journal, report
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.bucket.records import account_key, problems_key
 from outbox_client.following.account import MOST_SHOWN, final_account
-from outbox_client.journal.entries import Settlement, State
+from outbox_client.journal.entries import Settlement
+from outbox_client.journal.states import State
 from outbox_client.progress import silent
 from tests.outbox_client.filling import fill_journal
 from truss_outbox.contract.errors import AccessDeniedError

@@ -2,7 +2,7 @@
 
 import json
 
-from outbox_client.journal.entries import State
+from outbox_client.journal.states import State
 from truss_outbox.contract.keys import escape
 
 

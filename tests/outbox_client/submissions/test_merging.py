@@ -13,7 +13,8 @@ from obstore.store import MemoryStore
 from outbox_client import Batch, Item, Journal
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.clock import Clock
-from outbox_client.journal.entries import Accepted, Begun, Settlement, State, planned_row
+from outbox_client.journal.entries import Accepted, Begun, Settlement, planned_row
+from outbox_client.journal.states import State
 from outbox_client.submissions.publishing import Publisher
 from outbox_client.submissions.senders import Senders
 

@@ -6,12 +6,11 @@ in one is told by the name of its setting, and never what a URL holds of a passw
 
 import os
 import re
-import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from ..contract.errors import ConfigurationError
 
@@ -61,11 +60,24 @@ def check_proxy(url: str | None) -> None:
 
 def proxy_of(url: str) -> str | None:
     """The proxy that the environment names for a server, as curl and the SDKs look for it."""
-    parts = urlsplit(url)
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    named, parts = proxies(), urlsplit(url)
+    proxy = named.get(parts.scheme) or named.get("all")
+    if not proxy:
+        return None
+    from urllib.request import proxy_bypass  # noqa: PLC0415  # loaded already
+
     hosts = (parts.netloc, parts.hostname or "")
-    return with_scheme(proxy) if proxy and not any(map(proxy_bypass, hosts)) else None
+    return None if any(map(proxy_bypass, hosts)) else with_scheme(proxy)
+
+
+def proxies() -> Mapping[str, str]:
+    """Those that the environment names, or the system, by the scheme of what is asked."""
+    has_settings = sys.platform in {"darwin", "win32"}
+    if not has_settings and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies  # noqa: PLC0415  # 0.02 seconds
+
+    return getproxies()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +121,8 @@ def check_certificates(setting: str, place: Path) -> None:
     """Whether it has certificates: a PEM file, or a directory. Raises ConfigurationError."""
     if place.is_dir():
         return
+    import ssl  # noqa: PLC0415  # 0.01 seconds
+
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(place)
     except ssl.SSLError:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from truss_outbox.contract.text import printable
 
-from ...journal.entries import State
+from ...journal.states import State
 from ...progress import Phase, ProgressEvent
 
 SHOWN = 5
