@@ -25,7 +25,8 @@ from .objects import TransferCase, fresh_inputs
 from .peers import PACKAGES, Peer, Server, installed_peers
 
 LIMIT = 1.0
-_OBJECTS = (sys.executable, "-m", "scripts.bench.client.objects")
+_PYTHON = (sys.executable, "-m")
+_PART = __name__.rpartition(".")[0]
 SMALL, LARGE, INPUTS = (
     TransferCase("10,000 results of 16 KiB", "small", 10_000, 16 << 10),
     TransferCase("one result of 1 GiB", "large", 1, 1 << 30, rounds=5),
@@ -88,15 +89,15 @@ class _Bench:
 
     def fill(self, *cases: TransferCase) -> None:
         for case in cases:
-            self._run([[*_OBJECTS, "fill", case.job, str(case.count), str(case.size)]])
+            self._run([[*_PYTHON, f"{_PART}.objects", case.job, str(case.count), str(case.size)]])
 
     def index(self, case: TransferCase) -> None:
-        self._run([[sys.executable, "-m", "outbox_client", "index", case.job]])
+        self._run([[*_PYTHON, "outbox_client", "index", case.job]])
 
     def fetching(self, case: TransferCase) -> str:
         """Ours verifies and renames; the others copy the manifests' and artifacts' prefixes."""
         target = self._directory / "target"
-        outbox = [sys.executable, "-m", "outbox_client", "fetch", case.job, "--to", str(target)]
+        outbox = [*_PYTHON, "outbox_client", "fetch", case.job, "--to", str(target)]
         ways = {"outbox fetch": [[*outbox, "--json"]]} | {
             peer.name: [
                 peer.download(f"{kind}/job={case.job}/", target / kind)
@@ -117,7 +118,7 @@ class _Bench:
     def uploading(self, case: TransferCase) -> str:
         """New inputs each time: what is there already would not be sent again."""
         source = self._directory / "source"
-        staging = [*_OBJECTS, "stage", str(source)]
+        staging = [*_PYTHON, f"{_PART}.staging", str(source)]
         ways = {"outbox's staging": [staging]} | {
             peer.name: [peer.upload(source, f"elsewhere/{peer.name}/")] for peer in self._peers
         }

@@ -1,22 +1,18 @@
 """The objects that the companion's benchmark fetches and uploads.
 
-`python -m scripts.bench.client.objects stage DIRECTORY` uploads a directory's files as inputs;
-`… fill JOB COUNT SIZE` stores a job's results.
+`python -m scripts.bench.client.objects JOB COUNT SIZE` stores a job's results.
 """
 
-import gc
 import hashlib
 import os
 import shutil
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.sending.body import stage_file
 from truss_outbox.contract import Artifact
 from truss_outbox.contract.keys import artifact_key, manifest_key
 
@@ -37,13 +33,9 @@ class TransferCase:
 
 def fill(job: str, count: int, size: int) -> None:
     """So many committed results of one artifact each."""
-    bucket = _bucket()
+    bucket = open_bucket(os.environ["OUTBOX_ROOT"], endpoint_url=os.environ["OUTBOX_ENDPOINT_URL"])
     for _ in bucket.in_threads(lambda number: _commit(bucket, job, number, size), range(count)):
         pass
-
-
-def _bucket() -> Bucket:
-    return open_bucket(os.environ["OUTBOX_ROOT"], endpoint_url=os.environ["OUTBOX_ENDPOINT_URL"])
 
 
 def fresh_inputs(directory: Path, case: TransferCase) -> None:
@@ -79,12 +71,4 @@ def _put_random(bucket: Bucket, key: str, size: int) -> str:
 
 
 if __name__ == "__main__":
-    gc.freeze()  # as the command does
-    match sys.argv[1:]:
-        case ["stage", directory]:
-            bucket = _bucket()
-            stage = partial(stage_file, bucket=bucket)
-            for _ in bucket.in_threads(stage, sorted(Path(directory).iterdir())):
-                pass
-        case ["fill", job, count, size]:
-            fill(job, int(count), int(size))
+    fill(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -3,7 +3,6 @@ process's streams."""
 
 import atexit
 import contextlib
-import gc
 import importlib
 import io
 import os
@@ -17,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from .. import loading
 from . import command_help, exit_codes
 
 _COMMANDS = {
@@ -41,7 +41,7 @@ class _Commands(Mapping[str, Any]):
         part = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
         part.add_typer(module.app)
         command = typer.main.get_group(part).commands[name]
-        _collect_garbage()
+        loading.end()
         return command
 
     def __iter__(self) -> Iterator[str]:
@@ -138,19 +138,9 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _collect_garbage() -> None:
-    """From here on. What is loaded stays: going through it again and again, and at the end, takes
-    0.08 seconds."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
-
-
 def main() -> None:
-    gc.disable()
+    loading.begin()
     signal.signal(signal.SIGINT, _interrupt)
-    # Of pydantic none is used here: looking through all that is installed takes 0.03 seconds.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Arrow's own allocator keeps what each thread once needed: a hundred megabytes of a large
     # index.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
