@@ -10,6 +10,7 @@ own.
 import contextlib
 import functools
 import hashlib
+import itertools
 import tempfile
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 
@@ -48,13 +49,27 @@ from .walking import Span, Walker
 _JOB_BYTES = 230
 """Of a job's name, which an ending follows: a directory's file has a longer name at first."""
 
+_FEW_PAGES = 10
+"""Listed before it is worth the time to get ready for more."""
+
 MANIFESTS = "manifests/"
 _FAILURES, _ARTIFACTS, _PROBES = "failures/", "artifacts/", "probes/"
 
 
-def listed_manifests(bucket: Bucket, prefix: str) -> Iterator[StoredObject]:
-    """What may be a manifest below `manifests/<prefix>`, by its key and size. Raises StoreError."""
-    return only_manifests(bucket, bucket.objects(MANIFESTS + prefix))
+def listed_manifests(
+    bucket: Bucket, prefix: str, *, is_wanted: Callable[[str], bool] | None = None
+) -> Iterator[StoredObject]:
+    """What may be a manifest below `manifests/<prefix>`, by its key and size. Raises StoreError.
+
+    `is_wanted` is asked of each key, where few of many are.
+    """
+    if is_wanted is None:
+        return only_manifests(bucket, bucket.objects(MANIFESTS + prefix))
+    found = _among(
+        _pages_of_many(bucket, MANIFESTS + prefix),
+        lambda path: not is_manifest_path(path) or is_wanted(key_of_manifest(path)),
+    )
+    return only_manifests(bucket, found)
 
 
 def only_manifests(bucket: Bucket, listed: Iterable[StoredObject]) -> Iterator[StoredObject]:
@@ -99,6 +114,16 @@ def failures_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[st
     pages = walker.pages(_FAILURES + prefix, spans)
     found = _among(pages, lambda path: path.rpartition("/")[0] in folders)
     return (one.key for one in only_records(walker.bucket, found, _is_failure))
+
+
+def _pages_of_many(bucket: Bucket, prefix: str) -> Iterator[ListedPage]:
+    """All pages, which may be very many or a few."""
+    last: str | None = None
+    for page in itertools.islice(bucket.pages(prefix, after=None), _FEW_PAGES):
+        yield page
+        last = page.keys[-1]
+    if last is not None:
+        yield from bucket.bulk_pages(prefix, after=last)
 
 
 def _among(pages: Iterable[ListedPage], is_wanted: Callable[[str], bool]) -> Iterator[StoredObject]:

@@ -137,11 +137,16 @@ class DeletedResults:
         return self._deletion.tombstones
 
     def _selected(self) -> Iterator[StoredObject]:
-        for found in listed_manifests(self._bucket, self._prefix):
-            # Mostly the key tells the item, and what is left out costs no call.
-            values = self._template.values(key_of_manifest(found.key)) or {}
-            if "item" not in values or self._selection.takes_item(values["item"]):
-                yield found
+        """By their keys, which mostly tell the item: what is left out costs no call."""
+
+        def is_wanted(key: str) -> bool:
+            item = self._template.item(key)
+            return item is None or self._selection.takes_item(item)
+
+        names_items = bool(self._selection.items)
+        return listed_manifests(
+            self._bucket, self._prefix, is_wanted=is_wanted if names_items else None
+        )
 
     def _reading(self, found: StoredObject) -> Task[tuple[StoredObject, Manifest | None]]:
         """None for what is left alone."""

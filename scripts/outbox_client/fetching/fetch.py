@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
 
+from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUnavailableError
 from truss_outbox.contract.keys import manifest_key
 
@@ -99,7 +100,7 @@ def fetch(
     """
     ignores_case = ready_directory(to)
     prefix, is_listed = naming.prefix(job), listed is None
-    listed = listed or _listed(bucket, prefix)
+    listed = listed or _listed(bucket, prefix, selection, naming.template)
     downloader, indexed = ArtifactDownloader(bucket), IndexedManifests(bucket, job)
     is_apart = selection.layout is FOLDERS and not ignores_case  # two keys have two folders
     fetcher = Fetcher(
@@ -131,10 +132,12 @@ def fetch(
     return report
 
 
-def _listed(bucket: Bucket, prefix: str) -> Listed:
+def _listed(bucket: Bucket, prefix: str, selection: Selection, template: KeyTemplate) -> Listed:
     """How many there are is not known before the last."""
+    takes_all = not selection.include and not selection.exclude
+    is_wanted = None if takes_all else partial(selection.may_take, template=template)
     return Listed(
-        found=listed_manifests(bucket, prefix),
+        found=listed_manifests(bucket, prefix, is_wanted=is_wanted),
         total=0,
         is_result=_is_result(bucket),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Self
 
-from truss_outbox.contract import Manifest
+from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.errors import InvalidInputError, ManifestError
 from truss_outbox.contract.keys import SHORTENED, escape, hash2
 
@@ -166,6 +166,13 @@ class Selection:
     def takes_item(self, item: str) -> bool:
         is_included = not self.include or _matches(item, self.include)
         return is_included and not _matches(item, self.exclude)
+
+    def may_take(self, key: str, template: KeyTemplate) -> bool:
+        """By the key of a result alone, which mostly tells: then its manifest need not be read."""
+        if not self.include and not self.exclude:
+            return True
+        item = template.item(key)
+        return item is None or self.takes_item(item)
 
     def takes_file(self, name: str) -> bool:
         return not self.only or _matches(name, self.only)

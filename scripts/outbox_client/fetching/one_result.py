@@ -88,7 +88,7 @@ class Fetcher:
         try:
             if not is_key(key):
                 raise UnsafePathError("not a key that Outbox makes: it has no place here")
-            if not self._may_be_asked_for(key):
+            if not self.selection.may_take(key, self.places.template):
                 return None
             there = yield from self._here(partial(self._read_there, found, below))
             read = there or (yield from self._read(found))
@@ -144,13 +144,6 @@ class Fetcher:
             found: T = yield call
             return found
         return self.disk.timed(call)
-
-    def _may_be_asked_for(self, key: str) -> bool:
-        """Mostly the key tells, and what is left out costs no call."""
-        if not self.selection.include and not self.selection.exclude:
-            return True
-        values = self.places.template.values(key)
-        return values is None or self.selection.takes_item(values.get("item", ""))
 
     def _read_there(self, found: StoredObject, below: str) -> tuple[Manifest, bytes] | None:
         """A manifest that an earlier fetch has brought, and that the listing shows to be the same.

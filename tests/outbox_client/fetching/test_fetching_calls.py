@@ -17,9 +17,12 @@ from outbox_client.fetching.fetch import Listed
 from outbox_client.fetching.layout import Selection
 from outbox_client.fetching.one_result import Fetched
 from outbox_client.fetching.report import KEPT, FetchReport
+from outbox_client.upkeep.presign import presign
+from scripts.bench.scale.synthetic_s3 import running_s3
 from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.results import NAMING, Results
 from truss_outbox.contract import KeyTemplate, Manifest
+from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.keys import artifact_key, manifest_key, short_segment
 
 ITEMS = ["a.pdf", "sub/b.pdf", "c d.pdf", *(f"{number:02}.pdf" for number in range(9))]
@@ -44,7 +47,7 @@ def gets(door, root, tmp_path):
     def gets(**options):
         door.calls.clear()
         bucket = open_bucket(root, endpoint_url=door.url)
-        report = fetch("J", tmp_path / "out", bucket=bucket, naming=NAMING, **options)
+        report = fetch("J", tmp_path / "out", bucket=bucket, **{"naming": NAMING} | options)
         assert not report.problems
         gets = [call for call in door.calls if call.startswith("GET") and "list-type" not in call]
         return tuple(sum(kind in call for call in gets) for kind in ("manifests/", "artifacts/"))
@@ -152,6 +155,42 @@ def test_another_manifest_of_the_same_length_is_brought(gets, bucket, tmp_path):
 def test_items_that_are_not_asked_for_cost_nothing(gets):
     assert gets(selection=Selection(include=["sub/*", "c ?.pdf"])) == (2, 2)
     assert gets(selection=Selection(exclude=["0*"])) == (1, 1)
+
+
+def test_where_the_key_does_not_tell_the_item_the_manifest_does(gets):
+    naming = Naming(template=KeyTemplate.parse("job={job}/{request_id}"))
+    assert gets(naming=naming, selection=Selection(include=["a.pdf"])) == (len(ITEMS), 1)
+
+
+@pytest.fixture
+def far(monkeypatch):
+    """A bucket with 12,000 results and an object that is none, and what it was asked for."""
+    with running_s3("--job=J=12000,size=100") as s3:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        bucket = open_bucket(s3.root, endpoint_url=s3.endpoint_url, region="us-east-1")
+        bucket.create("manifests/job=J/odd", b"odd")
+        s3.reset()
+        yield bucket, lambda: s3.counted()["calls"]
+
+
+def test_of_many_results_only_those_that_are_asked_for_cost_more_than_the_listing(far, tmp_path):
+    bucket, calls = far
+    some = Selection(include=["00115*.pdf"], exclude=["*1.pdf"])
+    report = fetch("J", tmp_path, bucket=bucket, naming=NAMING, selection=some)
+    assert len(report.results) == 90
+    assert not report.problems
+    assert calls() == {"LIST manifests": 13, "GET manifests": 90, "GET artifacts": 90}
+    assert [one.key for one in bucket.foreign] == ["manifests/job=J/odd"]
+
+
+def test_links_to_one_of_many_results_cost_no_call_for_the_others(far):
+    bucket, calls = far
+    links = presign("J", ["0011500.pdf"], bucket=bucket, naming=NAMING, sign="https://{}".format)
+    assert [link.item for link in links] == ["0011500.pdf"]
+    assert calls() == {"LIST manifests": 13, "GET manifests": 1}
+    with pytest.raises(InvalidInputError, match="has no result of item 'none'"):
+        presign("J", ["0011500.pdf", "none"], bucket=bucket, naming=NAMING, sign=str)
 
 
 def test_in_a_directory_too_a_manifest_is_known_by_its_date(tmp_path, monkeypatch):

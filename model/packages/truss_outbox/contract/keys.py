@@ -249,6 +249,11 @@ class KeyTemplate:
         except ValueError:
             return None
 
+    def item(self, key: str) -> str | None:
+        """The request's item, where the key tells: see `values`."""
+        values = self.values(key)
+        return None if values is None else values.get("item")
+
     def segments(self) -> Iterator[Segment]:
         """The parts between two slashes."""
         segment = Segment()
