@@ -118,11 +118,12 @@ def failures_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[st
 
 def _pages_of_many(bucket: Bucket, prefix: str) -> Iterator[ListedPage]:
     """All pages, which may be very many or a few."""
-    last: str | None = None
-    for page in itertools.islice(bucket.pages(prefix, after=None), _FEW_PAGES):
+    pages, last = bucket.pages(prefix, after=None), ""
+    # Where keys come in no order, nothing can go on after one.
+    for page in itertools.islice(pages, _FEW_PAGES) if bucket.lists_in_order else pages:
         yield page
         last = page.keys[-1]
-    if last is not None:
+    if last and bucket.lists_in_order:
         yield from bucket.bulk_pages(prefix, after=last)
 
 

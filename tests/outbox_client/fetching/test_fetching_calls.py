@@ -13,6 +13,7 @@ from pyarrow import parquet as pq
 
 from outbox_client import Naming, fetch, index
 from outbox_client.bucket.open_bucket import open_bucket
+from outbox_client.bucket.records import listed_manifests
 from outbox_client.fetching.fetch import Listed
 from outbox_client.fetching.layout import Selection
 from outbox_client.fetching.one_result import Fetched
@@ -23,7 +24,12 @@ from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.results import NAMING, Results
 from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.errors import InvalidInputError
-from truss_outbox.contract.keys import artifact_key, manifest_key, short_segment
+from truss_outbox.contract.keys import (
+    artifact_key,
+    key_of_manifest,
+    manifest_key,
+    short_segment,
+)
 
 ITEMS = ["a.pdf", "sub/b.pdf", "c d.pdf", *(f"{number:02}.pdf" for number in range(9))]
 
@@ -182,6 +188,16 @@ def test_of_many_results_only_those_that_are_asked_for_cost_more_than_the_listin
     assert not report.problems
     assert calls() == {"LIST manifests": 13, "GET manifests": 90, "GET artifacts": 90}
     assert [one.key for one in bucket.foreign] == ["manifests/job=J/odd"]
+
+
+def test_of_many_results_in_a_directory_none_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("outbox_client.bucket.records._FEW_PAGES", 1)
+    results = Results(tmp_path / "bucket")
+    keys = [f"{folder}/{number:04}" for folder in ("a", "a-b") for number in range(1_200)]
+    for key in keys:  # whose order is not that of folders
+        results.put(manifest_key(key), b"{}")
+    listed = listed_manifests(results.bucket, "", is_wanted=lambda key: key.endswith("7"))
+    assert {key_of_manifest(one.key) for one in listed} == {key for key in keys if key[-1] == "7"}
 
 
 def test_links_to_one_of_many_results_cost_no_call_for_the_others(far):
