@@ -66,6 +66,7 @@ def test_a_server_killed_while_it_stores(
     assert_one_whole_result(bucket, job, "a", status)
 
 
+@pytest.mark.slow
 def test_a_stand_in_killed_with_requests_queued_and_running(
     tiny_truss, model_environment, bucket, job, gate, tmp_path
 ):

@@ -167,6 +167,7 @@ def test_the_library_is_imported_with_one_dependency(wheel, tmp_path):
     assert not environment.installed() & {"boto3", "httpx", "prometheus_client", "typer"}
 
 
+@pytest.mark.slow
 def test_a_job_is_sent_and_fetched_by_the_wheel_and_what_it_requires(wheel, local, tmp_path):
     use(linked(tmp_path, wheel, "client", "s3"), local, "wheel-linked")
 

@@ -123,7 +123,7 @@ def test_giant_letters_and_a_small_line_are_both_read(inference):
     assert said == {"EXIT", "Usethestairsincaseoffire"}
 
 
-@pytest.mark.parametrize("quality", ["accurate", "fast"])
+@pytest.mark.parametrize("quality", [pytest.param("accurate", marks=pytest.mark.slow), "fast"])
 def test_a_page_larger_than_a_pass_loses_nothing(inference, quality):
     page = paper(3200, 2300)
     said = ["In the first corner", "in the middle, over the seam", "and the last corner"]
