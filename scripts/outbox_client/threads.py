@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event
@@ -76,6 +77,16 @@ def in_steps(
             yield from _come(crew, wait=True)
     finally:
         crew.end(halt)
+
+
+def one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """The same; the next one is taken in a thread while one is used."""
+    left, end = iter(items), object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, left, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, left, end)
+            yield item  # type: ignore[misc]  # it is not `end`
 
 
 def done_here(task: Task[R]) -> R:

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from outbox_client.threads import Size, in_steps, in_threads
+from outbox_client.threads import Size, in_steps, in_threads, one_ahead
 from tests.waiting import until
 
 
@@ -194,3 +194,28 @@ def test_a_slow_result_holds_up_no_other():
     slow.set()
     assert next(results) is True
     until(lambda: next(results, "end") == "end", "the end")
+
+
+def test_the_next_item_is_taken_while_one_is_used():
+    taken = [threading.Event() for _ in range(4)]
+
+    def items():
+        for number, event in enumerate(taken):
+            event.set()
+            yield number
+
+    for number in one_ahead(items()):
+        for event in taken[: number + 2]:
+            assert event.wait(10)
+        assert not any(event.is_set() for event in taken[number + 2 :])
+
+
+def test_what_fails_ahead_is_raised_in_its_turn():
+    def items():
+        yield 1
+        raise ValueError("second")
+
+    came = []
+    with pytest.raises(ValueError, match="second"):
+        came.extend(one_ahead(items()))
+    assert came == [1]

@@ -41,7 +41,7 @@ from truss_outbox.contract.listing import LISTING_NAME, MAX_LINE_BYTES, read_lis
 from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
 
 from ..local_files import local_files
-from ..threads import Task, done_here
+from ..threads import Task, done_here, one_ahead
 from .bucket import Bucket
 from .listed import ListedPage, StoredObject
 from .walking import Span, Walker
@@ -124,7 +124,7 @@ def _pages_of_many(bucket: Bucket, prefix: str) -> Iterator[ListedPage]:
         yield page
         last = page.keys[-1]
     if last and bucket.lists_in_order:
-        yield from bucket.bulk_pages(prefix, after=last)
+        yield from one_ahead(bucket.bulk_pages(prefix, after=last))
 
 
 def _among(pages: Iterable[ListedPage], is_wanted: Callable[[str], bool]) -> Iterator[StoredObject]:
