@@ -27,7 +27,7 @@ STREAMS = 4
 """Parts at a time. More and smaller ones cost the bucket's server more than they bring."""
 
 _LARGE_BYTES = 4 << 20
-_SHORT_PART_BYTES = 2 << 20
+_SHORT_PART_BYTES, _SHORTEST_PART_BYTES = 8 << 20, 2 << 20
 _LIGHT_BYTES = 256 << 10
 _MOST_IN_MEMORY = 6
 """At most so many files at a time that are neither light nor large: each is in memory whole."""
@@ -213,12 +213,14 @@ def parts_of(size: int) -> list[tuple[int, int]]:
     """Where each begins and ends.
 
     The first differ, or all would end together, and nothing would come until the next ones do. The
-    last are shorter: what comes last is hashed when all else is done.
+    last are shorter: what comes last is hashed when all else is done. Of a small file they are not:
+    a call each would take longer.
     """
     parts, start = list[tuple[int, int]](), 0
+    shortest = _SHORT_PART_BYTES if size < 2 * PART_BYTES else _SHORTEST_PART_BYTES
     while start < size:
         most = PART_BYTES * min(len(parts) + 1, STREAMS) // STREAMS
-        length = min(most, max(_SHORT_PART_BYTES, (size - start) // (2 * STREAMS)))
+        length = min(most, max(shortest, (size - start) // (2 * STREAMS)))
         parts.append((start, min(size, start + length)))
         start = parts[-1][1]
     return parts
