@@ -166,6 +166,7 @@ def test_after_an_error_obstore_lists_and_says_what_is_wrong(status, body):
         listing(ENTRY.replace(b"x", "\uffff".encode()) % (REST + b"<Size>1</Size>")),
         listing(ENTRY.replace(b"x", b"\xff") % (REST + b"<Size>1</Size>")),
         listing(ENTRY.replace(b"x", "\ufffd".encode()) % (REST + b"<Size>1</Size>")),
+        listing(b"<KeyCount>2</KeyCount>", ENTRY % (REST + b"<Size>1</Size>")),
         listing(is_truncated=True),
     ],
 )
