@@ -16,7 +16,7 @@ from obstore.store import GCSStore, LocalStore, S3Store
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.root import Root
 from truss_outbox.stores.network import Place
-from truss_outbox.stores.opening import not_installed
+from truss_outbox.stores.open_store import not_installed
 from truss_outbox.stores.s3.options import S3Options
 
 from .bucket import Bucket

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .open_store import open_store
+
 if TYPE_CHECKING:
     from .gcs.options import GcsOptions, GcsSettings
-    from .opening import open_store
     from .protocol import ObjectStore
     from .retrying import RetryingStore
     from .s3.options import S3Options, S3Settings
@@ -26,7 +27,6 @@ _HOMES = {
     "RetryingStore": "retrying",
     "S3Options": "s3.options",
     "S3Settings": "s3.options",
-    "open_store": "opening",
 }
 
 

@@ -1,1 +1,1 @@
-"""What commands answer, as text and as JSON. Each imports what it needs: see `app.py`."""
+"""What commands answer, as text and as JSON. A module has what commands load together."""
