@@ -2,23 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truss_outbox.contract.text import printable
 
 from ...following.account import MOST_SHOWN, Account, account_document
-from ...following.cancel import Cancellation
-from ...following.status import JobStatus
-from ...indexing.build import IndexReport
 from ...journal.entries import DamagedJournal, Entry, JobSummary
 from ...journal.states import State
-from ...queues.events import ResultEvent
 from ...text import counted, duration_text
 from ..progress.totals import grouped_lines, kind_of
 from .printing import timestamp
 
+if TYPE_CHECKING:
+    # Not imported for `run`, which needs none of them.
+    from ...following.cancel import Cancellation
+    from ...following.status import JobStatus
+    from ...indexing.build import IndexReport
+    from ...queues.events import ResultEvent
 
-def index_lines(report: IndexReport) -> list[str]:
+
+def index_lines(report: "IndexReport") -> list[str]:
     wrong = f", {len(report.problems)} wrong" if report.problems else ""
     added = f"{report.added} result(s) indexed in {len(report.parts)} new file(s)"
     return [
@@ -27,14 +30,14 @@ def index_lines(report: IndexReport) -> list[str]:
     ]
 
 
-def event_document(event: ResultEvent) -> dict[str, Any]:
+def event_document(event: "ResultEvent") -> dict[str, Any]:
     """The record itself, by what it is of."""
     record = event.manifest or event.failure
     told = {} if record is None else record.model_dump(mode="json", by_alias=True)
     return {"event": "failure" if event.manifest is None else "result", "id": event.id, **told}
 
 
-def event_line(event: ResultEvent) -> str:
+def event_line(event: "ResultEvent") -> str:
     if event.failure is not None:
         why = f"{event.failure.code}: {printable(event.failure.message)}"
         return f"failure\t{printable(event.key)}\t{why}"
@@ -65,7 +68,7 @@ def account_lines(account: Account) -> Iterator[str]:
         yield f"{planned} not sent: `outbox resume {printable(account.job)}` sends them"
 
 
-def status_document(status: JobStatus) -> dict[str, Any]:
+def status_document(status: "JobStatus") -> dict[str, Any]:
     oldest = status.oldest
     return {
         "job": status.account.job,
@@ -82,7 +85,7 @@ def status_document(status: JobStatus) -> dict[str, Any]:
     }
 
 
-def status_lines(status: JobStatus) -> Iterator[str]:
+def status_lines(status: "JobStatus") -> Iterator[str]:
     job = printable(status.account.job)
     yield f"job {job}: {counted(status.account.counts)}"
     for one in status.senders:
@@ -105,12 +108,12 @@ def status_lines(status: JobStatus) -> Iterator[str]:
         yield f"{status.retryable} may succeed if sent again: `outbox retry {job}`"
 
 
-def cancellation_document(job: str, cancellation: Cancellation) -> dict[str, Any]:
+def cancellation_document(job: str, cancellation: "Cancellation") -> dict[str, Any]:
     canceled, too_late = sorted(cancellation.canceled), sorted(cancellation.too_late)
     return {"job": job, "canceled": canceled, "too_late": too_late}
 
 
-def cancellation_lines(cancellation: Cancellation) -> list[str]:
+def cancellation_lines(cancellation: "Cancellation") -> list[str]:
     late = f", {len(cancellation.too_late)} already run or ended" if cancellation.too_late else ""
     return [f"{len(cancellation.canceled)} canceled{late}"]
 
