@@ -243,7 +243,6 @@ def stored_files(
     on_wait: OnWait = _silent,
 ) -> "Iterator[Item]":
     """What `sources.stored` finds at an address that the deployed model may read."""
-
     from .sources.files import stored_items  # noqa: PLC0415
 
     def open_root(root: str) -> Bucket:

@@ -26,7 +26,6 @@ from .peers import PACKAGES, Peer, Server, installed_peers
 
 LIMIT = 1.0
 _PYTHON = (sys.executable, "-m")
-_PART = __name__.rpartition(".")[0]
 SMALL, LARGE, INPUTS = (
     TransferCase("10,000 results of 16 KiB", "small", 10_000, 16 << 10),
     TransferCase("one result of 1 GiB", "large", 1, 1 << 30, rounds=5),
@@ -89,7 +88,9 @@ class _Bench:
 
     def fill(self, *cases: TransferCase) -> None:
         for case in cases:
-            self._run([[*_PYTHON, f"{_PART}.objects", case.job, str(case.count), str(case.size)]])
+            self._run(
+                [[*_PYTHON, f"{__package__}.objects", case.job, str(case.count), str(case.size)]]
+            )
 
     def index(self, case: TransferCase) -> None:
         self._run([[*_PYTHON, "outbox_client", "index", case.job]])
@@ -118,7 +119,7 @@ class _Bench:
     def uploading(self, case: TransferCase) -> str:
         """New inputs each time: what is there already would not be sent again."""
         source = self._directory / "source"
-        staging = [*_PYTHON, f"{_PART}.staging", str(source)]
+        staging = [*_PYTHON, f"{__package__}.staging", str(source)]
         ways = {"outbox's staging": [staging]} | {
             peer.name: [peer.upload(source, f"elsewhere/{peer.name}/")] for peer in self._peers
         }

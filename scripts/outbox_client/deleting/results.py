@@ -7,6 +7,7 @@ goes by these: so the next deletion of the job finishes one that was killed, wha
 import itertools
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import ManifestError, NotFoundError
@@ -138,14 +139,10 @@ class DeletedResults:
 
     def _selected(self) -> Iterator[StoredObject]:
         """By their keys, which mostly tell the item: what is left out costs no call."""
-
-        def is_wanted(key: str) -> bool:
-            item = self._template.item(key)
-            return item is None or self._selection.takes_item(item)
-
-        names_items = bool(self._selection.items)
+        selection = self._selection
+        is_wanted = partial(self._template.may_be_of, takes_item=selection.takes_item)
         return listed_manifests(
-            self._bucket, self._prefix, is_wanted=is_wanted if names_items else None
+            self._bucket, self._prefix, is_wanted=is_wanted if selection.items else None
         )
 
     def _reading(self, found: StoredObject) -> Task[tuple[StoredObject, Manifest | None]]:

@@ -134,10 +134,11 @@ def fetch(
 
 def _listed(bucket: Bucket, prefix: str, selection: Selection, template: KeyTemplate) -> Listed:
     """How many there are is not known before the last."""
-    takes_all = not selection.include and not selection.exclude
-    is_wanted = None if takes_all else partial(selection.may_take, template=template)
+    is_wanted = partial(selection.may_take, template=template)
     return Listed(
-        found=listed_manifests(bucket, prefix, is_wanted=is_wanted),
+        found=listed_manifests(
+            bucket, prefix, is_wanted=None if selection.takes_all_items else is_wanted
+        ),
         total=0,
         is_result=_is_result(bucket),
     )

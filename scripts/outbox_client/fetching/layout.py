@@ -163,16 +163,17 @@ class Selection:
     exclude: Sequence[str] = ()
     layout: Layout = FOLDERS
 
+    @property
+    def takes_all_items(self) -> bool:
+        return not self.include and not self.exclude
+
     def takes_item(self, item: str) -> bool:
         is_included = not self.include or _matches(item, self.include)
         return is_included and not _matches(item, self.exclude)
 
     def may_take(self, key: str, template: KeyTemplate) -> bool:
         """By the key of a result alone, which mostly tells: then its manifest need not be read."""
-        if not self.include and not self.exclude:
-            return True
-        item = template.item(key)
-        return item is None or self.takes_item(item)
+        return self.takes_all_items or template.may_be_of(key, self.takes_item)
 
     def takes_file(self, name: str) -> bool:
         return not self.only or _matches(name, self.only)

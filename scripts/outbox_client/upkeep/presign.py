@@ -138,14 +138,8 @@ def presign(
     an item without a result, StoreError, and what `artifacts_of` raises.
     """
     wanted = set(items)
-
-    def may_be_wanted(key: str) -> bool:
-        item = naming.template.item(key)
-        return item is None or item in wanted
-
-    listed = listed_manifests(
-        bucket, naming.prefix(job), is_wanted=may_be_wanted if wanted else None
-    )
+    is_wanted = partial(naming.template.may_be_of, takes_item=wanted.__contains__)
+    listed = listed_manifests(bucket, naming.prefix(job), is_wanted=is_wanted if wanted else None)
     manifests = [
         one
         for one in bucket.in_steps(map(partial(reading_listed, bucket), listed))

@@ -249,10 +249,10 @@ class KeyTemplate:
         except ValueError:
             return None
 
-    def item(self, key: str) -> str | None:
-        """The request's item, where the key tells: see `values`."""
-        values = self.values(key)
-        return None if values is None else values.get("item")
+    def may_be_of(self, key: str, takes_item: Callable[[str], bool]) -> bool:
+        """Whether `takes_item` takes the request's item, or the key does not tell: see `values`."""
+        item = (self.values(key) or {}).get("item")
+        return item is None or takes_item(item)
 
     def segments(self) -> Iterator[Segment]:
         """The parts between two slashes."""
