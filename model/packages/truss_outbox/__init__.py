@@ -4,6 +4,7 @@ What a Truss needs; everything else is private. `README.md`, beside this file, i
 """
 
 import sys
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from .once import keep_modules
@@ -48,6 +49,10 @@ _HOMES = {
     "stored": "serving.decorator.stored",
 }
 
+_one_at_a_time = RLock()
+"""Threads that import different modules of one package at once can fail with Python's
+`_DeadlockError`: importing `a.b` holds the lock of `a.b` while it waits for that of `a`."""
+
 
 def __getattr__(name: str) -> Any:
     """Loads a name's module when it is first asked for: the companion needs the contract alone."""
@@ -55,7 +60,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    with _one_at_a_time:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
 keep_modules(sys.modules[__name__])
