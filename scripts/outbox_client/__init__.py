@@ -6,6 +6,7 @@ Silent: progress goes to a function of the caller's, what goes wrong is raised a
 """
 
 import importlib
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -98,9 +99,13 @@ _NAMES = {
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 __all__ = tuple(_HOMES)
 
+# As in truss_outbox: threads that import from one package at once can fail with `_DeadlockError`.
+_one_at_a_time = RLock()
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    with _one_at_a_time:
+        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
     return home if name == _HOMES[name] else getattr(home, name)

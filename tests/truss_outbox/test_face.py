@@ -37,31 +37,3 @@ def test_the_errors_and_outputs_need_no_server():
         "sys.exit('fastapi' in sys.modules or 'prometheus_client' in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-def test_what_several_threads_ask_for_at_once_is_loaded_by_one_after_the_other():
-    program = """
-import sys, threading, time
-from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
-import truss_outbox
-
-class Finds:
-    def find_spec(self, name, path=None, target=None):
-        if name.startswith("truss_outbox."):
-            finders.append(threading.get_ident())
-            time.sleep(0.001)
-
-def asked(name):
-    together.wait()
-    return getattr(truss_outbox, name).__name__
-
-names, finders = truss_outbox.__all__, []
-together = threading.Barrier(len(names))
-sys.meta_path.insert(0, Finds())
-with ThreadPoolExecutor(len(names)) as threads:
-    assert list(threads.map(asked, names)) == names
-turns = [finder for finder, _ in groupby(finders)]
-assert len(turns) == len(set(turns)), turns
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
