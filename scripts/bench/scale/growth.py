@@ -230,7 +230,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--bits-per-second", type=float, default=0.0, help="each way, in all")
     parser.add_argument("--only", default="", help="rows with this in their title")
     parser.add_argument("--teams", type=int, default=0, help="a folder of the keys for each")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds that a row may take")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds that a row may take")
     return parser.parse_args(arguments)
 
 
