@@ -91,7 +91,9 @@ def _may_name_an_endpoint(environ: Mapping[str, str]) -> bool:
     return "endpoint_url" in text or any(environ.get(name) for name in _ENDPOINT_VARIABLES)
 
 
-def service(settings: ClientSettings) -> "AbstractContextManager[ModelApi]":
+def service(
+    settings: ClientSettings, *, on_wait: OnWait = _silent
+) -> "AbstractContextManager[ModelApi]":
     """Raises ConfigurationError. Nothing is sent yet."""
     from .service.api import Addressee  # noqa: PLC0415
     from .service.baseten import connected  # noqa: PLC0415  # the SDK: 0.4 seconds
@@ -107,6 +109,7 @@ def service(settings: ClientSettings) -> "AbstractContextManager[ModelApi]":
             deployment=settings.deployment,
             is_regional=settings.is_regional,
         ),
+        on_wait=on_wait,
     )
 
 

@@ -14,6 +14,7 @@ import typer
 from .. import opening
 from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
+from ..errors import ServiceUnavailableError
 from ..journal.journal import Journal
 from ..running import run as run_job
 from ..sending.detached import detach as start
@@ -227,7 +228,8 @@ def retry(
 def wake(service: ServiceOverrides, as_json: Json = False) -> None:
     """Ask a deployment that has scaled to zero to start, before its requests come."""
     settings = read_settings(service)
-    with opening.service(settings) as api:
+    told = told_once("the service", code=ServiceUnavailableError.code, as_json=as_json)
+    with opening.service(settings, on_wait=told) as api:
         api.wake()
     addressee = settings.deployment or settings.environment
     document = {"woken": True, "deployment": settings.deployment}

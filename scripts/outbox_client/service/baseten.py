@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from baseten.client import InferenceClient
@@ -45,6 +45,8 @@ _CALLS_PER_SECOND = 20  # status, cancel and the queue's own
 _CONNECTIONS = 96
 _BAD_KEY = "the service refuses the API key: set BASETEN_API_KEY to a valid one"
 
+T = TypeVar("T")
+
 
 class _Queue(BaseModel):
     num_queued_requests: int
@@ -61,13 +63,16 @@ class BasetenApi:
         place: Place,
         addressee: Addressee,
         is_chain: bool = False,
+        on_wait: Callable[[float], None] = lambda _: None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """`on_wait` as `patiently` tells it, of the calls that are repeated here."""
         self._api = client.api
         self._place = place
         self._form, self._named = _form(addressee)
         self._is_chain = is_chain
         self._secret = client.options.api_key
+        self._on_wait = on_wait
         self._calls = Pace(_CALLS_PER_SECOND, clock)
 
     def submit(self, body: Mapping[str, Any]) -> str:
@@ -88,9 +93,7 @@ class BasetenApi:
             with self._translated():
                 self._call("wake")
 
-        patiently(
-            wake, timeout_seconds=LONGEST_WAIT_SECONDS, on=ServiceUnavailableError, pause=pause
-        )
+        self._patiently(wake)
 
     def status(self, request_id: str) -> RequestStatus:
         with self._calls.turn(), self._translated(request_id):
@@ -103,12 +106,7 @@ class BasetenApi:
             with self._calls.turn(), self._translated(request_id):
                 return self._api.cancel_async_request(request_id=bare_id(request_id)).canceled
 
-        return patiently(
-            cancel,
-            timeout_seconds=LONGEST_WAIT_SECONDS,
-            on=ServiceUnavailableError,
-            pause=pause,
-        )
+        return self._patiently(cancel)
 
     def queue_status(self) -> QueueStatus:
         with self._calls.turn(), self._translated():
@@ -119,6 +117,15 @@ class BasetenApi:
                 answer = _Queue.model_validate(error.errors()[0]["input"])
         return QueueStatus(
             queued=answer.num_queued_requests, in_progress=answer.num_in_progress_requests
+        )
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        return patiently(
+            call,
+            timeout_seconds=LONGEST_WAIT_SECONDS,
+            on=ServiceUnavailableError,
+            on_wait=self._on_wait,
+            pause=pause,
         )
 
     def _call(self, name: str, **arguments: Any) -> Any:
@@ -173,6 +180,7 @@ def connected(
     base_url: str | None,
     base_url_setting: str = "--base-url",
     addressee: Addressee,
+    on_wait: Callable[[float], None] = lambda _: None,
 ) -> Iterator[BasetenApi]:
     """The API of the model or Chain; `base_url` goes before their ids, and regional hosts.
 
@@ -214,7 +222,13 @@ def connected(
             base_url_override=url,
             http_client_override=http,
         )
-        yield BasetenApi(client, place=place, addressee=addressee, is_chain=chain_id is not None)
+        yield BasetenApi(
+            client,
+            place=place,
+            addressee=addressee,
+            is_chain=chain_id is not None,
+            on_wait=on_wait,
+        )
 
 
 def _refuse_page(response: httpx.Response) -> None:

@@ -12,6 +12,7 @@ from outbox_client.sources.items import Batch
 from tests.documentation.pages import block, command_lines
 from tests.outbox_client.service.logging_server import Log, logging_server
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
+from truss_outbox.retrying import without_pauses
 
 BODY = {"model_input": {"document": {"base64": "eA=="}}}
 
@@ -166,6 +167,21 @@ def test_wake_waits_for_a_service_that_has_a_fault(outbox, faults, faulty):
     assert result.exit_code == 3
     assert "API key" in result.stderr
     assert len(faults.paths) == 2
+
+
+@pytest.mark.parametrize("words", [("wake",), ("cancel", "J")])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_long_wait_for_the_service_is_told_once(outbox, faults, documents, words, as_json):
+    assert outbox("submit", documents / "a.txt", "--job", "J").exit_code == 0
+    # The seventh pause is of four seconds at least.
+    faults.queue += [(503, "{}")] * 7
+    with without_pauses(tries=8):
+        done = outbox(*words, *(["--json"] if as_json else []))
+    assert done.exit_code == 0, done.output
+    told = [line for line in done.stderr.splitlines() if "does not answer" in line]
+    message = "the service does not answer, or asks to wait: going on for up to 120 s"
+    note = {"event": "note", "code": "SERVICE_UNAVAILABLE", "message": message}
+    assert told == [json.dumps(note) if as_json else message]
 
 
 def test_the_pages_examples_go_where_they_say(log: Log, outbox, documents, tmp_path, monkeypatch):

@@ -98,17 +98,18 @@ def _ticking(tick: Callable[[], None]) -> Iterator[None]:
 _WORTH_TELLING_SECONDS = 3.0
 
 
-def told_once(*, as_json: bool) -> Callable[[float], None]:
-    """For a bucket's `on_wait`: the first wait of more than a few seconds gets a line."""
+def told_once(
+    who: str = "the bucket", *, code: str = StoreUnavailableError.code, as_json: bool
+) -> Callable[[float], None]:
+    """For `on_wait`: the first wait of more than a few seconds gets a line."""
     first = threading.Lock()  # taken by who tells it, and never given back
     message = (
-        "the bucket does not answer, or asks to wait: going on for up to"
-        f" {LONGEST_WAIT_SECONDS:.0f} s"
+        f"{who} does not answer, or asks to wait: going on for up to {LONGEST_WAIT_SECONDS:.0f} s"
     )
 
     def on_wait(seconds: float) -> None:
         if seconds > _WORTH_TELLING_SECONDS and first.acquire(blocking=False):
-            note = {"event": "note", "code": StoreUnavailableError.code, "message": message}
+            note = {"event": "note", "code": code, "message": message}
             line = json.dumps(note) if as_json else message
             with contextlib.suppress(OSError, ValueError):  # nobody may be left to read it
                 sys.stderr.write(f"{line}\n")
