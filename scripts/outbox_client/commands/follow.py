@@ -21,7 +21,7 @@ from ..clock import SYSTEM_CLOCK
 from ..engines.indexing import RANGES_PER_WORKER, index_by
 from ..engines.open_engine import EngineName, open_engine
 from ..engines.ranges import ranges
-from ..errors import ServiceUnavailableError, UnknownJobError
+from ..errors import UnknownJobError
 from ..following.cancel import cancel as cancel_job
 from ..following.status import StatusReader
 from ..following.tracker import wait as wait_for
@@ -56,7 +56,7 @@ from .answers.followed import (
 )
 from .answers.printing import answer, foreign_document, json_text, say
 from .options import QUEUE_HELP, Items, JobName, Json, OptionalJob, QueueUrl, Timeout, command
-from .progress.display import redrawn, shown_progress, told_once
+from .progress.display import redrawn, service_told_once, shown_progress, told_once
 
 app = typer.Typer()
 
@@ -124,10 +124,9 @@ def cancel(
     """Cancel what is planned or queued; what runs already goes on."""
     settings = read_settings(bucket, service)
     in_bucket = opening.bucket(settings, on_wait=told_once(as_json=as_json))
-    told = told_once("the service", code=ServiceUnavailableError.code, as_json=as_json)
     with (
         opening.known_job(settings, job, in_bucket) as journal,
-        opening.service(settings, on_wait=told) as api,
+        opening.service(settings, on_wait=service_told_once(as_json=as_json)) as api,
         shown_progress(as_json=as_json) as progress,
     ):
         cancellation = cancel_job(journal, items or (), api=api, progress=progress)

@@ -14,7 +14,6 @@ import typer
 from .. import opening
 from ..bucket.foreign import ForeignObjects
 from ..clock import SYSTEM_CLOCK
-from ..errors import ServiceUnavailableError
 from ..journal.journal import Journal
 from ..running import run as run_job
 from ..sending.detached import detach as start
@@ -39,7 +38,13 @@ from .answers.sent import (
     submission_lines,
 )
 from .options import Items, JobName, Json, Target, Timeout, command
-from .progress.display import shown_progress, told_note, told_once, told_plan
+from .progress.display import (
+    service_told_once,
+    shown_progress,
+    told_note,
+    told_once,
+    told_plan,
+)
 from .submit_options import SubmitOptions
 
 app = typer.Typer()
@@ -228,8 +233,7 @@ def retry(
 def wake(service: ServiceOverrides, as_json: Json = False) -> None:
     """Ask a deployment that has scaled to zero to start, before its requests come."""
     settings = read_settings(service)
-    told = told_once("the service", code=ServiceUnavailableError.code, as_json=as_json)
-    with opening.service(settings, on_wait=told) as api:
+    with opening.service(settings, on_wait=service_told_once(as_json=as_json)) as api:
         api.wake()
     addressee = settings.deployment or settings.environment
     document = {"woken": True, "deployment": settings.deployment}

@@ -13,6 +13,7 @@ from truss_outbox.contract.errors import StoreUnavailableError
 from truss_outbox.contract.text import printable
 from truss_outbox.retrying import LONGEST_WAIT_SECONDS
 
+from ...errors import ServiceUnavailableError
 from ...progress import Progress, ProgressEvent
 from .lines import AS_JSON, AS_TEXT, Lines
 from .totals import ProgressTotals
@@ -98,10 +99,17 @@ def _ticking(tick: Callable[[], None]) -> Iterator[None]:
 _WORTH_TELLING_SECONDS = 3.0
 
 
-def told_once(
-    who: str = "the bucket", *, code: str = StoreUnavailableError.code, as_json: bool
-) -> Callable[[float], None]:
-    """For `on_wait`: the first wait of more than a few seconds gets a line."""
+def told_once(*, as_json: bool) -> Callable[[float], None]:
+    """For a bucket's `on_wait`: the first wait of more than a few seconds gets a line."""
+    return _told_once("the bucket", StoreUnavailableError.code, as_json=as_json)
+
+
+def service_told_once(*, as_json: bool) -> Callable[[float], None]:
+    """The same for the service's."""
+    return _told_once("the service", ServiceUnavailableError.code, as_json=as_json)
+
+
+def _told_once(who: str, code: str, *, as_json: bool) -> Callable[[float], None]:
     first = threading.Lock()  # taken by who tells it, and never given back
     message = (
         f"{who} does not answer, or asks to wait: going on for up to {LONGEST_WAIT_SECONDS:.0f} s"
