@@ -1,5 +1,6 @@
 """Calling one function with many items, several at a time."""
 
+import _thread
 import contextlib
 import math
 import os
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 WORKERS = 8
 
@@ -127,6 +128,17 @@ def pause(seconds: float) -> None:
     """Raises KeyboardInterrupt, in whichever thread, once the process was asked to end."""
     if INTERRUPTED.wait(seconds):
         raise KeyboardInterrupt
+
+
+def interrupt(*_: object) -> NoReturn:
+    """The handler of a signal that asks this process to end."""
+    set_by_handler(INTERRUPTED)
+    raise KeyboardInterrupt
+
+
+def set_by_handler(event: Event) -> None:
+    """In the handler of a signal: the thread that it came to may hold the event's lock."""
+    _thread.start_new_thread(event.set, ())
 
 
 class _Raised:

@@ -1,5 +1,6 @@
 """One function, many items, several at a time."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -8,7 +9,8 @@ from functools import partial
 
 import pytest
 
-from outbox_client.threads import Size, in_steps, in_threads, one_ahead
+from outbox_client.commands.send import _stopped_by_interrupt
+from outbox_client.threads import INTERRUPTED, Size, in_steps, in_threads, interrupt, one_ahead
 from tests.waiting import until
 
 
@@ -219,3 +221,15 @@ def test_what_fails_ahead_is_raised_in_its_turn():
     with pytest.raises(ValueError, match="second"):
         came.extend(one_ahead(items()))
     assert came == [1]
+
+
+def test_a_signal_may_come_while_who_waits_for_it_holds_the_events_lock():
+    with pytest.raises(KeyboardInterrupt), INTERRUPTED._cond:
+        interrupt()
+    assert INTERRUPTED.wait(10)
+    INTERRUPTED.clear()
+    with _stopped_by_interrupt() as stop:
+        with stop._cond:
+            signal.raise_signal(signal.SIGINT)
+        assert stop.wait(10)
+        assert INTERRUPTED.wait(10)

@@ -132,10 +132,9 @@ def outbox(
 
 def _interrupt(*_: object) -> None:
     # `--help` need not load it.
-    from ..threads import INTERRUPTED  # noqa: PLC0415
+    from ..threads import interrupt  # noqa: PLC0415
 
-    INTERRUPTED.set()
-    raise KeyboardInterrupt
+    interrupt()
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ import typer
 from truss_outbox.contract.errors import InvalidInputError
 
 from .. import opening
-from ..bucket.bucket import Bucket
 from ..bucket.foreign import ForeignObjects
 from ..fetching.fetch import Listed
 from ..fetching.fetch import fetch as fetch_results
+from ..fetching.helpers import Helpers
 from ..fetching.layout import FLAT, FOLDERS, Layout, Selection
 from ..settings import ResultOverrides, option, read_settings
 from .answers.fetched import fetch_document, fetch_lines
@@ -79,14 +79,15 @@ def fetch(
     settings, selection = read_settings(where), fetching.selection()
     bucket = opening.bucket(settings, foreign, on_wait=told_once(as_json=as_json))
     with (
-        _listed(keys_from, bucket) as listed,
+        Helpers.of(bucket) as helpers,  # first: the others may have threads
+        _listed(keys_from) as listed,
         shown_progress(as_json=as_json) as progress,
         opening.known_digests(settings, job) as digest_of,
     ):
         report = fetch_results(
             job,
             to,
-            bucket=bucket,
+            bucket=helpers,
             naming=opening.result_naming(settings),
             selection=selection,
             digest_of=digest_of,
@@ -100,13 +101,13 @@ def fetch(
 
 
 @contextlib.contextmanager
-def _listed(keys_from: str | None, bucket: Bucket) -> Iterator[Listed | None]:
+def _listed(keys_from: str | None) -> Iterator[Listed | None]:
     """None where the bucket is to be listed. Raises InvalidInputError."""
     if keys_from is None:
         yield None
         return
     with _opened(keys_from) as file:
-        yield Listed.of_keys(bucket, filter(None, map(_key, file)))
+        yield Listed.of_keys(filter(None, map(_key, file)))
 
 
 def _opened(keys_from: str) -> BinaryIO:

@@ -25,7 +25,7 @@ from ..service.limits import SendingLimits
 from ..settings import ResultOverrides, ServiceOverrides, read_settings
 from ..sources.files import find_items
 from ..text import counted
-from ..threads import INTERRUPTED
+from ..threads import INTERRUPTED, set_by_handler
 from .answers.fetched import fetch_document, fetch_lines
 from .answers.followed import account_answer, account_lines
 from .answers.printing import answer, say
@@ -78,8 +78,8 @@ def _stopped_by_interrupt() -> Iterator[threading.Event]:
 
     def stop_first(*_: object) -> None:
         signal.signal(signal.SIGINT, before)
-        INTERRUPTED.set()
-        stop.set()
+        set_by_handler(INTERRUPTED)
+        set_by_handler(stop)
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, stop_first)

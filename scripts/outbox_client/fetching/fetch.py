@@ -1,7 +1,8 @@
 """Bringing a job's results here: verified, complete, never half a file under its name."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -10,7 +11,7 @@ from typing import Self
 
 from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUnavailableError
-from truss_outbox.contract.keys import manifest_key
+from truss_outbox.contract.keys import key_of_manifest, manifest_key
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject
@@ -20,9 +21,10 @@ from ..errors import TargetError
 from ..local_files import Disk, Folders, is_empty, ready_directory
 from ..progress import Progress, ProgressEvent, silent
 from .download import ArtifactDownloader
+from .helpers import Helpers
 from .indexed import IndexedManifests
 from .layout import EVERYTHING, FOLDERS, Selection, TakenPaths
-from .one_result import Fetched, Fetcher
+from .one_result import Brought, Fetched, Fetcher, Wanted
 from .places import Places, PlacesUnderWay
 from .report import FetchReport
 
@@ -37,11 +39,14 @@ _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listed:
-    """The manifests to fetch; `is_result` says of a key whether the job has its result."""
+    """The manifests to fetch; `is_result` says of a key whether the job has its result.
+
+    Without it the bucket is asked.
+    """
 
     found: Iterable[StoredObject]
     total: int
-    is_result: Callable[[str], bool]
+    is_result: Callable[[str], bool] | None = None
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> Self:
@@ -54,7 +59,7 @@ class Listed:
         )
 
     @classmethod
-    def of_keys(cls, bucket: Bucket, keys: Iterable[str]) -> Self:
+    def of_keys(cls, keys: Iterable[str]) -> Self:
         """Some of the job's, each once; how many is not known before the last."""
         return cls(
             found=(
@@ -62,7 +67,6 @@ class Listed:
                 for key in _each_once(keys)
             ),
             total=0,
-            is_result=_is_result(bucket),
         )
 
 
@@ -83,7 +87,7 @@ def fetch(
     job: str,
     to: Path,
     *,
-    bucket: Bucket,
+    bucket: Bucket | Helpers,
     naming: Naming,
     selection: Selection = EVERYTHING,
     digest_of: Callable[[str], str | None] = lambda _: None,
@@ -94,42 +98,94 @@ def fetch(
 
     Files that are there and whole stay as they are. By `digest_of` (the input's digest of a key,
     from the journal) a result of another input is told. Without `listed` manifests the bucket is
-    listed, and what is foreign to it is passed over. A result that does not verify is reported and
-    leaves no file. Raises StoreError where the bucket fails, TargetError where the disk does;
-    fetching again continues.
+    listed, and what is foreign to it is passed over. Helpers, in place of their bucket, bring many
+    results sooner. A result that does not verify is reported and leaves no file. Raises StoreError
+    where the bucket fails, TargetError where the disk does; fetching again continues.
     """
-    ignores_case = ready_directory(to)
+    helpers = bucket if isinstance(bucket, Helpers) else None
+    bucket = bucket.bucket if isinstance(bucket, Helpers) else bucket
     prefix, is_listed = naming.prefix(job), listed is None
     listed = listed or _listed(bucket, prefix, selection, naming.template)
-    downloader, indexed = ArtifactDownloader(bucket), IndexedManifests(bucket, job)
-    is_apart = selection.layout is FOLDERS and not ignores_case  # two keys have two folders
-    fetcher = Fetcher(
+    plan = _Plan(
         job=job,
         to=to,
-        is_new=is_empty(to),
-        bucket=bucket,
-        downloader=downloader,
-        folders=Folders(to),
-        disk=Disk(),
         prefix=prefix,
-        is_listed=is_listed,
+        template=naming.template,
         selection=selection,
-        places=Places(to=to, prefix=prefix, template=naming.template, is_result=listed.is_result),
-        under_way=PlacesUnderWay(),
-        indexed=indexed,
-        taken_paths=None if is_apart else TakenPaths(ignores_case=ignores_case),
-        digest_of=digest_of,
+        is_listed=is_listed,
+        ignores_case=ready_directory(to),
+        is_new=is_empty(to),
     )
+    wanted = ((one, digest_of(key_of_manifest(one.key))) for one in listed.found)
+    if helpers and plan.has_own_folders and listed.is_result is None:
+        brought = helpers.bring(wanted, plan.bring, is_apart=plan.is_of_template)
+    else:
+        brought = plan.bring(wanted, bucket, is_result=listed.is_result)
     report = FetchReport(job=job)
-    results = bucket.in_steps(map(fetcher.fetch, listed.found), halt=downloader.stop)
     try:
-        _gather(results, report, total=listed.total, progress=progress)
+        with contextlib.closing(brought):
+            _gather(brought, report, total=listed.total, progress=progress)
     except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
         error.add_note(f"{report.whole} result(s) are here; fetch again to go on from there")
         raise
-    finally:
-        indexed.close()
     return report
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    """What is fetched from a bucket, and how; the same in each process that does."""
+
+    job: str
+    to: Path
+    prefix: str
+    template: KeyTemplate
+    selection: Selection
+    is_listed: bool
+    ignores_case: bool
+    is_new: bool
+
+    @property
+    def has_own_folders(self) -> bool:
+        """Whether two keys always have two folders."""
+        return self.selection.layout is FOLDERS and not self.ignores_case
+
+    def is_of_template(self, path: str) -> bool:
+        """Of a manifest's: no folder of two such results lies in the other."""
+        return path.count("/") - 1 == self.template.text.count("/")
+
+    def bring(
+        self,
+        wanted: Iterable[Wanted],
+        bucket: Bucket,
+        *,
+        is_result: Callable[[str], bool] | None = None,
+    ) -> Generator[Brought, None, None]:
+        """As `helpers.Work`. Without `is_result` the bucket is asked."""
+        downloader, indexed = ArtifactDownloader(bucket), IndexedManifests(bucket, self.job)
+        taken = None if self.has_own_folders else TakenPaths(ignores_case=self.ignores_case)
+        fetcher = Fetcher(
+            job=self.job,
+            to=self.to,
+            is_new=self.is_new,
+            bucket=bucket,
+            downloader=downloader,
+            folders=Folders(self.to),
+            disk=Disk(),
+            prefix=self.prefix,
+            is_listed=self.is_listed,
+            selection=self.selection,
+            places=Places(
+                to=self.to,
+                prefix=self.prefix,
+                template=self.template,
+                is_result=is_result or _is_result(bucket),
+            ),
+            under_way=PlacesUnderWay(),
+            indexed=indexed,
+            taken_paths=taken,
+        )
+        with contextlib.closing(indexed):
+            yield from bucket.in_steps(map(fetcher.fetch, wanted), halt=downloader.stop)
 
 
 def _listed(bucket: Bucket, prefix: str, selection: Selection, template: KeyTemplate) -> Listed:
@@ -140,12 +196,11 @@ def _listed(bucket: Bucket, prefix: str, selection: Selection, template: KeyTemp
             bucket, prefix, is_wanted=None if selection.takes_all_items else is_wanted
         ),
         total=0,
-        is_result=_is_result(bucket),
     )
 
 
 def _gather(
-    results: Iterable[Fetched | None], report: FetchReport, *, total: int, progress: Progress
+    brought: Iterable[Brought], report: FetchReport, *, total: int, progress: Progress
 ) -> None:
     """Adds results to the report as they come; None is what was not asked for.
 
@@ -153,7 +208,7 @@ def _gather(
     """
     progress(ProgressEvent(phase="fetch", done=0, total=total))
     not_given, done, told_at, last = 0, 0, 0.0, None
-    for done, result in enumerate(results, start=1):
+    for done, (_, result) in enumerate(brought, start=1):
         if result is not None:
             report.add(result)
             last = result.error

@@ -53,12 +53,20 @@ class Fetched:
         return Path(self.place)
 
 
+Wanted = tuple[StoredObject, str | None]
+"""A manifest, and the digest of the input that its result should be of, where it is known."""
+
+Brought = tuple[str, Fetched | None]
+"""A manifest's path, and its result; None for a manifest of another job, one that was not asked
+for, or a foreign one."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fetcher:
     """Brings results of a job below `to`. Its tasks are for `in_steps`.
 
     `is_new`: nothing was below `to`. `is_listed`: the manifests come from a listing, and one that
-    cannot be read is foreign. `digest_of` has the input's digest of a key, where it is known.
+    cannot be read is foreign.
     """
 
     job: str
@@ -75,13 +83,13 @@ class Fetcher:
     under_way: PlacesUnderWay
     indexed: IndexedManifests
     taken_paths: TakenPaths | None
-    digest_of: Callable[[str], str | None]
 
-    def fetch(self, found: StoredObject) -> Task[Fetched | None]:
-        """None for a manifest of another job, one that was not asked for, or a foreign one.
+    def fetch(self, wanted: Wanted) -> Task[Brought]:
+        """Raises TargetError, which the next result would meet too."""
+        found, digest = wanted
+        return found.key, (yield from self._fetch(found, digest))
 
-        Raises TargetError, which the next result would meet too.
-        """
+    def _fetch(self, found: StoredObject, digest: str | None) -> Task[Fetched | None]:
         key = key_of_manifest(found.key)
         # The manifest names the item; until it is read, the end of the key does.
         item = below = key.removeprefix(self.prefix)
@@ -98,7 +106,7 @@ class Fetcher:
             if manifest.job != self.job or not self.selection.takes_item(manifest.item):
                 return None
             item = manifest.item
-            self._check_input(manifest)
+            _check_input(manifest, digest)
             artifacts = yield from self._artifacts(manifest)
             if there:
                 below = self.places.folder_of_key(below) or below
@@ -221,14 +229,6 @@ class Fetcher:
         listed: dict[str, Artifact] = yield by_name
         return listed
 
-    def _check_input(self, manifest: Manifest) -> None:
-        """Raises KeyConflictError where the result is known to be of another input."""
-        digest = self.digest_of(manifest.key)
-        if digest is None:
-            return
-        if fingerprint(digest, model_version=manifest.model.version) != manifest.fingerprint:
-            raise KeyConflictError(manifest.key, request_id=manifest.request_id)
-
     def _installation(
         self,
         manifest: Manifest,
@@ -261,6 +261,14 @@ class Fetcher:
             ],
             last=None if own is None else last(path=f"{self.to}/{own}"),
         )
+
+
+def _check_input(manifest: Manifest, digest: str | None) -> None:
+    """Raises KeyConflictError where the result is known to be of another input."""
+    if digest is None:
+        return
+    if fingerprint(digest, model_version=manifest.model.version) != manifest.fingerprint:
+        raise KeyConflictError(manifest.key, request_id=manifest.request_id)
 
 
 def _needed_date(found: StoredObject) -> int | None:

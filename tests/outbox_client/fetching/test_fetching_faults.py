@@ -1,6 +1,7 @@
 """When the bucket or the disk fails in the middle: one clear sentence, and the next run ends it."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from outbox_client.fetching.download import PART_BYTES, STREAMS, parts_of
 from tests.outbox_client.results import Results, files_below
 from truss_outbox.contract.errors import AccessDeniedError, StoreUnavailableError
 
-LARGE = os.urandom(2 * PART_BYTES + 1)
+LARGE = random.Random(1).randbytes(2 * PART_BYTES + 1)
 
 
 class Failing(Bucket):
@@ -129,7 +130,7 @@ def test_what_an_earlier_run_left_is_not_trusted(results, tmp_path):
 def test_a_large_file_that_is_not_what_it_should_be_leaves_nothing(results, tmp_path):
     key = results.commit("large", {"film.bin": LARGE})
     (path,) = (results.directory / "artifacts" / key).rglob("film.bin")
-    path.write_bytes(b"x" + LARGE[1:])
+    path.write_bytes(bytes([LARGE[0] ^ 1]) + LARGE[1:])
     (problem,) = results.fetch(tmp_path / "out").problems
     assert problem.code == "CORRUPT_ARTIFACT"
     assert files_below(tmp_path / "out") == {}
@@ -177,7 +178,7 @@ needs_a_disk = pytest.mark.skipif(not can_mount(), reason="no disk can be mounte
 @needs_a_disk
 def test_a_full_disk_says_what_to_do_and_with_room_the_fetch_finishes(results, shell, tmp_path):
     for number in range(40):
-        results.commit(f"{number}", {"a.bin": os.urandom(100_000)})
+        results.commit(f"{number}", {"a.bin": LARGE[:100_000]})
     disk = tmp_path / "disk"
     _, said = shell(
         f"mount -t tmpfs -o size=2m none {disk}; fetch; echo exit $? >&2;"
@@ -201,7 +202,7 @@ def test_a_read_only_directory_says_what_to_do(results, shell, tmp_path):
 
 
 def test_a_file_that_the_disk_does_not_take_keeps_no_other_back(results, shell, tmp_path):
-    results.commit("large", {"a.bin": os.urandom(200_000)})
+    results.commit("large", {"a.bin": LARGE[:200_000]})
     results.commit("small", {"a.bin": b"a"})
     code, said = shell("ulimit -f 100; fetch")
     assert code == 1

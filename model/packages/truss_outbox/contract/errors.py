@@ -23,7 +23,7 @@ OutboxError
 request may succeed later without anyone changing anything.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .text import printable
 
@@ -40,6 +40,16 @@ class OutboxError(Exception):
     def __str__(self) -> str:
         # Keys and ids in it may be of anybody's choosing, and errors end in terminals and logs.
         return printable(super().__str__())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To another process as it is: not made again from what it was made of, which nothing keeps.
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[OutboxError], args: tuple[object, ...]) -> OutboxError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class ConfigurationError(OutboxError, ValueError):
