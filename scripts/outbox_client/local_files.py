@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import functools
 import itertools
 import math
 import os
@@ -181,7 +182,7 @@ def temporary(target: Path) -> Iterator[Path]:
 
 def temporary_name(target: str) -> str:
     """A name beside the target that nobody else takes."""
-    return _part(target, f"{_PROCESS}{next(_numbers):x}")
+    return _part(target, f"{_process()}{next(_numbers):x}")
 
 
 def resumable_name(target: str, sha256: str) -> Path:
@@ -201,8 +202,16 @@ def resumable(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-# Asked of the system once, not for every file; a fork has none of its own.
-_PROCESS, _numbers = secrets.token_hex(4), itertools.count()
+_numbers = itertools.count()
+
+
+@functools.cache
+def _process() -> str:
+    """Asked of the system once, not for every file."""
+    return secrets.token_hex(4)
+
+
+os.register_at_fork(after_in_child=_process.cache_clear)
 
 
 def _part(target: str, token: str) -> str:

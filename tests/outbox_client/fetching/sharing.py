@@ -1,10 +1,10 @@
 """Shares work out among processes, for a test: a process without threads, as pytest's are not.
 
 `python -m tests.outbox_client.fetching.sharing ROOT NUMBER [OPTION=VALUE]...`, of two helpers and
-NUMBER manifests, prints what was brought by whom. What is asked of a helper, it does at one
-manifest, of that number: it is `killed`, raises an `error` or has a `bug`, has `met` an object that
-is foreign, or `waits`. Of the first process: after so many results it has `left` the others, or
-`died`.
+NUMBER manifests, prints what was brought by whom, and the names of temporary files that they took.
+What is asked of a helper, it does at one manifest, of that number: it is `killed`, raises an
+`error` or has a `bug`, has `met` an object that is foreign, or `waits`. Of the first process: after
+so many results it has `left` the others, or `died`.
 """
 
 import json
@@ -20,6 +20,7 @@ from outbox_client.bucket.listed import StoredObject
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.fetching.helpers import Helpers
 from outbox_client.fetching.one_result import Fetched
+from outbox_client.local_files import temporary_name
 from outbox_client.threads import pause
 from truss_outbox.contract.errors import AccessDeniedError
 
@@ -42,11 +43,13 @@ def brought(first, asked, wanted, bucket):
                 bucket.foreign.add("odd", "is no manifest")
             if number == asked.get("waits"):
                 pause(600)
-        yield found.key, Fetched(item=f"{number}", key=found.key, place=f"{os.getpid()}")
+        name = temporary_name("file")
+        yield found.key, Fetched(item=f"{number}", key=name, place=f"{os.getpid()}")
 
 
 def share_out(root, number, asked):
-    bucket, said = open_bucket(root), {"brought": [], "error": None}
+    bucket = open_bucket(root)
+    said = {"brought": [], "names": [temporary_name("file")], "error": None}
     wanted = [
         (StoredObject(key=f"{'b/' if one % 100 == 50 else ''}{one}", size=0, modified_at=AT), one)
         for one in range(number)
@@ -63,6 +66,7 @@ def share_out(root, number, asked):
         try:
             for _, result in results:
                 said["brought"].append((int(result.item), result.place))
+                said["names"].append(result.key)
                 if len(said["brought"]) == asked.get("left"):
                     break
                 if len(said["brought"]) == asked.get("died"):
