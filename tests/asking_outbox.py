@@ -11,8 +11,8 @@ from starlette.requests import Request as HttpRequest
 
 from tests.tiny_inference import Request, load
 from truss_outbox import Outbox, Outputs, Work
-from truss_outbox.contract import KeyTemplate, Manifest
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate
+from truss_outbox.contract.manifest import Manifest
 from truss_outbox.contract.root import Root
 from truss_outbox.serving.decorator.stored import StoredModel, StoredResponse
 from truss_outbox.serving.settings import OutboxSettings

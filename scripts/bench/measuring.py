@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TypeVar
 
-from truss_outbox.contract import Artifact, Manifest, ModelInfo
+from truss_outbox.contract.manifest import Artifact, Manifest, ModelInfo
 
 _LOOK_SECONDS = 0.02
 # An installed command has its byte code on disk; a shell that forbids to write any would have

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from obstore.store import S3Store
 
 from scripts.bench.scale.synthetic_s3 import RunningS3, running_s3
-from truss_outbox.contract import Failure, Manifest
+from truss_outbox.contract.manifest import Failure, Manifest
 from truss_outbox.stores.s3.client import connect
 
 KEYS = ["a", "a-b", "a/b", "a/b/c", "a/é", "a/x y", "a/%41", "b/1", "b/2", "z"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from truss_outbox.contract import Manifest
+from truss_outbox.contract.manifest import Manifest
 
 
 @dataclass

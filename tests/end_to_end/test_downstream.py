@@ -13,8 +13,7 @@ from outbox_client.indexing import format as index_format
 from tests.documentation.pages import block
 from tests.outbox_client.committed import a_manifest, commit
 from tests.tiny_truss import PROJECT
-from truss_outbox.contract import KeyTemplate
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate
 
 ITEMS = ["a.pdf", "b.pdf", "c.pdf"]
 

@@ -22,7 +22,8 @@ from outbox_client.errors import UnknownJobError
 from outbox_client.service.api import QueueStatus, RequestStatus
 from tests.tiny_truss import make_tiny_truss
 from tests.waiting import until
-from truss_outbox.contract import KeyTemplate, Manifest
+from truss_outbox.contract.keys import KeyTemplate
+from truss_outbox.contract.manifest import Manifest
 
 COUNT = int(os.environ.get("OUTBOX_ENDURANCE", "20000"))
 KILLS = 20

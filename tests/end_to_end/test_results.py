@@ -17,8 +17,9 @@ from tests.end_to_end.asking import (
     submit,
 )
 from tests.waiting import until
-from truss_outbox.contract import Failure, KeyFields, KeyTemplate, RequestMetadata
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyFields, KeyTemplate
+from truss_outbox.contract.manifest import Failure
+from truss_outbox.contract.metadata import RequestMetadata
 
 
 def predict(api, job, item, **values):

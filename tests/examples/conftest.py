@@ -19,7 +19,7 @@ from local_baseten.running import LocalBaseten, running_locally
 from tests.end_to_end.asking import final_status
 from tests.end_to_end.reading import Bucket
 from tests.tiny_truss import PROJECT
-from truss_outbox.contract import Manifest
+from truss_outbox.contract.manifest import Manifest
 
 PREFIX = "examples"
 

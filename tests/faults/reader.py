@@ -2,9 +2,9 @@
 
 import hashlib
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import NotFoundError
 from truss_outbox.contract.keys import artifact_key, manifest_key
+from truss_outbox.contract.manifest import Manifest
 from truss_outbox.stores import ObjectStore
 
 

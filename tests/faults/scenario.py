@@ -13,8 +13,8 @@ from tests.faults.faulty_store import Call, FaultyStore, Mode
 from tests.faults.reader import Reader
 from tests.tiny_inference import Request
 from truss_outbox import Outbox
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.keys import input_key
+from truss_outbox.contract.manifest import Manifest
 from truss_outbox.stores import ObjectStore, RetryingStore
 
 KEY = "job=J/I"

@@ -26,8 +26,8 @@ from tests.faults.fault_plan import Plan, Resets, Storm
 from tests.faults.faulty_network import FaultyNetwork, faulty_network
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.http_service import API_KEY, Faults, running_service
-from truss_outbox.contract import Artifact, KeyTemplate, Manifest, ModelInfo
-from truss_outbox.contract.keys import artifact_key, manifest_key
+from truss_outbox.contract.keys import KeyTemplate, artifact_key, manifest_key
+from truss_outbox.contract.manifest import Artifact, Manifest, ModelInfo
 from truss_outbox.stores import S3Options, open_store
 
 JOB, ATTEMPT, ORPHANED = "J", "0123abcd", "fedcba98"

@@ -17,7 +17,6 @@ from tests.faults.faulty_network import FaultyNetwork, Strike, faulty_network
 from tests.faults.places import Place, all_keys
 from tests.faults.reader import Reader
 from tests.faults.scenario import REPEATED, tiny_outbox
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.keys import (
     artifact_key,
     failure_key,
@@ -25,6 +24,7 @@ from truss_outbox.contract.keys import (
     manifest_key,
     new_attempt,
 )
+from truss_outbox.contract.manifest import Manifest
 from truss_outbox.stores import RetryingStore
 
 SEED = 3

@@ -24,8 +24,8 @@ from tests.faults.faulty_network import FaultyNetwork, faulty_network
 from tests.faults.test_bad_minute import JOB, fill
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.filling import fill_bucket, fill_journal
-from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import AlreadyExistsError, NotFoundError, StoreUnavailableError
+from truss_outbox.contract.keys import KeyTemplate
 from truss_outbox.retrying import without_pauses
 from truss_outbox.stores.memory import MemoryStore
 

@@ -17,7 +17,7 @@ from tests.end_to_end.reading import Bucket
 from tests.ocr import hostile
 from tests.ocr.inference.conftest import encoded
 from tests.tiny_truss import PROJECT
-from truss_outbox.contract import Failure
+from truss_outbox.contract.manifest import Failure
 
 EXAMPLES = PROJECT / "data" / "examples"
 PASSWORD = "not-to-be-repeated"

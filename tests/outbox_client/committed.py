@@ -3,8 +3,8 @@
 import datetime
 
 from outbox_client.bucket.bucket import Bucket
-from truss_outbox.contract import Artifact, Manifest, ModelInfo, Timings
 from truss_outbox.contract.keys import artifact_key, escape, manifest_key
+from truss_outbox.contract.manifest import Artifact, Manifest, ModelInfo, Timings
 
 
 def a_manifest(job: str, item: str, **changes) -> Manifest:

@@ -22,7 +22,7 @@ from outbox_client.clock import Clock
 from outbox_client.commands.app import app
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.http_service import API_KEY, Faults, running_service
-from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.keys import KeyTemplate
 from truss_outbox.contract.root import Root
 from truss_outbox.retrying import without_pauses
 from truss_outbox.stores import S3Options

@@ -12,9 +12,10 @@ from typing import Any
 from outbox_client.bucket.naming import Naming
 from outbox_client.errors import UnknownRequestError
 from outbox_client.service.api import QueueStatus, RequestStatus
-from truss_outbox.contract import Failure, Manifest, ModelInfo, fingerprint, input_digest
 from truss_outbox.contract.errors import KeyConflictError
+from truss_outbox.contract.fingerprint import fingerprint, input_digest
 from truss_outbox.contract.keys import new_attempt
+from truss_outbox.contract.manifest import Failure, Manifest, ModelInfo
 from truss_outbox.contract.metadata import RequestMetadata
 from truss_outbox.stores import ObjectStore
 from truss_outbox.stores.commit import commit, find_manifest, record_failure

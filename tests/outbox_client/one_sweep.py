@@ -10,7 +10,7 @@ from outbox_client import Deployment, Journal, Naming
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.following.tracker import Tracker
 from outbox_client.service.api import QueueStatus
-from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.keys import KeyTemplate
 
 
 class NobodyAsks:

@@ -8,8 +8,8 @@ from typing import Any
 
 from outbox_client import Naming, fetch
 from outbox_client.bucket.open_bucket import open_bucket
-from truss_outbox.contract import Artifact, KeyTemplate, Manifest, ModelInfo
-from truss_outbox.contract.keys import short_segment
+from truss_outbox.contract.keys import KeyTemplate, short_segment
+from truss_outbox.contract.manifest import Artifact, Manifest, ModelInfo
 
 JOB = "J"
 ATTEMPT = "0123abcd"

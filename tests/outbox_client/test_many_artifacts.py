@@ -11,10 +11,10 @@ from outbox_client.upkeep.sweep import sweep_attempts
 from tests.asking_outbox import settings
 from tests.outbox_client.results import files_below
 from truss_outbox import Outbox, Outputs
-from truss_outbox.contract import Artifact
 from truss_outbox.contract.errors import CorruptArtifactError, ManifestError, NotFoundError
 from truss_outbox.contract.keys import artifact_key
 from truss_outbox.contract.listing import LISTING_NAME, MAX_LINE_BYTES
+from truss_outbox.contract.manifest import Artifact
 from truss_outbox.stores.streams import FileDigest
 
 FEW = 1_001  # just too many for a manifest

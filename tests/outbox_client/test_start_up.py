@@ -1,6 +1,7 @@
 """What a command loads before it does anything: its user waits for all of it."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,25 @@ def test_fetch_loads_what_reads_the_bucket_alone():
     folders = {name.split(".")[1] for name in loaded if name.startswith("outbox_client.")}
     assert not folders & {"following", "queues", "sending", "service", "sources", "submissions"}
     assert not loaded & {"outbox_client.journal.journal", "outbox_client.journal.entries"}
+
+
+def test_inputs_are_uploaded_without_what_checks_records():
+    program = (
+        "import sys\n"
+        "from outbox_client.bucket.open_bucket import open_bucket\n"
+        "from outbox_client.sending.large_inputs import stage_file\n"
+        "open_bucket('s3://bucket', endpoint_url='http://127.0.0.1:1', region='us-east-1')\n"
+        "sys.stdout.write(' '.join(sys.modules))"
+    )
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **keys},
+    )
+    assert not {"pydantic", "truss_outbox.contract.manifest"} & set(done.stdout.split())
 
 
 def test_the_list_of_commands_loads_none_of_them():

@@ -17,7 +17,7 @@ from local_baseten.trusses.layout import lay_out_truss
 from outbox_client.commands.app import app as outbox
 from tests.image import ASKING, Dependencies, dependencies, install, read_requirements, serving, uv
 from tests.interpreters import find_python
-from truss_outbox.contract import Manifest
+from truss_outbox.contract.manifest import Manifest
 
 MODEL = """
 import platform

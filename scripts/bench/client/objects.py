@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from outbox_client.bucket.bucket import Bucket
 from outbox_client.bucket.open_bucket import open_bucket
-from truss_outbox.contract import Artifact
 from truss_outbox.contract.keys import artifact_key, manifest_key
+from truss_outbox.contract.manifest import Artifact
 
 from ..measuring import manifest_of, write_random
 

@@ -11,7 +11,7 @@ from outbox_client import loading
 def stage(directory: Path) -> None:
     loading.begin()  # as the command does
     from outbox_client.bucket.open_bucket import open_bucket  # noqa: PLC0415
-    from outbox_client.sending.body import stage_file  # noqa: PLC0415
+    from outbox_client.sending.large_inputs import stage_file  # noqa: PLC0415
 
     loading.end()
     bucket = open_bucket(os.environ["OUTBOX_ROOT"], endpoint_url=os.environ["OUTBOX_ENDPOINT_URL"])

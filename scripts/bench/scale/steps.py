@@ -23,7 +23,7 @@ from outbox_client.indexing.build import PART_ROWS
 from outbox_client.indexing.parts import IndexParts
 from outbox_client.journal.entries import Accepted, Begun, Settlement, planned_row
 from outbox_client.journal.states import State
-from truss_outbox.contract import Manifest
+from truss_outbox.contract.manifest import Manifest
 
 from .serving import ask
 from .synthetic_job import DIGEST, SyntheticJob

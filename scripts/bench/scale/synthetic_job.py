@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 
-from truss_outbox.contract import Artifact, Failure, Manifest, ModelInfo, Timings
 from truss_outbox.contract.fingerprint import fingerprint
 from truss_outbox.contract.keys import artifact_key, failure_key, key_of_manifest, manifest_key
+from truss_outbox.contract.manifest import Artifact, Failure, Manifest, ModelInfo, Timings
 
 DIGEST = "0" * 64
 """Of every request's input."""

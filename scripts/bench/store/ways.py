@@ -11,8 +11,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client, transfer_manager
 
 from local_baseten.buckets.s3 import NAME
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.keys import artifact_key, manifest_key, new_attempt
+from truss_outbox.contract.manifest import Manifest
 from truss_outbox.stores import GcsOptions, ObjectStore
 from truss_outbox.stores.commit import commit
 from truss_outbox.stores.upload import upload_artifacts

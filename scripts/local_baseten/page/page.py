@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import OutboxError
+from truss_outbox.contract.manifest import Manifest
 
 from ..endpoints.addresses import path_parameter
 from ..endpoints.answers import ApiError

@@ -9,11 +9,10 @@ from typing import BinaryIO
 
 import yaml
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.config_section import environment_name, outbox_setting_values
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.keys import artifact_key
-from truss_outbox.contract.manifest import check_artifact
+from truss_outbox.contract.manifest import Manifest, check_artifact
 from truss_outbox.stores import GcsOptions, ObjectStore, S3Options, open_store
 from truss_outbox.stores.commit import find_manifest
 

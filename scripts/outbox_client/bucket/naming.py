@@ -1,9 +1,12 @@
 """What names a request's result: its metadata, and the key they give before it is sent."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from truss_outbox.contract.keys import KeyFields, KeyTemplate
-from truss_outbox.contract.metadata import RequestMetadata
+
+if TYPE_CHECKING:
+    from truss_outbox.contract.metadata import RequestMetadata
 
 _AN_ID = "0" * 40  # as long as ids are, to see whether the key would fit
 
@@ -29,7 +32,7 @@ class Naming:
         """What the keys of the job's results begin with; empty where they share nothing."""
         return self.template.job_prefix(job)
 
-    def key(self, metadata: RequestMetadata, *, request_id: str | None = None) -> str | None:
+    def key(self, metadata: "RequestMetadata", *, request_id: str | None = None) -> str | None:
         """None where the key needs a request id that is not known yet.
 
         Raises InvalidInputError: a field is missing, or the key is too long.

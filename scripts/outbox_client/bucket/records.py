@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 
 from pydantic import Field
 
-from truss_outbox.contract import Artifact, Failure, Manifest
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     ManifestError,
@@ -38,7 +37,13 @@ from truss_outbox.contract.keys import (
     short_segment,
 )
 from truss_outbox.contract.listing import LISTING_NAME, MAX_LINE_BYTES, read_listing
-from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, check_artifact
+from truss_outbox.contract.manifest import (
+    MAX_MANIFEST_BYTES,
+    Artifact,
+    Failure,
+    Manifest,
+    check_artifact,
+)
 
 from ..local_files import local_files
 from ..threads import Task, done_here, one_ahead

@@ -102,7 +102,8 @@ def _sentence(error: Exception, code: int) -> str:
 
 
 def _print_error(sentence: str) -> None:
-    from truss_outbox.contract.text import printable  # noqa: PLC0415  # pydantic: 0.1 seconds
+    # `--help` need not load it.
+    from truss_outbox.contract.text import printable  # noqa: PLC0415
 
     sys.stderr.write(f"outbox: {printable(sentence)}\n")
 
@@ -201,7 +202,7 @@ class _Stdout(io.FileIO):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if isinstance(error, BrokenPipeError):
                 raise  # its reader has gone, which is nobody's fault
-            from ..errors import TargetError  # noqa: PLC0415  # 0.1 seconds
+            from ..errors import TargetError  # noqa: PLC0415  # as above
 
             raise TargetError(f"stdout: {error.strerror}") from error
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import ManifestError, NotFoundError
 from truss_outbox.contract.keys import key_of_failure, key_of_manifest, manifest_key
+from truss_outbox.contract.manifest import Manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
-from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import InvalidInputError
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE, key_of_manifest
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate, key_of_manifest
 from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket

@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-from truss_outbox.contract import Artifact, Manifest
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     OutboxError,
     StoreUnavailableError,
 )
 from truss_outbox.contract.keys import artifact_key, manifest_key
-from truss_outbox.contract.manifest import check_artifact
+from truss_outbox.contract.manifest import Artifact, Manifest, check_artifact
 
 from ..bucket.bucket import Bucket
 from ..bucket.open_bucket import Connection, open_bucket

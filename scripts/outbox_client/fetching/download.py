@@ -13,9 +13,8 @@ from functools import partial
 from threading import BoundedSemaphore, Event, Lock
 from typing import BinaryIO, TypeVar
 
-from truss_outbox.contract import Artifact
 from truss_outbox.contract.errors import CorruptArtifactError, ObjectTooLargeError
-from truss_outbox.contract.manifest import check_artifact
+from truss_outbox.contract.manifest import Artifact, check_artifact
 
 from ..bucket.bucket import Bucket
 from ..local_files import write_new

@@ -9,9 +9,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
 
-from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import AccessDeniedError, OutboxError, StoreUnavailableError
-from truss_outbox.contract.keys import key_of_manifest, manifest_key
+from truss_outbox.contract.keys import KeyTemplate, key_of_manifest, manifest_key
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import ManifestError, OutboxError
 from truss_outbox.contract.keys import key_of_manifest
+from truss_outbox.contract.manifest import Manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.foreign import ForeignObjects

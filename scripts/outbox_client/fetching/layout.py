@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Self
 
-from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.errors import InvalidInputError, ManifestError
-from truss_outbox.contract.keys import SHORTENED, escape, hash2
+from truss_outbox.contract.keys import SHORTENED, KeyTemplate, escape, hash2
+from truss_outbox.contract.manifest import Manifest
 
 from ..errors import UnsafePathError
 

@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from truss_outbox.contract import Artifact, Manifest, fingerprint
 from truss_outbox.contract.errors import (
     KeyConflictError,
     ManifestError,
     NotFoundError,
     OutboxError,
 )
+from truss_outbox.contract.fingerprint import fingerprint
 from truss_outbox.contract.keys import artifact_key, is_key, key_of_manifest
+from truss_outbox.contract.manifest import Artifact, Manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.errors import ManifestError
 from truss_outbox.contract.keys import (
     MAX_SEGMENT_BYTES,
     SHORTENED,
+    KeyTemplate,
     Segment,
     escape,
     render_segment,
 )
+from truss_outbox.contract.manifest import Manifest
 from truss_outbox.contract.names import WINDOWS_DEVICE
 
 from ..errors import UnsafePathError

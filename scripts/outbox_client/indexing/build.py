@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import ManifestError
 from truss_outbox.contract.keys import manifest_key
+from truss_outbox.contract.manifest import Manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject

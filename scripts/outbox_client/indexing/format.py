@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import ManifestError
+from truss_outbox.contract.manifest import Manifest
 
 if TYPE_CHECKING:
     from pyarrow import Schema, Table

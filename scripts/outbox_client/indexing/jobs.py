@@ -5,8 +5,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from truss_outbox.contract import KeyTemplate
-from truss_outbox.contract.keys import SHORTENED, Segment, escape, short_segment, unescape
+from truss_outbox.contract.keys import (
+    SHORTENED,
+    KeyTemplate,
+    Segment,
+    escape,
+    short_segment,
+    unescape,
+)
 
 from ..bucket.bucket import Bucket
 from ..bucket.records import MANIFESTS, listed_manifests, read_listed

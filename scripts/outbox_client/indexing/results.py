@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Unpack
 
-from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.errors import InvalidInputError
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE, short_segment
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate, short_segment
+from truss_outbox.contract.manifest import Manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.naming import Naming

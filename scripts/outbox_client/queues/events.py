@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Unpack
 
-from truss_outbox.contract import Failure, Manifest
+from truss_outbox.contract.manifest import Failure, Manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.open_bucket import Connection, open_bucket

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from truss_outbox.contract import Artifact, Failure, Manifest
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     CorruptArtifactError,
@@ -21,6 +20,7 @@ from truss_outbox.contract.errors import (
     NotFoundError,
 )
 from truss_outbox.contract.keys import manifest_key, unescape
+from truss_outbox.contract.manifest import Artifact, Failure, Manifest
 
 from ..bucket.bucket import Bucket
 from ..bucket.foreign import Foreign

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from truss_outbox.contract import Artifact
 from truss_outbox.contract.errors import OutboxError
 from truss_outbox.contract.keys import artifact_key
-from truss_outbox.contract.manifest import check_artifact
+from truss_outbox.contract.manifest import Artifact, check_artifact
 
 from ..bucket.bucket import Bucket
 from .survey import Sampled

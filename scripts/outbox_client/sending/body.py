@@ -2,14 +2,9 @@
 large for it, and an input that is too large even so."""
 
 import base64
-import contextlib
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 from pydantic import JsonValue
@@ -21,8 +16,10 @@ from truss_outbox.contract.metadata import RequestMetadata
 
 from ..bucket.bucket import Bucket
 from ..service.api import MAX_BODY_BYTES
-from ..sources.items import Batch, Item, readable
-from ..sources.references import LocalFile, files_in, replaced, shown_path
+from ..sources.items import Batch, Item
+from ..sources.readable import readable
+from ..sources.references import LocalFile, files_in, replaced
+from .large_inputs import changed, stage_bytes, stage_file
 
 _RESERVED_BYTES = 16 << 10
 """Of a body, for metadata. How a file travels may not depend on its labels: it is part of what
@@ -112,7 +109,7 @@ def _with_files(
         with readable(file.path):
             data = file.path.read_bytes()
         if len(data) != sizes[file]:
-            raise _changed(file.path)
+            raise changed(file.path)
         return file.reference(base64=base64.b64encode(data).decode())
 
     placed = replaced(inputs, place)
@@ -145,73 +142,3 @@ def _size(content: Mapping[str, Any]) -> int:
         raise InvalidInputError(
             "model_input", "holds NaN, Infinity or half a surrogate pair"
         ) from None
-
-
-IN_MEMORY_BYTES = 8 << 20
-
-_LIGHT_BYTES = 256 << 10
-_IN_MEMORY = BoundedSemaphore(6)
-"""Files at a time that are neither light nor streamed."""
-
-_STREAMED = BoundedSemaphore(2)
-# Module-wide: several calls at a time share the memory of one process.
-
-
-def stage_file(path: Path, bucket: Bucket) -> str:
-    """The key, once the bucket holds the file; equal files share one."""
-    with readable(path):
-        data = _read_light(path)
-        if data is not None:
-            return stage_bytes(data, bucket)
-        size = path.stat().st_size
-        with _room(size):
-            if size > IN_MEMORY_BYTES:
-                return _stream(path, bucket)
-            return stage_bytes(path.read_bytes(), bucket)
-
-
-def _read_light(path: Path) -> bytes | None:
-    """With no more system calls than it takes, which shows with many small files; None of others.
-
-    Raises OSError.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        size = os.fstat(descriptor).st_size
-        data = os.read(descriptor, size + 1) if size <= _LIGHT_BYTES else None
-        return data if data is not None and len(data) == size else None
-    finally:
-        os.close(descriptor)
-
-
-def stage_bytes(data: bytes, bucket: Bucket) -> str:
-    key = input_key(hashlib.sha256(data).hexdigest())
-    bucket.create(key, data)
-    return key
-
-
-def _room(size: int) -> contextlib.AbstractContextManager[object]:
-    """A place among the files that are on their way: all of them together hold little memory."""
-    if size <= _LIGHT_BYTES:
-        return contextlib.nullcontext()
-    return _IN_MEMORY if size <= IN_MEMORY_BYTES else _STREAMED
-
-
-def _stream(path: Path, bucket: Bucket) -> str:
-    before = path.stat()
-    with path.open("rb") as file:
-        key = input_key(hashlib.file_digest(file, "sha256").hexdigest())
-    if not bucket.exists(key):  # sent before, or by another job: content has one place
-        bucket.upload(key, path)
-        after = path.stat()
-        if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-            # What is stored may not be what its name says.
-            bucket.delete(key)
-            raise _changed(path)
-    return key
-
-
-def _changed(path: Path) -> InvalidInputError:
-    return InvalidInputError(
-        "PATH", f"{shown_path(path)} changed while it was read; submit it again"
-    )

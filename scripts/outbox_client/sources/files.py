@@ -16,8 +16,8 @@ from truss_outbox.contract.root import Root
 from ..bucket.bucket import Bucket
 from ..bucket.records import listed_inputs
 from ..errors import UnreadableFileError
-from .items import FIELD, Item, readable
-from .references import shown_path
+from .items import FIELD, Item
+from .readable import readable, shown_path
 from .tables import Columns, Tell, is_table, table_items
 
 STDIN = "-"

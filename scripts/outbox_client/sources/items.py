@@ -1,11 +1,10 @@
 """What a job is made of: one item a request, under its own name, and what all requests share."""
 
-import contextlib
 import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -13,12 +12,12 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue, ValidationError
 
-from truss_outbox.contract.errors import InvalidInputError, OutboxError
+from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.fingerprint import input_digest
 from truss_outbox.contract.metadata import RequestMetadata
 
-from ..errors import UnreadableFileError
-from .references import check_readable, located, replaced, shown_path
+from .readable import check_readable, readable, shown_path
+from .references import located, replaced
 
 FIELD = "document"
 """The field of a model's input that a file is sent in where no other is named."""
@@ -80,17 +79,6 @@ class Item:
             place=place,
             named_by_content=name is None,
         )
-
-
-@contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Makes UnreadableFileError of what goes wrong with the file, and leaves our own errors be."""
-    try:
-        yield
-    except OutboxError:
-        raise
-    except OSError as error:
-        raise UnreadableFileError(f"{shown_path(path)} cannot be read: {error.strerror}") from error
 
 
 def _in_utf8(name: str) -> str:

@@ -9,7 +9,6 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from truss_outbox.contract import Failure, Manifest
 from truss_outbox.contract.errors import NotFoundError, OutboxError, StoreError
 from truss_outbox.contract.keys import (
     CANARY_FOLDER,
@@ -18,7 +17,7 @@ from truss_outbox.contract.keys import (
     escape,
     manifest_key,
 )
-from truss_outbox.contract.manifest import check_artifact
+from truss_outbox.contract.manifest import Failure, Manifest, check_artifact
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import StoredObject

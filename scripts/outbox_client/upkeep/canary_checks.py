@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from truss_outbox.contract import Failure
 from truss_outbox.contract.errors import CanaryError
 from truss_outbox.contract.keys import CANARY_FAILURE, CANARY_FOLDER
+from truss_outbox.contract.manifest import Failure
 
 from ..bucket.naming import Naming
 from ..errors import RefusedRequestError, ServiceError, ServiceUnavailableError

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Unpack
 
-from truss_outbox.contract import Manifest, RequestMetadata
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     AlreadyExistsError,
@@ -23,7 +22,8 @@ from truss_outbox.contract.errors import (
     StoreError,
 )
 from truss_outbox.contract.keys import CANARY_FOLDER, input_key
-from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
+from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, Manifest
+from truss_outbox.contract.metadata import RequestMetadata
 from truss_outbox.contract.root import Root
 
 from ..bucket.bucket import Bucket

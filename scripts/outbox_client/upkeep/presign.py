@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Unpack
 
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 from truss_outbox.contract.keys import artifact_key
+from truss_outbox.contract.manifest import Manifest
 from truss_outbox.contract.root import Root
 from truss_outbox.stores import GcsOptions, S3Options
 

@@ -20,7 +20,7 @@ from tests.documentation.pages import block
 from tests.end_to_end.asking import final_status, metric
 from tests.tiny_truss import PROJECT
 from tests.waiting import until
-from truss_outbox.contract import Failure
+from truss_outbox.contract.manifest import Failure
 
 CHAIN = PROJECT / "scripts" / "examples" / "chain" / "count_document.py"
 API_KEY, WORD, VALUE = (seed(f"a Chain's {what}") for what in ("key", "document", "wrong value"))

@@ -9,8 +9,8 @@ import pytest
 
 from local_baseten.request_queue.pointer import key_of, name_of
 from local_baseten.request_queue.request import RequestError
-from truss_outbox.contract import Manifest, ModelInfo
 from truss_outbox.contract.keys import artifact_key, manifest_key
+from truss_outbox.contract.manifest import Manifest, ModelInfo
 from truss_outbox.stores.directory import DirectoryStore
 
 KEY = "the-right-key"

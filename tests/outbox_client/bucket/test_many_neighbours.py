@@ -9,8 +9,8 @@ import pytest
 
 from tests.outbox_client.bucket.neighbours import LISTED, RefusedError, opened
 from tests.outbox_client.committed import a_manifest
-from truss_outbox.contract import Artifact, Failure
 from truss_outbox.contract.keys import artifact_key, failure_key, manifest_key
+from truss_outbox.contract.manifest import Artifact, Failure
 
 FAILURES, ORPHANS = 1_000, 900
 FOREIGN_IN = {"manifests/job=J/": 40, "failures/job=J/": 10, "artifacts/job=J/": 50}

@@ -8,10 +8,9 @@ from outbox_client.bucket.listed import StoredObject
 from outbox_client.bucket.records import read_failure, read_listed
 from outbox_client.upkeep.checks import Finding, check_deployed
 from tests.outbox_client.committed import a_manifest, commit
-from truss_outbox.contract import Failure
 from truss_outbox.contract.errors import StoreUnavailableError
 from truss_outbox.contract.keys import failure_key, manifest_key
-from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
+from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, Failure
 
 WORDS = {
     "large": "it has more than the 16,777,216 bytes of a manifest",

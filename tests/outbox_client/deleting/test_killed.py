@@ -26,7 +26,7 @@ import sys
 from outbox_client import Naming
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.deleting.delete import delete
-from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.keys import KeyTemplate
 
 root, *endpoint = sys.argv[1:]
 bucket = open_bucket(root, endpoint_url=endpoint[0] if endpoint else None)

@@ -12,8 +12,7 @@ from outbox_client.deleting.delete import delete
 from outbox_client.deleting.deletion import Deletion, Scope
 from outbox_client.indexing.results import results
 from tests.outbox_client.fake_service import FakeService
-from truss_outbox.contract import KeyTemplate
-from truss_outbox.contract.keys import DEFAULT_TEMPLATE, artifact_key
+from truss_outbox.contract.keys import DEFAULT_TEMPLATE, KeyTemplate, artifact_key
 from truss_outbox.stores import open_store
 
 TOLD_LATER = datetime.timedelta(hours=3)

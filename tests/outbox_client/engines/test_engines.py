@@ -26,7 +26,7 @@ import json, sys, time
 from outbox_client import index, index_by, ranges, Naming
 from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.engines.open_engine import EngineName, open_engine
-from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.keys import KeyTemplate
 
 def nothing(number):
     import pyarrow.parquet

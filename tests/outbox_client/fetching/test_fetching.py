@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from outbox_client import Batch, fetch, find_items, submit
-from truss_outbox.contract import Manifest
+from truss_outbox.contract.manifest import Manifest
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_a_template_without_the_job_in_front_finds_the_job_by_its_manifests(
     import dataclasses
 
     from outbox_client import Naming
-    from truss_outbox.contract import KeyTemplate
+    from truss_outbox.contract.keys import KeyTemplate
 
     naming = Naming(template=KeyTemplate.parse("{labels.team}/{job}/{item}"))
     service.naming = naming

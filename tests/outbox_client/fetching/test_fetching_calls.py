@@ -22,14 +22,15 @@ from outbox_client.upkeep.presign import presign
 from scripts.bench.scale.synthetic_s3 import running_s3
 from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.results import NAMING, Results
-from truss_outbox.contract import KeyTemplate, Manifest
 from truss_outbox.contract.errors import InvalidInputError
 from truss_outbox.contract.keys import (
+    KeyTemplate,
     artifact_key,
     key_of_manifest,
     manifest_key,
     short_segment,
 )
+from truss_outbox.contract.manifest import Manifest
 
 ITEMS = ["a.pdf", "sub/b.pdf", "c d.pdf", *(f"{number:02}.pdf" for number in range(9))]
 

@@ -14,7 +14,8 @@ from outbox_client.fetching.one_result import Fetched
 from outbox_client.fetching.places import Places
 from tests.outbox_client.committed import a_manifest
 from tests.outbox_client.results import JOB, Results, files_below
-from truss_outbox.contract import KeyFields, KeyTemplate, RequestMetadata
+from truss_outbox.contract.keys import KeyFields, KeyTemplate
+from truss_outbox.contract.metadata import RequestMetadata
 
 TEXT = {"text.txt": b"text"}
 

@@ -15,7 +15,7 @@ from outbox_client.sending.submit import resume
 from outbox_client.service.api import RequestStatus
 from tests.outbox_client.fake_service import MODEL
 from tests.outbox_client.filling import fill_bucket, fill_journal, manifests
-from truss_outbox.contract import Failure
+from truss_outbox.contract.manifest import Failure
 from truss_outbox.stores.commit import record_failure
 
 

@@ -18,9 +18,9 @@ from outbox_client.service.api import RequestStatus
 from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.committed import a_manifest, commit
 from tests.outbox_client.filling import DIGEST, fill_bucket, fill_journal, key, manifests
-from truss_outbox.contract import Failure, KeyTemplate, ModelInfo
 from truss_outbox.contract.errors import AccessDeniedError, StoreError
-from truss_outbox.contract.keys import failure_key, manifest_key
+from truss_outbox.contract.keys import KeyTemplate, failure_key, manifest_key
+from truss_outbox.contract.manifest import Failure, ModelInfo
 
 SKEWED = b"""<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the \

@@ -10,7 +10,7 @@ from outbox_client.errors import ServiceUnavailableError, WaitTimeoutError
 from outbox_client.journal.entries import Begun, Settlement, planned_row
 from outbox_client.service.api import QueueStatus, RequestStatus
 from tests.outbox_client.fake_service import MODEL
-from truss_outbox.contract import Failure
+from truss_outbox.contract.manifest import Failure
 from truss_outbox.stores.commit import record_failure
 
 
@@ -313,7 +313,7 @@ def test_a_template_with_the_request_id_is_tracked_too(
     import dataclasses
 
     from outbox_client import Naming
-    from truss_outbox.contract import KeyTemplate
+    from truss_outbox.contract.keys import KeyTemplate
 
     naming = Naming(template=KeyTemplate.parse("by-id/{request_id}"))
     service.naming = naming

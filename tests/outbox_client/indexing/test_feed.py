@@ -8,9 +8,8 @@ from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.indexing.build import index
 from outbox_client.indexing.results import results
 from tests.outbox_client.committed import a_manifest, commit
-from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import InvalidInputError
-from truss_outbox.contract.keys import KeyFields
+from truss_outbox.contract.keys import KeyFields, KeyTemplate
 from truss_outbox.contract.metadata import RequestMetadata
 
 LONG = "日本" * 60

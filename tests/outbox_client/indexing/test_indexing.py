@@ -14,10 +14,9 @@ from outbox_client.errors import DamagedIndexError
 from outbox_client.indexing.build import index
 from outbox_client.indexing.results import results
 from tests.outbox_client.committed import a_manifest, commit
-from truss_outbox.contract import KeyTemplate, ModelInfo, Timings
 from truss_outbox.contract.errors import StoreUnavailableError
-from truss_outbox.contract.keys import escape, manifest_key
-from truss_outbox.contract.manifest import ArtifactListing
+from truss_outbox.contract.keys import KeyTemplate, escape, manifest_key
+from truss_outbox.contract.manifest import ArtifactListing, ModelInfo, Timings
 
 
 def rows(bucket: Bucket, job: str) -> list[dict]:

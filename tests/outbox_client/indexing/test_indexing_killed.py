@@ -13,7 +13,7 @@ from tests.waiting import until
 
 INDEXER = """
 import sys
-from truss_outbox.contract import KeyTemplate
+from truss_outbox.contract.keys import KeyTemplate
 from outbox_client import Naming, index
 from outbox_client.bucket.open_bucket import open_bucket
 

@@ -7,9 +7,9 @@ import pytest
 
 from outbox_client.queues.events import followed
 from tests.outbox_client.committed import a_manifest, commit
-from truss_outbox.contract import Failure, ModelInfo
 from truss_outbox.contract.errors import ConfigurationError
 from truss_outbox.contract.keys import failure_key
+from truss_outbox.contract.manifest import Failure, ModelInfo
 
 BUCKET, PREFIX = "scans", "outbox"
 """Of `memory_bucket`'s root."""

@@ -19,10 +19,9 @@ from outbox_client.errors import UnknownJobError
 from outbox_client.indexing.build import index
 from outbox_client.report.failed import Failed, FailedRequests
 from outbox_client.report.histogram import Distribution, histogram
-from truss_outbox.contract import Artifact, Failure, Manifest
 from truss_outbox.contract.errors import AccessDeniedError
 from truss_outbox.contract.keys import artifact_key, escape, failure_key, manifest_key
-from truss_outbox.contract.manifest import ModelInfo, Timings
+from truss_outbox.contract.manifest import Artifact, Failure, Manifest, ModelInfo, Timings
 
 NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 MODEL = ModelInfo(name="ocr", version="1")

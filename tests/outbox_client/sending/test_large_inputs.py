@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from outbox_client.sending.body import IN_MEMORY_BYTES, stage_file
+from outbox_client.sending.large_inputs import IN_MEMORY_BYTES, stage_file
 from scripts.bench.measuring import timed
 
 PROJECT = Path(__file__).parents[3]

@@ -17,7 +17,7 @@ from outbox_client.errors import (
 from outbox_client.journal.entries import planned_row
 from tests.outbox_client.http_service import API_KEY
 from tests.waiting import until
-from truss_outbox.contract import Manifest
+from truss_outbox.contract.manifest import Manifest
 
 
 @pytest.fixture

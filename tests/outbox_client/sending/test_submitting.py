@@ -14,8 +14,8 @@ from outbox_client.sending.plan import planned
 from outbox_client.sending.submit import accepted
 from tests.end_to_end.s3_proxy import running_proxy
 from tests.outbox_client.filling import fill_bucket, manifests
-from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.contract.keys import KeyTemplate
 from truss_outbox.retrying import without_pauses
 
 

@@ -10,8 +10,8 @@ import pytest
 from outbox_client import Batch, Item, State, submit, wait
 from outbox_client.sending import body as sending
 from outbox_client.sending.body import make_body
-from truss_outbox.contract import fingerprint, input_digest
 from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.contract.fingerprint import fingerprint, input_digest
 from truss_outbox.contract.manifest import Manifest
 
 LARGE = {"text": "ü" * 140_000, "numbers": [1, 2.5, 1e300, None], "deep": {"b": 1, "a": "😀"}}

@@ -10,7 +10,7 @@ from outbox_client.errors import SendingStoppedError
 from outbox_client.journal.journal import Journal
 from outbox_client.submissions.senders import Senders
 from tests.waiting import until
-from truss_outbox.contract import Manifest
+from truss_outbox.contract.manifest import Manifest
 
 
 @pytest.fixture

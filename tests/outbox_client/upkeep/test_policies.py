@@ -27,8 +27,8 @@ from outbox_client.upkeep.uploads import open_uploads
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import actions, new_user, owner, without
 from tests.tiny_truss import PROJECT
-from truss_outbox.contract import KeyTemplate
 from truss_outbox.contract.errors import AccessDeniedError, ConfigurationError, OutboxError
+from truss_outbox.contract.keys import KeyTemplate
 from truss_outbox.contract.root import Root
 from truss_outbox.stores import open_store
 from truss_outbox.stores.probing import probe

@@ -16,8 +16,8 @@ from outbox_client.upkeep.sweep import sweep as sweep_all
 from outbox_client.upkeep.uploads import Uploads
 from tests.outbox_client.fake_service import FakeService
 from tests.outbox_client.iam import owner
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import AccessDeniedError
+from truss_outbox.contract.manifest import Manifest
 from truss_outbox.contract.root import Root
 from truss_outbox.stores import open_store
 

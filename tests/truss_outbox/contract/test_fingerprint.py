@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from truss_outbox.contract import canonical_json, fingerprint, input_digest
 from truss_outbox.contract.errors import InvalidInputError
+from truss_outbox.contract.fingerprint import canonical_json, fingerprint, input_digest
 
 
 def test_the_order_of_fields_does_not_count():

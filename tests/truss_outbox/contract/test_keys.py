@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truss_outbox.contract import KeyFields, KeyTemplate, RequestMetadata
 from truss_outbox.contract.errors import ConfigurationError, InvalidInputError
 from truss_outbox.contract.keys import (
     DEFAULT_TEMPLATE,
     MAX_KEY_BYTES,
     MAX_SEGMENT_BYTES,
+    KeyFields,
+    KeyTemplate,
     escape,
     input_key,
     unescape,
 )
+from truss_outbox.contract.metadata import RequestMetadata
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
 AWKWARD = [

@@ -2,10 +2,9 @@
 
 import pytest
 
-from truss_outbox.contract import Artifact
 from truss_outbox.contract.errors import ManifestError
 from truss_outbox.contract.listing import line_of, read_listing
-from truss_outbox.contract.manifest import ArtifactListing
+from truss_outbox.contract.manifest import Artifact, ArtifactListing
 
 
 def artifact(name, size=1):

@@ -17,7 +17,7 @@ import pytest
 from tests.truss_outbox.decorated.others import OTHERS, SETTINGS
 from tests.truss_outbox.decorated.shapes import SHAPES, source
 from tests.waiting import until
-from truss_outbox.contract import Failure, Manifest
+from truss_outbox.contract.manifest import Failure, Manifest
 
 HOSTING = Path(__file__).parent / "hosting.py"
 

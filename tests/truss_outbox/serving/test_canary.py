@@ -5,8 +5,8 @@ from fastapi import HTTPException
 
 import truss_outbox
 from tests.asking_outbox import answer, answer_decorated
-from truss_outbox.contract import Failure
 from truss_outbox.contract.keys import CANARY_FAILURE
+from truss_outbox.contract.manifest import Failure
 
 FORMS = pytest.mark.parametrize("ask", [answer, answer_decorated])
 

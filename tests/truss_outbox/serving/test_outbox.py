@@ -16,13 +16,12 @@ from pydantic import BaseModel
 
 from tests.asking_outbox import answer, metadata, predict
 from truss_outbox import InferenceRequest
-from truss_outbox.contract import Failure, Outputs
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     DocumentUnavailableError,
     InvalidInputError,
 )
-from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES
+from truss_outbox.contract.manifest import MAX_MANIFEST_BYTES, Failure, Outputs
 from truss_outbox.serving.request import parse
 from truss_outbox.stores.commit import find_manifest
 from truss_outbox.stores.memory import MemoryStore

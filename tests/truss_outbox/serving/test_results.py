@@ -6,8 +6,8 @@ import pytest
 from fastapi import HTTPException
 
 from tests.asking_outbox import answer, metadata
-from truss_outbox.contract import Failure, Manifest, Outputs
 from truss_outbox.contract.errors import ConfigurationError
+from truss_outbox.contract.manifest import Failure, Manifest, Outputs
 from truss_outbox.serving.results import MAX_INLINE_BYTES
 from truss_outbox.serving.settings import read_settings
 from truss_outbox.stores.commit import find_manifest

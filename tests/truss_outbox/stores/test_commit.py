@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from truss_outbox.contract import Failure, Manifest, ModelInfo
 from truss_outbox.contract.errors import (
     AccessDeniedError,
     KeyConflictError,
@@ -14,6 +13,7 @@ from truss_outbox.contract.errors import (
     NotFoundError,
     StoreUnavailableError,
 )
+from truss_outbox.contract.manifest import Failure, Manifest, ModelInfo
 from truss_outbox.stores.commit import commit, find_manifest, record_failure
 from truss_outbox.stores.memory import MemoryStore
 from truss_outbox.stores.upload import upload_artifacts

@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.truss_outbox.stores.test_commit import NOW, manifest
-from truss_outbox.contract import Manifest
 from truss_outbox.contract.errors import OutputsError, StoreUnavailableError
 from truss_outbox.contract.listing import LISTING_NAME, read_listing
-from truss_outbox.contract.manifest import MAX_ARTIFACTS, MOST_NAMED, Timings
+from truss_outbox.contract.manifest import MAX_ARTIFACTS, MOST_NAMED, Manifest, Timings
 from truss_outbox.stores.commit import commit, find_manifest
 from truss_outbox.stores.memory import MemoryStore
 from truss_outbox.stores.streams import FileDigest

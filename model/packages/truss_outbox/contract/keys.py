@@ -8,11 +8,13 @@ import secrets
 import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
 
 from .errors import ConfigurationError, InvalidInputError
-from .metadata import RequestMetadata
+
+if TYPE_CHECKING:
+    from .metadata import RequestMetadata
 
 DEFAULT_TEMPLATE = "job={job}/{item}"
 
@@ -148,7 +150,7 @@ def input_key(sha256: str) -> str:
 class KeyFields:
     """What a key template may use: all of it is the same on every retry of a request."""
 
-    metadata: RequestMetadata
+    metadata: "RequestMetadata"
     request_id: str
     model: str
     environment: str | None = None

@@ -14,7 +14,6 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from ..contract import Failure
 from ..contract.errors import (
     AbandonedError,
     CanaryError,
@@ -28,6 +27,7 @@ from ..contract.errors import (
     StoreError,
 )
 from ..contract.keys import CANARY_FAILURE
+from ..contract.manifest import Failure
 from ..stores import ObjectStore
 from ..stores.commit import record_failure
 from . import metrics

@@ -16,9 +16,11 @@ from anyio import to_thread
 from pydantic import BaseModel, JsonValue
 from starlette.requests import Request
 
-from ..contract import Manifest, ModelInfo, RequestMetadata, fingerprint, input_digest
 from ..contract.errors import ConfigurationError, InvalidInputError, KeyConflictError
+from ..contract.fingerprint import fingerprint, input_digest
 from ..contract.keys import manifest_key
+from ..contract.manifest import Manifest, ModelInfo
+from ..contract.metadata import RequestMetadata
 from ..contract.root import Root
 from ..stores import ObjectStore
 from ..stores.commit import find_manifest

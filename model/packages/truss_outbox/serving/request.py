@@ -7,10 +7,17 @@ from typing import Any, TypeVar, get_args, is_typeddict
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..contract import KeyFields, KeyTemplate, ModelInfo, RequestMetadata
 from ..contract.errors import InvalidInputError
-from ..contract.keys import MAX_KEY_BYTES, MAX_SEGMENT_BYTES, canary_key, escape
-from ..contract.metadata import Text
+from ..contract.keys import (
+    MAX_KEY_BYTES,
+    MAX_SEGMENT_BYTES,
+    KeyFields,
+    KeyTemplate,
+    canary_key,
+    escape,
+)
+from ..contract.manifest import ModelInfo
+from ..contract.metadata import RequestMetadata, Text
 from ..contract.text import printable
 
 _Parsed = TypeVar("_Parsed", bound=BaseModel)

@@ -15,9 +15,8 @@ from typing import Any, Self
 from pydantic import BaseModel, JsonValue
 from starlette.responses import Response
 
-from ..contract import Outputs
 from ..contract.errors import OutputsError
-from ..contract.manifest import fits_manifest
+from ..contract.manifest import Outputs, fits_manifest
 from ..stores.upload import check_files
 
 

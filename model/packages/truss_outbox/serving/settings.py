@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
-from ..contract import KeyTemplate
 from ..contract.config_section import (
     environment_name,
     outbox_section,
@@ -24,7 +23,7 @@ from ..contract.config_section import (
     set_by,
 )
 from ..contract.errors import ConfigurationError
-from ..contract.keys import DEFAULT_TEMPLATE
+from ..contract.keys import DEFAULT_TEMPLATE, KeyTemplate
 from ..contract.names import check_artifact_names
 from ..contract.root import Root
 from ..stores import GcsOptions, GcsSettings, S3Options, S3Settings

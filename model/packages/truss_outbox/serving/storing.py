@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 from anyio import to_thread
 from pydantic import JsonValue
 
-from ..contract import Manifest
+from ..contract.manifest import Manifest
 from ..stores import ObjectStore
 from ..stores.commit import commit
 from ..stores.upload import UploadThreads, upload_artifacts

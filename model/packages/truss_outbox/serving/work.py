@@ -13,8 +13,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from ..contract import Manifest, ModelInfo, RequestMetadata, Timings
 from ..contract.keys import new_attempt
+from ..contract.manifest import Manifest, ModelInfo, Timings
+from ..contract.metadata import RequestMetadata
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

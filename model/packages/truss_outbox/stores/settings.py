@@ -4,14 +4,30 @@ A store's own settings are in `s3/options.py` and `gcs/options.py`; `serving.set
 all from config.yaml and the environment.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
+from typing import Annotated, Any
 
 DEFAULT_CONNECTIONS = 64
 
-Seconds = Annotated[float, Field(gt=0)]
+
+class Checked:
+    """What pydantic checks of a setting, as `pydantic.Field` takes it, and what it makes of it
+    `before`. Who opens a store without reading settings, as the companion does, loads no pydantic.
+    """
+
+    def __init__(self, *, before: Callable[[Any], Any] | None = None, **bounds: Any) -> None:
+        self._before = before
+        self._bounds = bounds
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic import BeforeValidator, Field  # noqa: PLC0415
+
+        checks = [BeforeValidator(self._before)] if self._before else [Field(**self._bounds)]
+        return handler.generate_schema(Annotated[source, *checks])
+
+
+Seconds = Annotated[float, Checked(gt=0)]
 
 
 NO_OIDC = (
@@ -30,4 +46,4 @@ class StoreSettings:
     store_connect_timeout_seconds: Seconds = 3
     store_read_timeout_seconds: Seconds = 20
     """For one try: how long the store may be silent."""
-    store_max_connections: Annotated[int, Field(gt=0)] = DEFAULT_CONNECTIONS
+    store_max_connections: Annotated[int, Checked(gt=0)] = DEFAULT_CONNECTIONS

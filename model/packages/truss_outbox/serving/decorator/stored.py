@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ...contract import Outputs
 from ...contract.errors import ConfigurationError, OutboxError
+from ...contract.manifest import Outputs
 from ..deadlines import InThread, while_waited_for
 from ..failures import http_error
 from ..files.reference import may_hold_files

@@ -4,14 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-
-from ..settings import StoreSettings
+from ..settings import Checked, StoreSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class GcsSettings(StoreSettings):
-    gcp_workload_identity_provider: Annotated[str, Field(pattern=r"^projects/.+")] | None = None
+    gcp_workload_identity_provider: Annotated[str, Checked(pattern=r"^projects/.+")] | None = None
     """`projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`, which
     trusts Baseten's OIDC token; goes before the secret."""
     gcp_service_account_email: str | None = None
@@ -21,7 +19,7 @@ class GcsSettings(StoreSettings):
     when absent."""
     gcs_storage_class: str | None = None
     """Of artifacts; manifests stay where they are read at once."""
-    gcs_part_bytes: Annotated[int, Field(gt=0, multiple_of=256 << 10)] = 64 << 20
+    gcs_part_bytes: Annotated[int, Checked(gt=0, multiple_of=256 << 10)] = 64 << 20
     """Files over 8 MiB travel in parts of this size, one of a file in memory at a time."""
 
 
