@@ -138,8 +138,7 @@ def _interrupt(*_: object) -> None:
     interrupt()
 
 
-def main() -> None:
-    loading.begin()
+def run() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     # Arrow's own allocator keeps what each thread once needed: a hundred megabytes of a large
     # index.

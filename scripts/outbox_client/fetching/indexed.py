@@ -1,13 +1,14 @@
 """Manifests from the job's index, where one call brings thousands of them."""
 
 import contextlib
+import functools
 import hashlib
 import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truss_outbox.contract.errors import ManifestError, OutboxError
 from truss_outbox.contract.keys import key_of_manifest
@@ -16,8 +17,9 @@ from truss_outbox.contract.manifest import Manifest
 from ..bucket.bucket import Bucket
 from ..bucket.foreign import ForeignObjects
 from ..bucket.listed import StoredObject
-from ..indexing import format as index_format
-from ..indexing.parts import IndexParts, Part, PartFile
+
+if TYPE_CHECKING:
+    from ..indexing.parts import IndexParts, Part, PartFile
 
 _SOONER = 1_000
 """So many manifests come sooner one by one than the index is read."""
@@ -32,7 +34,7 @@ class IndexedManifests:
     """What the index of a job has of its manifests, asked for about in the order of their keys.
 
     It is derived, and another may have written it: only what gives the bytes whose MD5 the listing
-    tells is taken. For one thread.
+    tells is taken. What reads it is loaded when it is needed. For one thread.
     """
 
     def __init__(self, bucket: Bucket, job: str) -> None:
@@ -58,6 +60,8 @@ class IndexedManifests:
         return None if record is None else self._rebuilt(record, found.md5)
 
     def _rebuilt(self, record: Mapping[str, Any], md5: str) -> tuple[Manifest, bytes] | None:
+        from ..indexing import format as index_format  # noqa: PLC0415
+
         with contextlib.suppress(ManifestError, ValueError):
             manifest = index_format.manifest(self._job, record)
             data = manifest.to_bytes()
@@ -89,29 +93,34 @@ class IndexedManifests:
         return record
 
     def _listed(self) -> list["_Stretch"]:
-        index = IndexParts.of(self._bucket, self._job)
-        parts = index.read().parts
-        every = self._bucket.in_threads(partial(_stretches_of, index), parts)
+        parts = self._index.read().parts
+        every = self._bucket.in_threads(partial(_stretches_of, self._index), parts)
         return sorted(itertools.chain.from_iterable(every), key=lambda one: one.first)
 
-    def _copy_of(self, part: Part) -> PartFile:
+    def _copy_of(self, part: "Part") -> "PartFile":
         if part.key not in self._copies:
-            index = IndexParts.of(self._bucket, self._job)
-            self._copies[part.key] = self._stack.enter_context(index.opened(part, copied=True))
+            opened = self._index.opened(part, copied=True)
+            self._copies[part.key] = self._stack.enter_context(opened)
         return self._copies[part.key]
+
+    @functools.cached_property
+    def _index(self) -> "IndexParts":
+        from ..indexing.parts import IndexParts  # noqa: PLC0415
+
+        return IndexParts.of(self._bucket, self._job)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Stretch:
     """Rows of a part that are sorted by key, from the `first` to the `last`."""
 
-    part: Part
+    part: "Part"
     group: int
     first: str
     last: str
 
 
-def _stretches_of(index: IndexParts, part: Part) -> list[_Stretch]:
+def _stretches_of(index: "IndexParts", part: "Part") -> list[_Stretch]:
     with index.opened(part) as file:
         return [
             _Stretch(part=part, group=group, first=first, last=last)
