@@ -22,7 +22,7 @@ from ..progress import Progress, ProgressEvent, silent
 from .download import ArtifactDownloader
 from .helpers import Helpers
 from .indexed import IndexedManifests
-from .layout import EVERYTHING, FOLDERS, Selection, TakenPaths
+from .layout import EVERYTHING, Selection, TakenPaths
 from .one_result import Brought, Fetched, Fetcher, Wanted
 from .places import Places, PlacesUnderWay
 from .report import FetchReport
@@ -146,7 +146,7 @@ class _Plan:
     @property
     def has_own_folders(self) -> bool:
         """Whether two keys always have two folders."""
-        return self.selection.layout is FOLDERS and not self.ignores_case
+        return self.selection.layout.by_item and not self.ignores_case
 
     def is_of_template(self, path: str) -> bool:
         """Of a manifest's: no folder of two such results lies in the other."""

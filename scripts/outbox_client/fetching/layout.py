@@ -5,7 +5,7 @@ import sqlite3
 import string
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Self
 
@@ -29,10 +29,13 @@ class Layout:
     `{key}` is the result's below the job's prefix, `{artifact}` the file's name: both keep their
     folders, unless `flat` makes dots of an artifact's. All else is escaped as in keys. What is too
     long for a file's name is shortened to its beginning, a digest and its end.
+
+    With `by_item` each result has a folder of its own, called as its item is, in place of `{key}`.
     """
 
     parts: tuple[tuple[str, str], ...]
     flat: bool = False
+    by_item: bool = False
 
     @classmethod
     def parse(cls, text: str, *, flat: bool = False) -> Self:
@@ -100,7 +103,7 @@ def value_of(manifest: Manifest, field: str) -> str:
     return value
 
 
-FOLDERS = Layout.parse("{key}/{artifact}")
+FOLDERS = replace(Layout.parse("{key}/{artifact}"), by_item=True)
 FLAT = Layout.parse("{item}.{artifact}", flat=True)
 
 

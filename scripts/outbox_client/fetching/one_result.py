@@ -28,7 +28,7 @@ from ..threads import Call, Task
 from .download import ArtifactDownloader, Download
 from .indexed import IndexedManifests
 from .installation import Installation, Last, modified_ns
-from .layout import FOLDERS, MANIFEST, Selection, TakenPaths
+from .layout import MANIFEST, Selection, TakenPaths
 from .places import Places, PlacesUnderWay
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ class Fetcher:
         return Fetched(
             item=item,
             key=key,
-            place=f"{self.to}/{below}" if self.selection.layout is FOLDERS else str(self.to),
+            place=f"{self.to}/{below}" if self.selection.layout.by_item else str(self.to),
             files=len(installation.downloads),
             downloaded=len(installation.brought),
             downloaded_bytes=sum(download.artifact.size for download in installation.brought),
@@ -160,7 +160,7 @@ class Fetcher:
         By its tag, which is mostly an MD5; else by its size and date: a manifest is created once,
         so that another one has another date.
         """
-        if self.is_new or self.selection.layout is not FOLDERS:
+        if self.is_new or not self.selection.layout.by_item:
             return None
         place = self.places.folder_of_key(below)
         if place is None:
@@ -185,7 +185,7 @@ class Fetcher:
 
         Raises UnsafePathError, LocalFileError.
         """
-        if self.selection.layout is not FOLDERS:
+        if not self.selection.layout.by_item:
             return below
         with local_files:
             place = self.places.folder(manifest, below=below)
@@ -244,11 +244,11 @@ class Fetcher:
             place = layout.path(manifest, name, below=below)
             if place is not None:
                 places[name] = place
-        if layout is not FOLDERS:
+        if not layout.by_item:
             # Below a folder of their own, the manifest's names are apart by the contract.
             _check_apart(places)
         if self.taken_paths is not None:
-            for place in [below] if layout is FOLDERS else places.values():
+            for place in [below] if layout.by_item else places.values():
                 self.taken_paths.take(place, key=manifest.key)
         own = places.pop(MANIFEST, None)
         return Installation(

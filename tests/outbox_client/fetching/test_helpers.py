@@ -17,7 +17,7 @@ from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.fetching.helpers import Helpers
 from scripts.bench.scale.synthetic_s3 import running_s3
 from tests.outbox_client.fetching.sharing import helpers_of
-from tests.outbox_client.results import files_below
+from tests.outbox_client.results import Results, files_below
 from tests.waiting import until
 from truss_outbox.contract.errors import OutboxError
 
@@ -192,3 +192,40 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_half_file(far, tmp_path):
     again = far()
     assert (again.communicate(timeout=60), again.returncode)[1] == 0
     assert len(files_below(tmp_path / "out")) == 3000
+
+
+@several
+def test_several_processes_bring_what_one_does(tmp_path):
+    """Items as they are, a damaged result, one whose folder another has, and a second fetch."""
+    results = Results(tmp_path / "bucket")
+    for number in range(600):
+        results.commit(f"Märchen {number % 7}/{number:03}", {"a/text.txt": b"%d" % number})
+    key = results.commit("damaged", {"text.txt": b"it"})
+    for path in (results.directory / "artifacts" / key).rglob("text.txt"):
+        path.write_bytes(b"is")
+    results.commit("folder", {"text.txt": b"first"})
+    nested = json.loads((results.directory / "manifests/job=J/folder.json").read_bytes())
+    other = {"key": "job=J/folder/x", "item": "x", "artifacts": []}
+    results.put("manifests/job=J/folder/x.json", json.dumps(nested | other).encode())
+    results.put("manifests/job=J/odd.json", b"{}")
+
+    command = [sys.executable, "-m", "outbox_client", "fetch", "J", "--json"]
+
+    def fetched(to: str, workers: int):
+        done = subprocess.run(
+            [*command, "--to", tmp_path / to, "--workers", f"{workers}"],
+            cwd=PROJECT,
+            env={**os.environ, "OUTBOX_ROOT": results.root, "OUTBOX_HOME": str(tmp_path / "home")},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        said = json.loads(done.stdout.replace(f"{tmp_path / to}/", ""))
+        return done.returncode, said | {"to": ""}, files_below(tmp_path / to)
+
+    alone = fetched("alone", 8)
+    assert len(alone[2]) == 1202
+    assert alone[0] == 1
+    assert fetched("together", 256) == alone
+    again = fetched("together", 256)[1]["results"]
+    assert sum(one["downloaded"] for one in again) == 0
