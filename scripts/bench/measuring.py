@@ -72,7 +72,7 @@ def watched(
         try:
             while process.poll() is None and not is_over and not is_enough:
                 # Not getrusage: that begins with what the process was forked from.
-                peak = max(peak, peak_mebibytes(process.pid))
+                peak = max(peak, _peak_mebibytes_with_children(process.pid))
                 time.sleep(_LOOK_SECONDS)
                 is_over, is_enough = time.perf_counter() - started > limit_seconds, until()
         finally:
@@ -97,6 +97,15 @@ def peak_mebibytes(pid: int | None) -> float:
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     match = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(match[1]) / 1024 if match else 0.0
+
+
+def _peak_mebibytes_with_children(pid: int) -> float:
+    """What a process shares with those that it has forked counts for each of them."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        return sum(map(peak_mebibytes, (pid, *map(int, children))))
+    except (FileNotFoundError, ProcessLookupError):  # one has just ended
+        return 0
 
 
 def write_random(path: Path, size: int) -> Path:
