@@ -5,9 +5,14 @@ from . import loading
 
 def main() -> None:
     loading.begin()
-    from .commands.app import run  # noqa: PLC0415  # it loads the rest
+    try:
+        from .commands.app import run  # noqa: PLC0415  # it loads the rest
 
-    run()
+        run()
+    except KeyboardInterrupt:  # before there was anything to tell of
+        from .commands.exit_codes import INTERRUPTED  # noqa: PLC0415
+
+        raise SystemExit(INTERRUPTED) from None
 
 
 if __name__ == "__main__":

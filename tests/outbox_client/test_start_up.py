@@ -94,3 +94,17 @@ def test_a_name_that_is_not_there_is_said_as_python_says_it():
 
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = outbox_client.nothing
+
+
+def test_ctrl_c_while_a_command_loads_is_no_traceback():
+    program = (
+        "import sys\n"
+        "from outbox_client.__main__ import main\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'outbox_client.commands.app': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")

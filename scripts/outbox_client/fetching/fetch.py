@@ -125,7 +125,9 @@ def fetch(
         with contextlib.closing(brought):
             _gather(brought, report, total=listed.total, progress=progress)
     except (AccessDeniedError, StoreUnavailableError, TargetError) as error:
-        error.add_note(f"{report.whole} result(s) are here; fetch again to go on from there")
+        error.add_note(
+            f"at least {report.whole} result(s) are here; fetch again to go on from there"
+        )
         raise
     return report
 

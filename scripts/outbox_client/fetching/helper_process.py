@@ -10,6 +10,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from io import BufferedRWPair
@@ -27,6 +28,8 @@ _AT_ONCE = 32
 _MOST_GIVEN = 512
 """It has so many to bring at most: enough for all its calls, and little to wait for."""
 
+_LOOK_SECONDS = 0.05
+
 _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 Work = Callable[[Iterable[Wanted], Bucket], Generator[Brought, None, None]]
@@ -42,19 +45,25 @@ class HelperProcess:
         self._latest = list[Wanted]()
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._is_over = False
-        self._reader = threading.Thread(target=self._receive, name="outbox-helper")
+        self._reader: threading.Thread | None = None
         self.socket, other = socket.socketpair()
-        with _signals_held_back():
-            self._pid = os.fork()
+        # Of its socket no other process may hold a copy: its end tells that this one has gone.
+        with other, _signals_held_back():
+            try:
+                self._pid = os.fork()
+            except OSError:
+                self.socket.close()
+                raise
             if not self._pid:
                 for one in (self, *older):
                     one.socket.close()
                 _help(other, bucket)
-        other.close()
-        self._file = self.socket.makefile("rwb")
 
     def begin(self, work: Work) -> None:
-        # Not before: no process is forked from one that has threads.
+        # Not before: no process is forked from one that has threads, or with files of a socket.
+        self._file = self.socket.makefile("rwb")
+        arguments = (self._file, self._messages)
+        self._reader = threading.Thread(target=_receive, args=arguments, name="outbox-helper")
         self._reader.start()
         self._send(work)
 
@@ -93,21 +102,20 @@ class HelperProcess:
                 yield one
 
     def interrupt(self) -> None:
-        if not self._is_over:
-            os.kill(self._pid, signal.SIGTERM)
+        """It ends after the calls under way."""
+        with contextlib.suppress(OSError):  # it has ended
+            self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Once it has ended, as it does soon after `interrupt`."""
-        os.waitpid(self._pid, 0)
         self._is_over = True
-        if self._reader.ident is not None:
+        with contextlib.suppress(ChildProcessError):  # where nobody need wait for processes
+            os.waitpid(self._pid, 0)
+        if self._reader is not None:
             self._reader.join()
-        with contextlib.suppress(OSError):  # what it was not sent any more
-            self._file.close()
+            with contextlib.suppress(OSError):  # what it was not sent any more
+                self._file.close()
         self.socket.close()
-
-    def _receive(self) -> None:
-        _receive(self._file, self._messages)
 
     def _send_latest(self) -> None:
         latest, self._latest = self._latest, []
@@ -141,12 +149,13 @@ def _receive(file: "BufferedRWPair[Any, Any]", messages: "SimpleQueue[Any]") -> 
 
 
 def _help(connection: socket.socket, bucket: Bucket) -> NoReturn:
-    """All that the forked process does. It ends when the first one does, however that ends."""
+    """All that the forked process does. It ends with the first one, however that ends."""
+    first = os.getppid()
     try:
         for one in _SIGNALS:
             signal.signal(one, _interrupt_once)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        _Helper(connection.makefile("rwb"), bucket).work()
+        _Helper(connection.makefile("rwb"), bucket, first=first).work()
     finally:
         os._exit(0)
 
@@ -154,15 +163,17 @@ def _help(connection: socket.socket, bucket: Bucket) -> NoReturn:
 def _interrupt_once(*_: object) -> None:
     # A terminal's Ctrl-C comes to all processes, and the first one interrupts the others too.
     for one in _SIGNALS:
-        signal.signal(one, signal.SIG_IGN)
+        signal.signal(one, lambda *_: None)  # not SIG_IGN: Python complains where one has come
     interrupt()
 
 
 class _Helper:
     """The forked process."""
 
-    def __init__(self, file: "BufferedRWPair[Any, Any]", bucket: Bucket) -> None:
+    def __init__(self, file: "BufferedRWPair[Any, Any]", bucket: Bucket, *, first: int) -> None:
+        """`first`: the process that has forked it."""
         self._file = file
+        self._first = first
         self._foreign = _Met()
         self._bucket = bucket.waiting(on_wait=lambda _: None)  # the first process tells of it
         self._bucket.foreign = self._foreign
@@ -199,8 +210,11 @@ class _Helper:
 
     def _receive(self) -> None:
         _receive(self._file, self._messages)
-        # The first process has gone. The main thread may be waiting for anything.
+        # It interrupts this one, or has ended. The main thread may be waiting for anything.
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        while os.getppid() == self._first:
+            time.sleep(_LOOK_SECONDS)
+        os._exit(0)  # what would be killed with it, were it one process
 
 
 class _Met(ForeignObjects):

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import BinaryIO, Self
 
 from ..bucket.bucket import Bucket
+from ..local_files import local_files
 from .helper_process import HelperProcess, Work
 from .one_result import Brought, Wanted
 
@@ -119,9 +120,11 @@ class _PutOff:
         self._file: BinaryIO | None = None
 
     def add(self, one: Wanted) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # the system removes it
-        pickle.dump(one, self._file)
+        """Raises TargetError, LocalFileError."""
+        with local_files:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # the system removes it
+            pickle.dump(one, self._file)
 
     def __iter__(self) -> Iterator[Wanted]:
         if self._file is not None:

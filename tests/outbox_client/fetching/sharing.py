@@ -1,10 +1,11 @@
 """Shares work out among processes, for a test: a process without threads, as pytest's are not.
 
 `python -m tests.outbox_client.fetching.sharing ROOT NUMBER [OPTION=VALUE]...`, of two helpers and
-NUMBER manifests, prints what was brought by whom, and the names of temporary files that they took.
-What is asked of a helper, it does at one manifest, of that number: it is `killed`, raises an
-`error` or has a `bug`, has `met` an object that is foreign, or `waits`. Of the first process: after
-so many results it has `left` the others, or `died`.
+NUMBER manifests, prints what was brought by whom, with how many sockets, and the names of temporary
+files that they took. What is asked of a helper, it does at one manifest, of that number: it is
+`killed`, raises an `error` or has a `bug`, has `met` an object that is foreign, or `waits`. Of the
+first process: after so many results it has `left` the others, or `died`. With `reaped`, processes
+that end are nobody's.
 """
 
 import json
@@ -44,12 +45,15 @@ def brought(first, asked, wanted, bucket):
             if number == asked.get("waits"):
                 pause(600)
         name = temporary_name("file")
-        yield found.key, Fetched(item=f"{number}", key=name, place=f"{os.getpid()}")
+        place = f"{os.getpid()}"
+        yield found.key, Fetched(item=f"{number}", key=name, place=place, files=sockets())
 
 
 def share_out(root, number, asked):
     bucket = open_bucket(root)
-    said = {"brought": [], "names": [temporary_name("file")], "error": None}
+    said = {"brought": [], "names": [temporary_name("file")], "sockets": [], "error": None}
+    if "reaped" in asked:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     wanted = [
         (StoredObject(key=f"{'b/' if one % 100 == 50 else ''}{one}", size=0, modified_at=AT), one)
         for one in range(number)
@@ -67,6 +71,7 @@ def share_out(root, number, asked):
             for _, result in results:
                 said["brought"].append((int(result.item), result.place))
                 said["names"].append(result.key)
+                said["sockets"].append(result.files)
                 if len(said["brought"]) == asked.get("left"):
                     break
                 if len(said["brought"]) == asked.get("died"):
@@ -77,6 +82,15 @@ def share_out(root, number, asked):
     with suppress(ChildProcessError):
         said["still there"] = os.waitpid(-1, os.WNOHANG)
     return said | {"first": f"{os.getpid()}"}
+
+
+def sockets():
+    """How many this process has open."""
+    count = 0
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the listing's own
+            count += str(one.readlink()).startswith("socket:")
+    return count
 
 
 def helpers_of(process):

@@ -1,5 +1,6 @@
 """Many results are brought by several processes, as one would bring them."""
 
+import errno
 import json
 import os
 import pickle
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from outbox_client.bucket.listed import StoredObject
 from outbox_client.bucket.open_bucket import open_bucket
-from outbox_client.fetching.helpers import Helpers
+from outbox_client.errors import TargetError
+from outbox_client.fetching.helpers import Helpers, _PutOff
 from scripts.bench.scale.synthetic_s3 import running_s3
-from tests.outbox_client.fetching.sharing import helpers_of
+from tests.outbox_client.fetching.sharing import AT, helpers_of, sockets
 from tests.outbox_client.results import Results, files_below
 from tests.waiting import until
 from truss_outbox.contract.errors import OutboxError
@@ -35,7 +38,11 @@ def shared(tmp_path):
         options = [f"{name}={value}" for name, value in asked.items()]
         words = [*("-m", "tests.outbox_client.fetching.sharing"), f"file://{tmp_path}", f"{number}"]
         done = subprocess.run(
-            [sys.executable, *words, *options], cwd=PROJECT, check=False, capture_output=True
+            [sys.executable, *words, *options],
+            cwd=PROJECT,
+            check=False,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
         )
         assert not done.stderr, done.stderr.decode()
         return [json.loads(line) for line in done.stdout.splitlines()][-1]
@@ -53,6 +60,16 @@ def test_each_result_comes_once_from_one_of_three_processes(shared):
     assert len(by_process(said)) == 3
     assert len(set(said["names"])) == 1 + MANY  # of temporary files
     assert "still there" not in said
+
+
+def test_a_helper_holds_the_socket_of_no_other(shared):
+    said = shared(MANY)
+    pairs = zip(said["brought"], said["sockets"], strict=True)
+    assert {count for (_, place), count in pairs if place != said["first"]} == {1}
+
+
+def test_a_process_that_waits_for_none_that_ends_is_none_the_worse(shared):
+    assert len(shared(MANY, reaped=1)["brought"]) == MANY
 
 
 def test_few_results_come_from_the_first_process_alone(shared):
@@ -121,6 +138,28 @@ def test_a_process_that_has_threads_or_few_workers_helps_itself(tmp_path):
     thread.join()
 
 
+def test_where_the_system_gives_no_process_the_first_brings_all(tmp_path, monkeypatch):
+    def fork():
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", fork)
+    before = sockets()
+    wanted = [(StoredObject(key=f"{one}", size=0, modified_at=AT), None) for one in range(300)]
+    with Helpers(open_bucket(f"file://{tmp_path}"), count=2) as helpers:
+        assert sockets() == before
+        work = lambda wanted, _: ((found.key, None) for found, _ in wanted)  # noqa: E731
+        assert len(list(helpers.bring(wanted, work, is_apart=lambda _: True))) == 300
+
+
+def test_what_is_put_off_says_where_the_disk_is_full(monkeypatch):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    with pytest.raises(TargetError, match="No space left on device; free some space"):
+        _PutOff().add((StoredObject(key="a", size=0, modified_at=AT), None))
+
+
 def all_errors(kind: type[OutboxError]) -> Iterator[type[OutboxError]]:
     yield kind
     for one in kind.__subclasses__():
@@ -183,10 +222,15 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_half_file(far, tmp_path):
     process = far()
     helpers = with_helpers(process, tmp_path)
     assert helpers
+    for helper in helpers:  # it hears of both at once, the signal and the first process's end
+        os.kill(helper, signal.SIGSTOP)
     os.killpg(process.pid, signal.SIGINT)
+    for helper in helpers:
+        os.kill(helper, signal.SIGCONT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("outbox: interrupted")
+    assert "Traceback" not in said
     assert not any(map(is_running, helpers))
     assert not [name for name in files_below(tmp_path / "out") if name.endswith(".part")]
     again = far()
