@@ -13,14 +13,21 @@ HEAVY = {"baseten", "botocore", "google.auth", "httpx", "jinja2", "pyarrow", "ri
 
 def loaded_by(*command: str) -> set[str]:
     """The modules of the command's process when it has shown its help."""
-    program = (
-        "import sys\n"
-        "from outbox_client.commands.app import app\n"
-        f"app({[*command, '--help']}, standalone_mode=False)\n"
-        "sys.stderr.write(' '.join(sys.modules))"
+    return modules_after(
+        "from outbox_client.commands.app import app",
+        f"app({[*command, '--help']}, standalone_mode=False)",
     )
+
+
+def modules_after(*lines: str, **variables: str) -> set[str]:
+    """Those of a process that has run these lines."""
+    program = "\n".join((*lines, "import sys", "sys.stderr.write(' '.join(sys.modules))"))
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **variables},
     )
     return set(done.stderr.split())
 
@@ -39,22 +46,14 @@ def test_fetch_loads_what_reads_the_bucket_alone():
 
 
 def test_inputs_are_uploaded_without_what_checks_records():
-    program = (
-        "import sys\n"
-        "from outbox_client.bucket.open_bucket import open_bucket\n"
-        "from outbox_client.sending.large_inputs import stage_file\n"
-        "open_bucket('s3://bucket', endpoint_url='http://127.0.0.1:1', region='us-east-1')\n"
-        "sys.stdout.write(' '.join(sys.modules))"
+    loaded = modules_after(
+        "from outbox_client.bucket.open_bucket import open_bucket",
+        "from outbox_client.sending.large_inputs import stage_file",
+        "open_bucket('s3://bucket', endpoint_url='http://127.0.0.1:1', region='us-east-1')",
+        AWS_ACCESS_KEY_ID="a",
+        AWS_SECRET_ACCESS_KEY="b",
     )
-    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, **keys},
-    )
-    assert not {"pydantic", "truss_outbox.contract.manifest"} & set(done.stdout.split())
+    assert not {"pydantic", "truss_outbox.contract.manifest"} & loaded
 
 
 def test_the_list_of_commands_loads_none_of_them():
