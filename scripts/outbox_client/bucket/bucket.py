@@ -28,6 +28,7 @@ from .errors import Credentials, check_is_object, is_of_ranges, translated
 from .foreign import ForeignObjects
 from .listed import ListedPage, StoredObject
 from .listing.pages import Listing
+from .listing.spans import ListedSpan
 from .native import DELETED_AT_ONCE, NativeBucket
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Bucket:
         root: str,
         stepwise: "Callable[[], ObjectStore] | None" = None,
         native: NativeBucket | None = None,
-        bulk: "S3Pages | None" = None,
+        bulk: "Callable[[], S3Pages] | None" = None,
         foreign: ForeignObjects | None = None,
         place: Place | None = None,
         credentials: Credentials[object] | None = None,
@@ -138,6 +139,23 @@ class Bucket:
         """As `pages`, for who lists tens of thousands and looks closer at few: a page may take a
         quarter of the time, but the first one 0.1 seconds."""
         return self._listing.bulk_pages(prefix, after=after, calls=self.calls)
+
+    def span(
+        self,
+        prefix: str,
+        *,
+        after: str | None,
+        until: str | None,
+        known: bytes | None,
+        in_bulk: bool,
+    ) -> ListedSpan | None:
+        """Those of the `pages` up to the key `until`; None where their digest is the `known` one.
+
+        `in_bulk`: as `bulk_pages`, and those with a known digest are not even read.
+        """
+        return self._listing.span(
+            prefix, after=after, until=until, known=known, in_bulk=in_bulk, calls=self.calls
+        )
 
     def time(self) -> datetime:
         """By the clock that dates the objects. Raises StoreError where the bucket does not tell."""

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +67,18 @@ class ListedPage:
     @classmethod
     def of(cls, objects: Sequence[StoredObject]) -> Self:
         return cls([found.key for found in objects], objects.__getitem__)
+
+    @property
+    def last_key(self) -> str:
+        return self.keys[-1]
+
+    def up_to(self, until: str | None) -> Sequence[str]:
+        """Its keys <= `until`, where they are sorted; None is no bound."""
+        return self.keys if until is None else self.keys[: bisect_right(self.keys, until)]
+
+    def entries(self, until: str | None) -> bytes:
+        """What tells a page with other keys up to there from this one."""
+        return "".join(f"{key}\n" for key in self.up_to(until)).encode()
 
     def __iter__(self) -> Iterator[StoredObject]:
         return self.only(range(len(self.keys)))

@@ -22,7 +22,6 @@ from truss_outbox.stores.s3.options import S3Options
 from .bucket import Bucket
 from .errors import Credentials, first_line
 from .foreign import ForeignObjects
-from .listing.s3_pages import S3Pages
 from .native import DirectoryBucket, GcsBucket, NativeBucket, S3Bucket
 from .route import (
     GcsRoute,
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
 
     from truss_outbox.stores.gcs.options import GcsOptions
     from truss_outbox.stores.s3.options import AddressingStyle
+
+    from .listing.s3_pages import S3Pages
 
 # None of obstore's own, which take a second in all: the bucket repeats calls, once for all.
 _RETRIES: "RetryConfig" = {"max_retries": 0}
@@ -169,12 +170,17 @@ def _s3(place: Root, route: S3Route, foreign: ForeignObjects | None) -> Bucket:
                 retry_config=retries,
             )
 
+    def pages() -> "S3Pages":
+        from .listing.s3_pages import S3Pages  # noqa: PLC0415  # 0.02 seconds
+
+        return S3Pages(route, place)
+
     return _opened(
         place,
         make,
         S3Bucket(route.connect, place, asked=route.place),
         foreign,
-        bulk=S3Pages(route, place),
+        bulk=pages,
         asked=route.place,
         credentials=route.credentials,
     )
@@ -207,7 +213,7 @@ def _opened(
     *,
     asked: Place,
     credentials: Credentials[object],
-    bulk: S3Pages | None = None,
+    bulk: "Callable[[], S3Pages] | None" = None,
 ) -> Bucket:
     return Bucket(
         make(_RETRIES),

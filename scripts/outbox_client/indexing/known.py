@@ -2,8 +2,8 @@
 
 Parts never change, so what was read of one need not be read again. The file says which parts it was
 filled from: of an index that was made anew it forgets all. Without the file, or with a broken one,
-the parts are read once more. Of each stretch of the paths it has a digest, by which a listing is
-known to have nothing new there: reading a million paths takes a second.
+the parts are read once more. Of each stretch of the paths it has the digest of a listing in which
+all was known: one that is the same has nothing new, and neither need be read.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ CREATE TABLE IF NOT EXISTS manifests (path TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pieces (number INTEGER PRIMARY KEY, part_id TEXT);
 CREATE TABLE IF NOT EXISTS spans (until TEXT PRIMARY KEY, count INTEGER, digest BLOB) WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS grown AFTER INSERT ON manifests BEGIN
-    UPDATE spans SET count = count + 1, digest = NULL
+    UPDATE spans SET count = count + 1
     WHERE until = (SELECT min(until) FROM spans WHERE until >= new.path);
 END;
 """
-_VERSION = 2
+_VERSION = 3
 _END = "\U0010ffff"
 """No path goes so far: where the last span ends."""
 _BUSY_SECONDS = 10
@@ -43,26 +43,12 @@ _CACHE_KIB = 16 << 10
 class KnownSpan:
     """`after` < paths <= `until`, by their bytes; None is no bound.
 
-    `digest` is what `PathsDigest` gives of those that are known, in order; None: not yet made.
+    `digest` is that of the last listing in which all was known; None: there was none.
     """
 
     after: str | None
     until: str | None
     digest: bytes | None
-
-
-class PathsDigest:
-    """Of paths that come some at a time."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=16)
-
-    def update(self, paths: Sequence[str]) -> None:
-        if paths:
-            self._hash.update(("\n".join(paths) + "\n").encode())
-
-    def digest(self) -> bytes:
-        return self._hash.digest()
 
 
 def known_path(home: Path | None, *, job: str, bucket: Bucket, deleted: Tombstones) -> Path | None:
@@ -168,22 +154,20 @@ class KnownManifests:
         ]
 
     def within(self, span: KnownSpan) -> list[str]:
-        """The known paths of a span, in order; its digest is made of them."""
+        """The known paths of a span, in order."""
         after, until = span.after or "", span.until or _END
         # In one step: with each row of its own, threads at work would come between.
         query = (
             "SELECT group_concat(path, char(10)) FROM"
             " (SELECT path FROM manifests WHERE path > ? AND path <= ? ORDER BY path)"
         )
-        with self._transaction() as connection:
-            (found,) = connection.execute(query, (after, until)).fetchone()
-            paths = sorted(found.split("\n")) if found else []
-            digest = PathsDigest()
-            digest.update(paths)
-            connection.execute(
-                "UPDATE spans SET digest = ? WHERE until = ?", (digest.digest(), until)
-            )
-        return paths
+        (found,) = self._connection.execute(query, (after, until)).fetchone()
+        return sorted(found.split("\n")) if found else []
+
+    def note(self, span: KnownSpan, digest: bytes) -> None:
+        """That all is known of a span whose listing has this digest."""
+        query = "UPDATE spans SET digest = ? WHERE until = ?"
+        self._connection.execute(query, (digest, span.until or _END))
 
     def _spans(self) -> list[tuple[str, int, bytes | None]]:
         query = "SELECT until, count, digest FROM spans ORDER BY until"

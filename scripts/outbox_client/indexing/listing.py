@@ -3,13 +3,14 @@
 import itertools
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from ..bucket.bucket import Bucket
 from ..bucket.listed import ListedPage, StoredObject
+from ..bucket.listing.spans import ListedSpan
 from ..bucket.records import MANIFESTS, only_manifests
 from ..threads import in_threads
-from .known import KnownManifests, KnownSpan, PathsDigest
+from .known import KnownManifests, KnownSpan
 
 _AT_ONCE = 16
 """Spans, of which some are read and some wait to be compared: with their pages they take memory."""
@@ -19,8 +20,6 @@ _MANY_SPANS = 10
 
 _SPAN_KEYS, _MOST_SPAN_KEYS = 3_900, 4_000
 """Four pages, with room for what comes: a span takes no call more than its share of a listing."""
-_HELD_PAGES = 10
-"""Of a span, at most: one that has so many is listed on as it is looked through."""
 
 
 def new_manifests(bucket: Bucket, prefix: str, known: KnownManifests) -> Iterator[StoredObject]:
@@ -41,7 +40,7 @@ class _OutOfOrderError(Exception):
 class _Listing:
     def __init__(self, bucket: Bucket, prefix: str, known: KnownManifests) -> None:
         self._bucket, self._prefix, self._known = bucket, prefix, known
-        self._list = bucket.pages
+        self._in_bulk = False
 
     def whole(self) -> Iterator[StoredObject]:
         for page in self._bucket.pages(self._prefix, after=None):
@@ -52,38 +51,31 @@ class _Listing:
         came = array("q")  # hashes: one in 2**60 comes with the next run
         try:
             spans = self._known.spans(_SPAN_KEYS, most=_MOST_SPAN_KEYS)
-            if len(spans) >= _MANY_SPANS:
-                self._list = self._bucket.bulk_pages
+            self._in_bulk = len(spans) >= _MANY_SPANS
             workers = min(_AT_ONCE, self._bucket.workers)
-            for span, pages in in_threads(self._listed, spans, workers=workers):
-                for found in self._new(span, pages):
+            for span, listed in in_threads(self._listed, spans, workers=workers):
+                if listed is None:
+                    continue
+                is_known = True
+                for found in self._new(span, _up_to_end(listed.pages, span)):
+                    is_known = False
                     came.append(hash(found.key))
                     yield found
+                if is_known and listed.digest is not None:
+                    self._known.note(span, listed.digest)
         except _OutOfOrderError:
             have_come = set(came)
             yield from (found for found in self.whole() if hash(found.key) not in have_come)
 
-    def _listed(self, span: KnownSpan) -> tuple[KnownSpan, Iterator[ListedPage]]:
-        """The span's pages; none where all that they have is known. Raises _OutOfOrderError.
-
-        That holds in whatever order the bucket lists: nothing else came up to the span's end.
-        """
-        held, pages, digest = list[ListedPage](), self._pages(span), PathsDigest()
-        for page in itertools.islice(pages, _HELD_PAGES):
-            held.append(page)
-            digest.update(_within(page, span))
-        if len(held) < _HELD_PAGES and digest.digest() == span.digest:
-            return span, iter(())
-        return span, itertools.chain(held, pages)
-
-    def _pages(self, span: KnownSpan) -> Iterator[ListedPage]:
-        """Up to the one with the span's end. Raises _OutOfOrderError."""
-        for page in self._list(self._prefix, after=span.after):
-            yield page
-            if span.until is not None and page.keys[-1] >= span.until:
-                return
-        if span.until is not None:
-            raise _OutOfOrderError
+    def _listed(self, span: KnownSpan) -> tuple[KnownSpan, ListedSpan | None]:
+        """None of a span that is listed as it was when all of it was known."""
+        return span, self._bucket.span(
+            self._prefix,
+            after=span.after,
+            until=span.until,
+            known=span.digest,
+            in_bulk=self._in_bulk,
+        )
 
     def _new(self, span: KnownSpan, pages: Iterator[ListedPage]) -> Iterator[StoredObject]:
         """What is not known of a span's pages. Raises _OutOfOrderError.
@@ -101,7 +93,7 @@ class _Listing:
             else:
                 _check_sorted(paths, after=after)
                 end = bisect_right(known, paths[-1])
-                within = _within(page, span)
+                within = page.up_to(until)
                 if until is not None and paths[-1] > until and within[-1:] != [until]:
                     raise _OutOfOrderError
                 yield from _among(page, set(within).difference(known[place:end]))
@@ -109,10 +101,14 @@ class _Listing:
             after = paths[-1]
 
 
-def _within(page: ListedPage, span: KnownSpan) -> Sequence[str]:
-    """The page's paths, up to the span's end."""
-    until, paths = span.until, page.keys
-    return paths if until is None else paths[: bisect_right(paths, until)]
+def _up_to_end(pages: Iterator[ListedPage], span: KnownSpan) -> Iterator[ListedPage]:
+    """Raises _OutOfOrderError where none has the span's end."""
+    for page in pages:
+        yield page
+        if span.until is not None and page.last_key >= span.until:
+            return
+    if span.until is not None:
+        raise _OutOfOrderError
 
 
 def _among(page: ListedPage, keys: set[str]) -> Iterator[StoredObject]:

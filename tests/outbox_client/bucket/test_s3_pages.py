@@ -5,12 +5,13 @@ import http.server
 import threading
 import uuid
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 from obstore.store import MemoryStore
 
 from outbox_client.bucket.bucket import Bucket
-from outbox_client.bucket.listing.s3_pages import S3Pages
+from outbox_client.bucket.listing.s3_pages import S3Page, S3Pages
 from outbox_client.bucket.open_bucket import route_to
 from tests.outbox_client.bucket.neighbours import RefusedError, opened
 from truss_outbox.contract.root import Root
@@ -43,7 +44,7 @@ def listed(pages):
 def asking(url: str, root: str = "s3://outbox/in") -> Bucket:
     """Its bulk pages are the server's; obstore knows `m/mine` alone."""
     route = route_to(root, endpoint_url=url)
-    bucket = Bucket(MemoryStore(), root=root, bulk=S3Pages(route, Root.parse(root)))
+    bucket = Bucket(MemoryStore(), root=root, bulk=lambda: S3Pages(route, Root.parse(root)))
     bucket.create("m/mine", b"x")
     return bucket
 
@@ -91,8 +92,8 @@ def test_pages_follow_one_another_from_any_key(bucket, root, seaweedfs):
 class Answering(http.server.ThreadingHTTPServer):
     """Answers everything alike, and counts how often."""
 
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, status: int, body: bytes, handler: type["_Handler"]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.status, self.body, self.asked = status, body, 0
 
 
@@ -112,9 +113,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def answering(status: int, body: bytes) -> Iterator[tuple[Answering, Bucket]]:
+def answering(
+    status: int, body: bytes, handler: type[_Handler] = _Handler
+) -> Iterator[tuple[Answering, Bucket]]:
     """The server, and a bucket with one object whose bulk pages are asked of it."""
-    with Answering(status, body) as server:
+    with Answering(status, body, handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
@@ -193,3 +196,90 @@ def test_a_server_that_is_not_there_is_left_to_obstore():
     with answering(200, b"") as (server, _):
         url = f"http://127.0.0.1:{server.server_port}"
     assert keys_of(asking(url)) == ["m/mine"]
+
+
+def entries(*names: str) -> bytes:
+    rest = REST + b"<Size>1</Size>"
+    return listing(*(ENTRY.replace(b"x", name.encode()) % rest for name in names))
+
+
+@pytest.mark.parametrize(
+    ("until", "names"),
+    [(None, "abd"), ("m/d", "abd"), ("m/e", "abd"), ("m/b", "ab"), ("m/a", "a")],
+)
+def test_a_page_tells_what_it_says_up_to_a_key(until, names):
+    said = S3Page(entries("a", "b", "d"), own="in/").entries(until)
+    assert said is not None
+    assert bytes(said) in entries(*names)
+    assert bytes(said).count(b"</Size>") == len(names)
+
+
+def test_a_page_without_the_key_does_not_tell_what_comes_before_it():
+    assert S3Page(entries("a", "b", "d"), own="in/").entries("m/c") is None
+
+
+def span_of(bucket: Bucket, until: str | None, *, known: bytes | None = None, after=None):
+    return bucket.span("m/", after=after, until=until, known=known, in_bulk=True)
+
+
+@pytest.mark.usefixtures("_environment")
+@pytest.mark.parametrize("until", [None, "m/a", "m/b"])
+def test_a_span_that_is_as_it_was_has_no_pages(until):
+    with answering(200, entries("a", "b")) as (server, bucket):
+        span = span_of(bucket, until)
+        assert [page.keys for page in span.pages] == [["m/a", "m/b"]]
+        assert span_of(bucket, until, known=span.digest) is None
+        assert span_of(bucket, until, known=b"another") is not None
+        server.body = entries("0", "a", "b")
+        assert span_of(bucket, until, known=span.digest) is not None
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_span_is_the_same_whatever_lies_behind_it():
+    with answering(200, entries("a", "b")) as (server, bucket):
+        span = span_of(bucket, "m/a")
+        server.body = entries("a", "aa", "b")
+        assert span_of(bucket, "m/a", known=span.digest) is None
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_span_that_is_not_understood_is_obstores():
+    whole = entries("a", "b")
+    with answering(200, whole.replace(b"<Key>in/m/a", b"<Key >in/m/a")) as (_, bucket):
+        span = span_of(bucket, "m/b")
+        assert [page.keys for page in span.pages] == [["m/mine"]]
+        assert span.digest == span_of(bucket.waiting(), "m/b", known=b"").digest
+        assert span_of(bucket, "m/b", known=span.digest) is None
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_span_without_its_end_has_no_digest():
+    with answering(200, entries("a", "b")) as (_, bucket):
+        assert span_of(bucket, "m/a0").digest is None
+        assert span_of(bucket, "m/c").digest is None
+
+
+class KeptOpen(_Handler):
+    """Keeps a connection for `left` answers, and does not say when it closes it."""
+
+    protocol_version = "HTTP/1.1"
+    left = 2
+    opened: ClassVar[list[object]] = []
+
+    def setup(self) -> None:
+        super().setup()
+        self.opened.append(self)
+
+    def do_GET(self) -> None:
+        super().do_GET()
+        self.left -= 1
+        self.close_connection = not self.left
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_connection_is_kept_and_another_is_made_where_it_was_closed():
+    KeptOpen.opened.clear()
+    with answering(200, entries("a"), KeptOpen) as (server, bucket):
+        for _ in range(5):
+            assert keys_of(bucket) == ["m/a"]
+        assert (server.asked, len(KeptOpen.opened)) == (5, 3)

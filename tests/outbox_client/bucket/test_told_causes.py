@@ -444,6 +444,8 @@ def calls_of(target: Any, tmp_path: Path) -> dict[str, Callable[[], Any]]:
         "check_size": lambda _: None,
         "after": None,
         "until": None,
+        "known": None,
+        "in_bulk": True,
         "life": timedelta(hours=1),
     }
     calls = {}

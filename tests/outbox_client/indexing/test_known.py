@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from outbox_client.bucket.bucket import Bucket
-from outbox_client.bucket.listing import pages
+from outbox_client.bucket.listing import pages, spans
+from outbox_client.bucket.listing.s3_pages import S3Page
+from outbox_client.bucket.open_bucket import open_bucket
 from outbox_client.indexing import listing
 from outbox_client.indexing.build import index
-from outbox_client.indexing.known import KnownManifests, PathsDigest
+from outbox_client.indexing.known import KnownManifests
 from tests.outbox_client.committed import a_manifest, commit
 from tests.outbox_client.indexing.test_indexing import items
 from truss_outbox.contract.keys import manifest_key
@@ -153,7 +155,7 @@ def small_spans(request, monkeypatch):
     monkeypatch.setattr(listing, "_MANY_SPANS", request.param)
     monkeypatch.setattr(listing, "_SPAN_KEYS", 3)
     monkeypatch.setattr(listing, "_MOST_SPAN_KEYS", 4)
-    monkeypatch.setattr(listing, "_HELD_PAGES", 2)
+    monkeypatch.setattr(spans, "_HELD_PAGES", 2)
 
 
 @pytest.mark.usefixtures("small_spans")
@@ -186,7 +188,7 @@ def test_a_store_that_lists_folder_by_folder_hides_none(bucket, naming, job, tmp
             commit(bucket, a_manifest(job, name, key=key))
 
     nested("a", "a/1", "a/2", "a/3", "a-b/1", "a-b/2", "c/1", "c/2")
-    for _ in range(2):  # with the second, the spans have digests
+    for _ in range(2):  # after the second, the spans have digests
         index(job, bucket=bucket, naming=naming, home=tmp_path)
     nested("a-b", "a/0", "a/4", "c", "c/3", "b", "a-b/0")
     report = index(job, bucket=bucket, naming=naming, home=tmp_path)
@@ -217,12 +219,41 @@ def test_paths_are_read_where_something_is_new_alone(indexed, bucket, naming, jo
     commit(bucket, a_manifest(job, "07x"))
     assert index(job, bucket=bucket, naming=naming, home=indexed).added == 1
     assert looked_at == [f"manifests/job={job}/08.json"]
+    looked_at.clear()
+    for _ in range(2):  # the first finds that it is known
+        index(job, bucket=bucket, naming=naming, home=indexed)
+    assert looked_at == [f"manifests/job={job}/08.json"]
+
+
+def test_pages_that_are_as_they_were_are_not_even_read(
+    indexed, bucket, naming, job, monkeypatch, seaweedfs, root
+):
+    monkeypatch.setattr(listing, "_MANY_SPANS", 0)
+    for name in ("_SPAN_KEYS", "_MOST_SPAN_KEYS"):
+        monkeypatch.setattr(listing, name, 10)
+    read, listed = [], S3Page.listed
+
+    def noted(page):
+        read.append(page.last_key)
+        return listed(page)
+
+    monkeypatch.setattr(S3Page, "listed", noted)
+    many = open_bucket(root, endpoint_url=seaweedfs.endpoint_url)
+    index(job, bucket=many, naming=naming, home=indexed)
+    assert len(read) == 2  # of two spans, the last page reaches behind the first
+    read.clear()
+    index(job, bucket=many, naming=naming, home=indexed)
+    assert read == []
+    # What lies behind a span's end may change.
+    commit(bucket, a_manifest(job, "15x"))
+    index(job, bucket=many, naming=naming, home=indexed)
+    assert len(read) == 1
 
 
 def test_what_comes_after_as_many_pages_as_are_held_is_found(
     indexed, bucket, naming, job, monkeypatch
 ):
-    monkeypatch.setattr(listing, "_HELD_PAGES", 10)  # of two: all that are known
+    monkeypatch.setattr(spans, "_HELD_PAGES", 10)  # of two: all that are known
     monkeypatch.setattr(pages, "_PAGE_KEYS", 2)
     index(job, bucket=bucket, naming=naming, home=indexed)
     commit(bucket, a_manifest(job, "20"))
@@ -260,15 +291,15 @@ def test_spans_stay_where_they_are_until_they_have_outgrown(known):
     assert ends(known) == [None]
 
 
-def test_a_span_has_the_digest_of_its_paths_until_another_comes(known):
+def test_a_span_has_the_digest_that_was_noted_until_it_is_cut(known):
     add(known, "b", "d", "f")
     first, last = known.spans(2, most=3)
     assert (first.digest, last.digest) == (None, None)
     assert known.within(first) == paths("b", "d")
     assert known.within(last) == paths("f")
-    add(known, "b", "e")
-    first, last = known.spans(2, most=3)
-    made = PathsDigest()
-    for path in paths("b", "d"):
-        made.update([path])
-    assert (first.digest, last.digest) == (made.digest(), None)
+    known.note(first, b"first")
+    known.note(last, b"last")
+    add(known, "e")  # what is known grows, and what was listed stays
+    assert [span.digest for span in known.spans(2, most=3)] == [b"first", b"last"]
+    add(known, "g", "h")
+    assert [span.digest for span in known.spans(2, most=3)] == [None] * 4

@@ -1,7 +1,9 @@
 """What lies in the bucket, a page at a time: by obstore, and where it cannot, natively."""
 
+import contextlib
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import obstore
@@ -15,11 +17,12 @@ from ..calls import Calls
 from ..errors import check_is_object, is_of_no_bucket
 from ..listed import ListedPage, StoredObject
 from ..native import NativeBucket
+from .spans import ListedSpan, NotGivenError, held
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-    from .s3_pages import S3Pages
+    from .s3_pages import S3Page, S3Pages
 
 _PAGE_KEYS = 1000
 
@@ -28,24 +31,47 @@ class Listing:
     """Without a `native` bucket, objects are listed under their exact keys, or not at all."""
 
     def __init__(
-        self, store: "ObjectStore", native: NativeBucket | None, bulk: "S3Pages | None"
+        self,
+        store: "ObjectStore",
+        native: NativeBucket | None,
+        bulk: "Callable[[], S3Pages] | None",
     ) -> None:
         self.in_order = not isinstance(store, LocalStore)
         """Whether it comes sorted and can begin anywhere; a directory's does not."""
         self._store = store
         self._native = native
-        self._bulk = bulk
+        self._bulk = bulk and functools.cache(bulk)
 
     def bulk_pages(self, prefix: str, *, after: str | None, calls: Calls) -> Iterator[ListedPage]:
-        """As `pages`, of S3 for less: from the first page that is none, they come by `pages`."""
-        while self._bulk and (page := self._bulk.page(prefix, after=after)):
-            calls.has_answered = True
-            if page.listed.keys:
-                yield page.listed
-                after = page.listed.keys[-1]
-            if page.is_last:
-                return
-        yield from self.pages(prefix, after=after, calls=calls)
+        """As `pages`, of S3 for less: from the first that is not given, they come by `pages`."""
+        return self._read(self._answers(prefix, after, calls), prefix, after, calls)
+
+    def span(
+        self,
+        prefix: str,
+        *,
+        after: str | None,
+        until: str | None,
+        known: bytes | None,
+        in_bulk: bool,
+        calls: Calls,
+    ) -> ListedSpan | None:
+        """The keys after `after`, up to `until`; None where their digest is the `known` one."""
+        if in_bulk:
+            with contextlib.suppress(NotGivenError):
+                answers = self._answers(prefix, after, calls)
+                unread, digest = held(answers, until)
+                if known is not None and digest == known:
+                    return None
+                first = [answer.listed() for answer in unread]
+                begin = unread[-1].last_key if unread else after
+                rest = self._read(answers, prefix, begin, calls)
+                return ListedSpan(pages=itertools.chain(first, rest), digest=digest)
+        pages = self.pages(prefix, after=after, calls=calls)
+        first, digest = held(pages, until)
+        if known is not None and digest == known:
+            return None
+        return ListedSpan(pages=itertools.chain(first, pages), digest=digest)
 
     def pages(self, prefix: str, *, after: str | None, calls: Calls) -> Iterator[ListedPage]:
         """Those below `prefix` after the key `after`; no page is empty. Raises StoreError."""
@@ -71,6 +97,28 @@ class Listing:
             if _is_refused_key(error):
                 return []
             raise
+
+    def _answers(self, prefix: str, after: str | None, calls: Calls) -> "Iterator[S3Page]":
+        """None of which is empty. Raises NotGivenError."""
+        is_last = False
+        while not is_last:
+            if self._bulk is None:
+                raise NotGivenError
+            page = self._bulk().page(prefix, after=after)
+            calls.has_answered = True
+            if page.last_key:
+                yield page
+            after, is_last = page.last_key, page.is_last
+
+    def _read(
+        self, answers: "Iterator[S3Page]", prefix: str, after: str | None, calls: Calls
+    ) -> Iterator[ListedPage]:
+        try:
+            for answer in answers:
+                yield answer.listed()
+                after = answer.last_key
+        except NotGivenError:
+            yield from self.pages(prefix, after=after, calls=calls)
 
     def _exact_pages(
         self, native: NativeBucket, prefix: str, after: str | None, calls: Calls

@@ -1,27 +1,23 @@
-"""S3's listings for a quarter of the processor's time that obstore takes: keys alone are read at
-first, and most of what is listed is of no more interest than that."""
+"""S3's listings for a quarter of the processor's time that obstore takes: keys alone are read, and
+those only where they are asked for."""
 
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from http import HTTPStatus
+from http.client import HTTPException
+from urllib.parse import quote
 
 from truss_outbox.contract.errors import OutboxError
 from truss_outbox.contract.root import Root
 
 from ..listed import ListedPage, StoredObject
 from ..route import S3Route
+from .signed_requests import SignedRequests
+from .spans import NotGivenError
 
-if TYPE_CHECKING:
-    from urllib3 import PoolManager
-
-_CONNECTIONS = 64
-_CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
-_OK = 200
 _KEY, _SIZE, _MODIFIED, _E_TAG = (
     re.compile(f"<{name}>([^<]*)</{name}>") for name in ("Key", "Size", "LastModified", "ETag")
 )
@@ -29,118 +25,114 @@ _KEY_COUNT, _HEAD = re.compile("<KeyCount>([0-9]+)</KeyCount>"), 2000
 _QUOTE = re.compile("&(quot|#34|#x22);")  # all that is escaped in a tag
 _CONTROL = bytes(range(32))
 _FORBIDDEN = re.compile("[\ufffd-\uffff]")  # the first stands for others, as servers write them
-_LISTING, _TRUNCATED = b"<ListBucketResult", "<IsTruncated>true</IsTruncated>"
+_LISTING, _TRUNCATED = b"<ListBucketResult", b"<IsTruncated>true</IsTruncated>"
+_ENTRY, _ENTRY_END, _NAME, _NAME_END = b"<Contents>", b"</Contents>", b"<Key>", b"</Key>"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class S3Page:
-    """`is_last`: nothing comes after it; else it has a key to go on after."""
+    """A page as the bucket wrote it.
 
-    listed: ListedPage
-    is_last: bool
+    `last_key` is the one to go on after, empty where there is none. `is_last`: nothing comes after.
+    """
+
+    def __init__(self, answer: bytes, *, own: str) -> None:
+        """`own` comes before all keys. Raises ValueError where the last is not plain."""
+        self._answer, self._own = answer, own
+        self.is_last = _TRUNCATED not in answer
+        begin = answer.rfind(_NAME)
+        last = (
+            "" if begin < 0 else answer[begin + len(_NAME) : answer.find(_NAME_END, begin)].decode()
+        )
+        _check_plain(last)
+        self.last_key = last.removeprefix(own)
+        if not self.last_key and not self.is_last:
+            raise ValueError("only a token leads on")
+
+    def entries(self, until: str | None) -> memoryview | None:
+        """All that is said of the keys up to `until`; None where that is not among them."""
+        answer = self._answer
+        begin, end = answer.find(_ENTRY), answer.rfind(_ENTRY_END)
+        if until is not None and self.last_key > until:
+            place = answer.find(b"%s%s%s" % (_NAME, (self._own + until).encode(), _NAME_END))
+            if place < 0:
+                return None
+            end = answer.find(_ENTRY_END, place)
+        return memoryview(answer)[begin:end]
+
+    def listed(self) -> ListedPage:
+        """Raises NotGivenError where this would not be sure to find every key."""
+        own = self._own
+        try:
+            # A pattern of bytes takes twice as long.
+            text = self._answer.decode()
+            keys = _plain_keys(text)
+            at = partial(_at, functools.cache(lambda: text.split("<Contents>")[1:]), own)
+            if keys:
+                _at(lambda: text.split("<Contents>", 2)[1:], own, 0)
+        except (ValueError, IndexError) as error:
+            raise NotGivenError from error
+        return ListedPage([key.removeprefix(own) for key in keys] if own else keys, at)
 
 
 class S3Pages:
     """Safe to use from several threads.
 
     It asks where obstore would and signs with the same credentials, but tells no error and repeats
-    nothing: who gets no page lists by obstore, which does both. After an error it asks no more.
+    nothing: obstore does both. After an error it asks no more.
     """
 
     def __init__(self, route: S3Route, root: Root) -> None:
-        self._route = route
+        self._requests = SignedRequests(route)
         self._own = root.object_name("")
-        path = urlsplit(route.url).path
-        self._url = route.url if path else f"{route.url}/"
-        self._fails = self._is_understood = False
+        self._fails = False
 
-    def page(self, prefix: str, *, after: str | None) -> S3Page | None:
-        """Up to a thousand below `prefix`, under their exact keys. None: obstore is to be asked."""
+    def page(self, prefix: str, *, after: str | None) -> S3Page:
+        """Up to a thousand keys below `prefix`. Raises NotGivenError."""
         if self._fails:
-            return None
+            raise NotGivenError
         query = f"list-type=2&prefix={quote(self._own + prefix, safe='')}"
         if after is not None:
             query += f"&start-after={quote(self._own + after, safe='')}"
-        answer = self._ask(query)
-        if answer is None:
+        try:
+            return S3Page(self._listing(query), own=self._own)
+        except ValueError as error:
+            raise NotGivenError from error
+
+    def _listing(self, query: str) -> bytes:
+        """Raises NotGivenError where nothing, or something else, is answered."""
+        try:
+            status, answer = self._requests.get(query)
+        except (OutboxError, OSError, HTTPException) as error:
             self._fails = True
-            return None
-        return self._parsed(answer)
-
-    def _ask(self, query: str) -> bytes | None:
-        """What lists the bucket. None where nothing, or something else, was answered."""
-        from botocore.auth import S3SigV4Auth  # noqa: PLC0415  # 0.1 seconds
-        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-        from botocore.credentials import Credentials  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-        url = f"{self._url}?{query}"
-        try:
-            signing = self._route.credentials()
-            credentials = Credentials(
-                signing["access_key_id"], signing["secret_access_key"], signing.get("token")
-            )
-            request = AWSRequest("GET", url)
-            S3SigV4Auth(credentials, "s3", self._route.region).add_auth(request)
-            headers = dict(request.headers.items())
-            answer = self._connections.request("GET", url, headers=headers, redirect=False)
-        except (OutboxError, HTTPError):
-            return None
-        is_listing = answer.status == _OK and _LISTING in answer.data[:1000]
-        return answer.data if is_listing else None
-
-    @functools.cached_property
-    def _connections(self) -> "PoolManager":
-        """Not the SDK's own, which take as long for a request as all the rest."""
-        from urllib3 import PoolManager, ProxyManager, Timeout, make_headers  # noqa: PLC0415
-
-        bundle, proxy = self._route.ca_bundle, self._route.proxy_url
-        options: dict[str, Any] = {
-            "ca_cert_dir" if bundle.is_dir() else "ca_certs": str(bundle),
-            "maxsize": _CONNECTIONS,
-            "retries": False,
-            "timeout": Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-        }
-        if proxy is None:
-            return PoolManager(**options)
-        login = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
-        return ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=login), **options)
-
-    def _parsed(self, answer: bytes) -> S3Page | None:
-        """None for a page of which this would not be sure to find every key."""
-        try:
-            # A pattern of bytes takes twice as long.
-            text = answer.decode()
-            keys, is_last = _plain_keys(text), _TRUNCATED not in text
-            at = partial(_at, functools.cache(lambda: text.split("<Contents>")[1:]), self._own)
-            if keys and not self._is_understood:
-                at(0)
-                self._is_understood = True
-        except (ValueError, IndexError):
-            return None
-        if not keys and not is_last:  # only a token leads on
-            return None
-        own = self._own
-        listed = ListedPage([key.removeprefix(own) for key in keys] if own else keys, at)
-        return S3Page(listed=listed, is_last=is_last)
+            raise NotGivenError from error
+        if status != HTTPStatus.OK or _LISTING not in answer[:1000]:
+            self._fails = True
+            raise NotGivenError
+        return answer
 
 
 def _plain_keys(text: str) -> Sequence[str]:
-    """All keys. Raises ValueError where one holds what XML escapes or forbids, as none of Outbox's
-    does below a plain root."""
+    """All keys. Raises ValueError where one is not plain."""
     keys: list[str] = _KEY.findall(text)
-    joined = "".join(keys)
-    data = joined.encode()
-    is_plain = (
-        "&" not in joined
-        and len(data.translate(None, _CONTROL)) == len(data)
-        and (joined.isascii() or not _FORBIDDEN.search(joined))
-    )
+    _check_plain("".join(keys))
     # Mostly a page begins with the number; to count takes a tenth of all that a page takes.
     count = _KEY_COUNT.search(text, 0, _HEAD)
-    if not is_plain or len(keys) != (int(count[1]) if count else text.count("<Key>")):
-        raise ValueError("a key is written in another way than it is")
+    if len(keys) != (int(count[1]) if count else text.count("<Key>")):
+        raise ValueError("not every key was found")
     return keys
+
+
+def _check_plain(keys: str) -> None:
+    """Raises ValueError where they hold what XML escapes or forbids, as none of Outbox's does below
+    a plain root."""
+    data = keys.encode()
+    is_plain = (
+        "&" not in keys
+        and len(data.translate(None, _CONTROL)) == len(data)
+        and (keys.isascii() or not _FORBIDDEN.search(keys))
+    )
+    if not is_plain:
+        raise ValueError("a key is written in another way than it is")
 
 
 def _at(entries: Callable[[], Sequence[str]], own: str, place: int) -> StoredObject:
