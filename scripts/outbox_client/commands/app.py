@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -31,6 +31,15 @@ _COMMANDS = {
 }
 HOMES = {name: home for home, names in _COMMANDS.items() for name in names}
 """The module of each command. Others are not imported: they would double the time to start."""
+
+
+_WHEN_INTERRUPTED = {
+    "fetch": "; fetch again to go on from there",
+    **dict.fromkeys(
+        ("resume", "retry", "run", "submit", "wait"),
+        "; what was sent goes on, and `outbox wait` finds it",
+    ),
+}
 
 
 class _Commands(Mapping[str, Any]):
@@ -62,23 +71,23 @@ class OutboxGroup(TyperGroup):
         command_help.write_commands(formatter)
 
     def make_context(self, *args: Any, **options: Any) -> Any:
-        with _told():
+        with _told(lambda: None):
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        with _told():
+        with _told(lambda: ctx.invoked_subcommand):
             return super().invoke(ctx)
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Makes an exit code of an error, and a line on stderr."""
+def _told(command: Callable[[], str | None]) -> Iterator[None]:
+    """Makes an exit code of an error, and a line on stderr; `command` tells which one runs."""
     try:
         yield
     except (typer.Exit, typer.Abort, TyperException):
         raise
     except KeyboardInterrupt as error:
-        _print_error("interrupted; what was sent goes on, and `outbox wait` finds it")
+        _print_error(f"interrupted{_WHEN_INTERRUPTED.get(command() or '', '')}")
         raise typer.Exit(exit_codes.INTERRUPTED) from error
     except BrokenPipeError as error:
         raise typer.Exit(0) from error  # the reader of our output has gone

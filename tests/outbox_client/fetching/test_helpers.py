@@ -231,7 +231,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_half_file(far, tmp_path):
         os.kill(helper, signal.SIGCONT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines()[-1].startswith("outbox: interrupted")
+    assert said.splitlines()[-1] == "outbox: interrupted; fetch again to go on from there"
     assert "Traceback" not in said
     assert not any(map(is_running, helpers))
     assert not [name for name in files_below(tmp_path / "out") if name.endswith(".part")]
