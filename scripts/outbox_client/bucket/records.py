@@ -123,12 +123,12 @@ def failures_of(walker: Walker, prefix: str, keys: Iterable[str]) -> Iterator[st
 
 def _pages_of_many(bucket: Bucket, prefix: str) -> Iterator[ListedPage]:
     """All pages, which may be very many or a few."""
-    pages, last = bucket.pages(prefix, after=None), ""
+    pages, count, last = bucket.pages(prefix, after=None), 0, ""
     # Where keys come in no order, nothing can go on after one.
     for page in itertools.islice(pages, _FEW_PAGES) if bucket.lists_in_order else pages:
         yield page
-        last = page.keys[-1]
-    if last and bucket.lists_in_order:
+        count, last = count + 1, page.last_key
+    if count == _FEW_PAGES and bucket.lists_in_order:
         yield from one_ahead(bucket.bulk_pages(prefix, after=last))
 
 

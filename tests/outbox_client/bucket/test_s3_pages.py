@@ -211,7 +211,7 @@ def test_a_page_tells_what_it_says_up_to_a_key(until, names):
     said = S3Page(entries("a", "b", "d"), own="in/").entries(until)
     assert said is not None
     assert bytes(said) in entries(*names)
-    assert bytes(said).count(b"</Size>") == len(names)
+    assert bytes(said).count(b"</Key>") == len(names)
 
 
 def test_a_page_without_the_key_does_not_tell_what_comes_before_it():

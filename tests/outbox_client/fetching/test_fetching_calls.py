@@ -169,16 +169,22 @@ def test_where_the_key_does_not_tell_the_item_the_manifest_does(gets):
     assert gets(naming=naming, selection=Selection(include=["a.pdf"])) == (len(ITEMS), 1)
 
 
-@pytest.fixture
-def far(monkeypatch):
-    """A bucket with 12,000 results and an object that is none, and what it was asked for."""
-    with running_s3("--job=J=12000,size=100") as s3:
+@contextlib.contextmanager
+def holding(results, monkeypatch):
+    """A bucket with so many results and an object that is none, and what it was asked for."""
+    with running_s3(f"--job=J={results},size=100") as s3:
         for name, value in s3.environment.items():
             monkeypatch.setenv(name, value)
         bucket = open_bucket(s3.root, endpoint_url=s3.endpoint_url, region="us-east-1")
         bucket.create("manifests/job=J/odd", b"odd")
         s3.reset()
         yield bucket, lambda: s3.counted()["calls"]
+
+
+@pytest.fixture
+def far(monkeypatch):
+    with holding(12_000, monkeypatch) as made:
+        yield made
 
 
 def test_of_many_results_only_those_that_are_asked_for_cost_more_than_the_listing(far, tmp_path):
@@ -189,6 +195,13 @@ def test_of_many_results_only_those_that_are_asked_for_cost_more_than_the_listin
     assert not report.problems
     assert calls() == {"LIST manifests": 13, "GET manifests": 90, "GET artifacts": 90}
     assert [one.key for one in bucket.foreign] == ["manifests/job=J/odd"]
+
+
+def test_of_a_few_results_some_are_found_by_one_listing(tmp_path, monkeypatch):
+    with holding(20, monkeypatch) as (bucket, calls):
+        some = Selection(include=["*1.pdf"])
+        assert len(fetch("J", tmp_path, bucket=bucket, naming=NAMING, selection=some).results) == 2
+        assert calls()["LIST manifests"] == 1
 
 
 def test_of_many_results_in_a_directory_none_is_left_out(tmp_path, monkeypatch):

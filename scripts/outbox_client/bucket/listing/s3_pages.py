@@ -26,7 +26,7 @@ _QUOTE = re.compile("&(quot|#34|#x22);")  # all that is escaped in a tag
 _CONTROL = bytes(range(32))
 _FORBIDDEN = re.compile("[\ufffd-\uffff]")  # the first stands for others, as servers write them
 _LISTING, _TRUNCATED = b"<ListBucketResult", b"<IsTruncated>true</IsTruncated>"
-_ENTRY, _ENTRY_END, _NAME, _NAME_END = b"<Contents>", b"</Contents>", b"<Key>", b"</Key>"
+_NAME, _NAME_END = b"<Key>", b"</Key>"
 
 
 class S3Page:
@@ -49,15 +49,13 @@ class S3Page:
             raise ValueError("only a token leads on")
 
     def entries(self, until: str | None) -> memoryview | None:
-        """All that is said of the keys up to `until`; None where that is not among them."""
-        answer = self._answer
-        begin, end = answer.find(_ENTRY), answer.rfind(_ENTRY_END)
-        if until is not None and self.last_key > until:
-            place = answer.find(b"%s%s%s" % (_NAME, (self._own + until).encode(), _NAME_END))
-            if place < 0:
-                return None
-            end = answer.find(_ENTRY_END, place)
-        return memoryview(answer)[begin:end]
+        """All that is said, up to that key; None where that is not among those here."""
+        last = self.last_key if until is None else min(until, self.last_key)
+        name = b"%s%s%s" % (_NAME, (self._own + last).encode(), _NAME_END)
+        place = self._answer.rfind(name)
+        if place < 0:
+            return None
+        return memoryview(self._answer)[self._answer.find(_NAME) : place + len(name)]
 
     def listed(self) -> ListedPage:
         """Raises NotGivenError where this would not be sure to find every key."""
