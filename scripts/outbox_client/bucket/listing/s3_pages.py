@@ -25,7 +25,8 @@ _KEY_COUNT, _HEAD = re.compile("<KeyCount>([0-9]+)</KeyCount>"), 2000
 _QUOTE = re.compile("&(quot|#34|#x22);")  # all that is escaped in a tag
 _CONTROL = bytes(range(32))
 _FORBIDDEN = re.compile("[\ufffd-\uffff]")  # the first stands for others, as servers write them
-_LISTING, _TRUNCATED = b"<ListBucketResult", b"<IsTruncated>true</IsTruncated>"
+_LISTING, _LISTING_END = b"<ListBucketResult", b"</ListBucketResult>"
+_TRUNCATED = b"<IsTruncated>true</IsTruncated>"
 _NAME, _NAME_END = b"<Key>", b"</Key>"
 
 
@@ -36,7 +37,10 @@ class S3Page:
     """
 
     def __init__(self, answer: bytes, *, own: str) -> None:
-        """`own` comes before all keys. Raises ValueError where the last is not plain."""
+        """`own` comes before all keys. Raises ValueError where the last one is not plain, or the
+        answer breaks off."""
+        if not answer[-100:].rstrip().endswith(_LISTING_END):
+            raise ValueError("no whole listing")
         self._answer, self._own = answer, own
         self.is_last = _TRUNCATED not in answer
         begin = answer.rfind(_NAME)
