@@ -78,7 +78,7 @@ class ListedPage:
 
     def entries(self, until: str | None) -> bytes:
         """What tells a page with other keys up to there from this one."""
-        return "".join(f"{key}\n" for key in self.up_to(until)).encode()
+        return "\n".join([*self.up_to(until), ""]).encode()
 
     def __iter__(self) -> Iterator[StoredObject]:
         return self.only(range(len(self.keys)))
