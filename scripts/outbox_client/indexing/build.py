@@ -232,10 +232,14 @@ class _Indexer:
             number, part_id = self._contents.next, secrets.token_hex(4)
             self._parts.create(number, index_format.encoded(rows, job=self._job, part_id=part_id))
             self._contents = self._parts.read()
-            part = self._contents.since(number)[0]
+            part = next(iter(self._contents.since(number)), None)
             # Not where it has been taken, or where it was free only since it had been merged: then
-            # what lies there counts, and its rows are known now.
-            if part.first == part.last and self._parts.pieces(part)[0].part_id == part_id:
+            # what lies there counts, and its rows are known now. None where the index has gone.
+            if (
+                part is not None
+                and part.first == part.last
+                and self._parts.pieces(part)[0].part_id == part_id
+            ):
                 self._note(part, rows, part_id)
                 return
             self.catch_up()

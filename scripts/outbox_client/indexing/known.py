@@ -9,6 +9,7 @@ all was known: one that is the same has nothing new, and neither need be read.
 import contextlib
 import hashlib
 import re
+import secrets
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +26,9 @@ from .format import Piece
 _TABLES = """
 CREATE TABLE IF NOT EXISTS manifests (path TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pieces (number INTEGER PRIMARY KEY, part_id TEXT);
-CREATE TABLE IF NOT EXISTS spans (until TEXT PRIMARY KEY, count INTEGER, digest BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spans (
+    until TEXT PRIMARY KEY, count INTEGER, digest BLOB, cut TEXT
+) WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS grown AFTER INSERT ON manifests BEGIN
     UPDATE spans SET count = count + 1
     WHERE until = (SELECT min(until) FROM spans WHERE until >= new.path);
@@ -43,12 +46,14 @@ _CACHE_KIB = 16 << 10
 class KnownSpan:
     """`after` < paths <= `until`, by their bytes; None is no bound.
 
-    `digest` is that of the last listing in which all was known; None: there was none.
+    `digest` is that of the last listing in which all was known; None: there was none. `cut` is the
+    same for spans that were made at the same time.
     """
 
     after: str | None
     until: str | None
     digest: bytes | None
+    cut: str
 
 
 def known_path(home: Path | None, *, job: str, bucket: Bucket, deleted: Tombstones) -> Path | None:
@@ -87,9 +92,13 @@ class KnownManifests:
         self._connection = sqlite3.connect(
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def opened(cls, path: Path) -> Self:
@@ -143,14 +152,14 @@ class KnownManifests:
         They are cut anew once many of them have more than `most`, or one has twice as many.
         """
         spans = self._spans()
-        outgrown = [count for _, count, _ in spans if count > most]
+        outgrown = [count for _, count, *_ in spans if count > most]
         if not spans or len(outgrown) > len(spans) // 20 or max(outgrown, default=0) > 2 * most:
             self._cut(size)
             spans = self._spans()
-        ends = [None if until == _END else until for until, _, _ in spans]
+        ends = [None if until == _END else until for until, *_ in spans]
         return [
-            KnownSpan(after=after, until=until, digest=digest)
-            for after, until, (_, _, digest) in zip([None, *ends], ends, spans, strict=False)
+            KnownSpan(after=after, until=until, digest=digest, cut=cut)
+            for after, until, (*_, digest, cut) in zip([None, *ends], ends, spans, strict=False)
         ]
 
     def within(self, span: KnownSpan) -> list[str]:
@@ -165,24 +174,27 @@ class KnownManifests:
         return sorted(found.split("\n")) if found else []
 
     def note(self, span: KnownSpan, digest: bytes) -> None:
-        """That all is known of a span whose listing has this digest."""
-        query = "UPDATE spans SET digest = ? WHERE until = ?"
-        self._connection.execute(query, (digest, span.until or _END))
+        """That all is known of a span whose listing has this digest.
 
-    def _spans(self) -> list[tuple[str, int, bytes | None]]:
-        query = "SELECT until, count, digest FROM spans ORDER BY until"
+        Nothing where spans were cut anew: another process may have forgotten all before.
+        """
+        query = "UPDATE spans SET digest = ? WHERE until = ? AND cut = ?"
+        self._connection.execute(query, (digest, span.until or _END, span.cut))
+
+    def _spans(self) -> list[tuple[str, int, bytes | None, str]]:
+        query = "SELECT until, count, digest, cut FROM spans ORDER BY until"
         return self._connection.execute(query).fetchall()
 
     def _cut(self, size: int) -> None:
         ends_at = "SELECT path FROM manifests WHERE path > ? ORDER BY path LIMIT 1 OFFSET ?"
-        until = ""
+        until, cut = "", secrets.token_hex(4)
         with self._transaction() as connection:
             connection.execute("DELETE FROM spans")
             while found := connection.execute(ends_at, (until, size - 1)).fetchone():
                 (until,) = found
-                connection.execute("INSERT INTO spans VALUES (?, ?, NULL)", (until, size))
-            rest = "SELECT ?, count(*), NULL FROM manifests WHERE path > ?"
-            connection.execute(f"INSERT INTO spans {rest}", (_END, until))
+                connection.execute("INSERT INTO spans VALUES (?, ?, NULL, ?)", (until, size, cut))
+            rest = "SELECT ?, count(*), NULL, ? FROM manifests WHERE path > ?"
+            connection.execute(f"INSERT INTO spans {rest}", (_END, cut, until))
 
     def _make_tables(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()

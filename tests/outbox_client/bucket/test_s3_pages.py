@@ -37,6 +37,10 @@ def listing(*entries: bytes, is_truncated: bool = False) -> bytes:
     return b"<ListBucketResult>%s%s</ListBucketResult>" % (end, b"".join(entries))
 
 
+FULL = REST + b"<Size>1</Size>"
+WHOLE = listing(ENTRY % FULL)
+
+
 def listed(pages):
     return [(one.key, one.size, one.modified_at, one.e_tag) for page in pages for one in page]
 
@@ -171,7 +175,12 @@ def test_after_an_error_obstore_lists_and_says_what_is_wrong(status, body):
         listing(ENTRY.replace(b"x", "\ufffd".encode()) % (REST + b"<Size>1</Size>")),
         listing(b"<KeyCount>2</KeyCount>", ENTRY % (REST + b"<Size>1</Size>")),
         listing(is_truncated=True),
-        listing(ENTRY % (REST + b"<Size>1</Size>"))[:-1],  # broken off
+        WHOLE[:-1],  # broken off
+        WHOLE.replace(b"false", b"False"),
+        WHOLE.replace(b"<IsTruncated>false</IsTruncated>", b"<NextContinuationToken/>"),
+        WHOLE.replace(b"<Key>", b"<Key xml:space='preserve'>"),
+        WHOLE.replace(b"</ListB", b"<Contents a='b'><Key >in/m/y</Key></Contents></ListB"),
+        listing(ENTRY % FULL, b"<Contents a='b'>" + ENTRY[10:] % FULL),
     ],
 )
 def test_what_is_not_understood_is_left_to_obstore(body):
@@ -200,8 +209,7 @@ def test_a_server_that_is_not_there_is_left_to_obstore():
 
 
 def entries(*names: str) -> bytes:
-    rest = REST + b"<Size>1</Size>"
-    return listing(*(ENTRY.replace(b"x", name.encode()) % rest for name in names))
+    return listing(*(ENTRY.replace(b"x", name.encode()) % FULL for name in names))
 
 
 @pytest.mark.parametrize(
@@ -258,6 +266,16 @@ def test_a_span_without_its_end_has_no_digest():
     with answering(200, entries("a", "b")) as (_, bucket):
         assert span_of(bucket, "m/a0").digest is None
         assert span_of(bucket, "m/c").digest is None
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_server_that_begins_where_it_likes_is_left_to_obstore():
+    again = entries("a", "b").replace(b"false", b"true")
+    with answering(200, again) as (server, bucket):
+        assert keys_of(bucket) == ["m/a", "m/b", "m/mine"]
+        assert server.asked == 2
+        span = span_of(bucket, "m/zz", after="m/b")
+        assert [page.keys for page in span.pages] == [["m/mine"]]
 
 
 class KeptOpen(_Handler):

@@ -537,6 +537,11 @@ def test_both_take_the_same_proxy(environment, login, hosts, monkeypatch):
     check_bulk(hosts, "s3://bucket/in")
 
 
+def test_a_proxys_login_may_have_no_password(hosts, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", hosts.url.replace("://", "://me@"))
+    check_bulk(hosts, "s3://bucket/in")
+
+
 @pytest.mark.parametrize(
     "environment",
     [{"NO_PROXY": "127.0.0.1"}, {"HTTP_PROXY": "", "ALL_PROXY": "http://192.0.2.1:9"}],

@@ -75,6 +75,23 @@ def test_a_manifest_comes_out_of_the_index_as_it_went_in(bucket, seaweedfs, nami
     assert result.manifest == manifest
 
 
+def test_an_index_that_somebody_deletes_meanwhile_is_made_anew(bucket, naming, job):
+    commit(bucket, *(a_manifest(job, name) for name in "abc"))
+    gone = list[str]()
+
+    def delete_once(create) -> None:
+        create()
+        if not gone:
+            gone.extend(bucket.keys(f"index/job={job}/"))
+            for key in gone:
+                bucket.delete(key)
+
+    report = index(job, bucket=Door(bucket, delete_once), naming=naming)
+    assert gone
+    assert report.added == 3
+    assert items(bucket, job) == ["a", "b", "c"]
+
+
 def test_a_result_of_very_many_artifacts_keeps_the_object_that_lists_them(
     bucket, seaweedfs, naming, job
 ):

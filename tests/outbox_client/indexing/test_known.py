@@ -291,6 +291,16 @@ def test_spans_stay_where_they_are_until_they_have_outgrown(known):
     assert ends(known) == [None]
 
 
+def test_what_was_listed_before_all_was_forgotten_is_not_noted(known):
+    add(known, "b", "d", "f")
+    *_, last = known.spans(2, most=3)
+    known.forget()  # as another process does, where the index was made anew
+    (whole,) = known.spans(2, most=3)
+    known.note(last, b"last")
+    assert whole.until == last.until
+    assert [span.digest for span in known.spans(2, most=3)] == [None]
+
+
 def test_a_span_has_the_digest_that_was_noted_until_it_is_cut(known):
     add(known, "b", "d", "f")
     first, last = known.spans(2, most=3)

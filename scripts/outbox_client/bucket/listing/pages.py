@@ -105,6 +105,9 @@ class Listing:
             if self._bulk is None:
                 raise NotGivenError
             page = self._bulk().page(prefix, after=after)
+            # Not from where it was asked, or not by the order of bytes.
+            if page.last_key and after is not None and page.last_key <= after:
+                raise NotGivenError
             calls.has_answered = True
             if page.last_key:
                 yield page

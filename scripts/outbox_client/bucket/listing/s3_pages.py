@@ -26,8 +26,8 @@ _QUOTE = re.compile("&(quot|#34|#x22);")  # all that is escaped in a tag
 _CONTROL = bytes(range(32))
 _FORBIDDEN = re.compile("[\ufffd-\uffff]")  # the first stands for others, as servers write them
 _LISTING, _LISTING_END = b"<ListBucketResult", b"</ListBucketResult>"
-_TRUNCATED = b"<IsTruncated>true</IsTruncated>"
-_NAME, _NAME_END = b"<Key>", b"</Key>"
+_GOES_ON, _ENDS = b"<IsTruncated>true</IsTruncated>", b"<IsTruncated>false</IsTruncated>"
+_ENTRY, _ENTRY_END, _NAME, _NAME_END = b"<Contents", b"</Contents>", b"<Key>", b"</Key>"
 
 
 class S3Page:
@@ -37,20 +37,20 @@ class S3Page:
     """
 
     def __init__(self, answer: bytes, *, own: str) -> None:
-        """`own` comes before all keys. Raises ValueError where the last one is not plain, or the
-        answer breaks off."""
-        if not answer[-100:].rstrip().endswith(_LISTING_END):
-            raise ValueError("no whole listing")
+        """`own` comes before all keys. Raises ValueError where it is not clear whether there are
+        any, what the last one is, or whether something comes after it."""
         self._answer, self._own = answer, own
-        self.is_last = _TRUNCATED not in answer
-        begin = answer.rfind(_NAME)
-        last = (
-            "" if begin < 0 else answer[begin + len(_NAME) : answer.find(_NAME_END, begin)].decode()
-        )
-        _check_plain(last)
+        self.is_last = _GOES_ON not in answer
+        has_entries = _ENTRY in answer
+        is_whole = answer[-100:].rstrip().endswith(_LISTING_END)
+        if (
+            not is_whole
+            or (self.is_last and _ENDS not in answer)
+            or not (self.is_last or has_entries)
+        ):
+            raise ValueError("where it ends is not clear")
+        last = _last_key(answer) if has_entries else ""
         self.last_key = last.removeprefix(own)
-        if not self.last_key and not self.is_last:
-            raise ValueError("only a token leads on")
 
     def entries(self, until: str | None) -> memoryview | None:
         """All that is said, up to that key; None where that is not among those here."""
@@ -59,7 +59,8 @@ class S3Page:
         place = self._answer.rfind(name)
         if place < 0:
             return None
-        return memoryview(self._answer)[self._answer.find(_NAME) : place + len(name)]
+        end = self._answer.rfind(_ENTRY_END) if last == self.last_key else place + len(name)
+        return memoryview(self._answer)[self._answer.find(_ENTRY) : end]
 
     def listed(self) -> ListedPage:
         """Raises NotGivenError where this would not be sure to find every key."""
@@ -117,11 +118,20 @@ def _plain_keys(text: str) -> Sequence[str]:
     """All keys. Raises ValueError where one is not plain."""
     keys: list[str] = _KEY.findall(text)
     _check_plain("".join(keys))
-    # Mostly a page begins with the number; to count takes a tenth of all that a page takes.
-    count = _KEY_COUNT.search(text, 0, _HEAD)
-    if len(keys) != (int(count[1]) if count else text.count("<Key>")):
+    counts = {text.count("<Contents>"), text.count("<Contents")}
+    if said := _KEY_COUNT.search(text, 0, _HEAD):
+        counts.add(int(said[1]))
+    if counts != {len(keys)}:
         raise ValueError("not every key was found")
     return keys
+
+
+def _last_key(answer: bytes) -> str:
+    """Raises ValueError where it is not plain."""
+    begin = answer.rindex(_NAME, answer.rindex(_ENTRY)) + len(_NAME)
+    key = answer[begin : answer.index(_NAME_END, begin)].decode()
+    _check_plain(key)
+    return key
 
 
 def _check_plain(keys: str) -> None:

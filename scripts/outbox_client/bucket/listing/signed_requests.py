@@ -105,4 +105,5 @@ def _login(proxy: SplitResult) -> dict[str, str]:
     login = unquote(proxy.netloc.rpartition("@")[0])
     if not login:
         return {}
+    login += "" if ":" in login else ":"
     return {"proxy-authorization": f"Basic {b64encode(login.encode()).decode()}"}
